@@ -1,0 +1,142 @@
+import type { EventEmitter } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import {
+  ClientClosedError,
+  ClientOfflineError,
+  ConnectionTimeoutError,
+  createClient,
+  DisconnectsClientError,
+  ErrorReply,
+  SocketClosedUnexpectedlyError,
+  SocketTimeoutError,
+} from 'redis';
+import { countView } from './view-counter.ts';
+
+/** The Redis client of an instance, with the scripts that it knows. */
+export type Redis = ReturnType<typeof createRedis>;
+
+/** Where Redis is, and how long any command may take. */
+export interface RedisOptions {
+  url: string;
+  /** Milliseconds. Every command has ended by then, with a reply or with an error. */
+  timeoutMs: number;
+  log: Logger;
+}
+
+/** The most commands that may wait for Redis at once; it bounds the memory of an outage. */
+const MAX_WAITING = 10_000;
+
+/**
+ * Makes a client that is never waited for in vain: without a connection a command fails at once,
+ * with one that has gone silent it fails within `timeoutMs`. It connects, and connects again, for
+ * ever and by itself.
+ */
+export function createRedis({ url, timeoutMs, log }: RedisOptions) {
+  const client = createClient({
+    url,
+    scripts: { countView },
+    disableOfflineQueue: true,
+    commandsQueueMaxLength: MAX_WAITING,
+    // Its own deadline covers only commands that are not yet written; see failWhenSilent.
+    commandOptions: { timeout: 0 },
+    maintNotifications: 'disabled',
+    socket: {
+      connectTimeout: timeoutMs,
+      // Ends a handshake that is never answered; otherwise failWhenSilent comes first.
+      socketTimeout: 2 * timeoutMs,
+      reconnectStrategy: (retries) => Math.min(1000, 50 * 2 ** retries) * (0.5 + Math.random() / 2),
+    },
+  });
+  logConnection(client, log);
+  reconnect(client);
+  failWhenSilent(client, timeoutMs, log);
+  return client;
+}
+
+/** Logs each change for the worse once, and not again with each attempt to connect. */
+function logConnection(client: EventEmitter, log: Logger): void {
+  let logged = '';
+  client.on('error', (err) => {
+    const reason = err.message || err.code;
+    if (reason !== logged) log.warn(`Redis: ${reason}`);
+    logged = reason;
+  });
+  client.on('ready', () => {
+    log.info('Redis: connected');
+    logged = '';
+  });
+}
+
+/** The part of a client that keeps a connection alive, whatever commands it knows. */
+interface Connection {
+  readonly isReady: boolean;
+  connect(): Promise<unknown>;
+  ping(): Promise<unknown>;
+  destroy(): void;
+}
+
+/** Connects in the background; each failure has been reported as an `error` event. */
+function reconnect(client: Connection): void {
+  client.connect().catch(() => {});
+}
+
+/**
+ * Gives every command a deadline, also one that was sent to a Redis that hangs (node-redis has no
+ * such deadline). Redis answers in order, so a PING that is not answered in time means that nothing
+ * before it will be: the connection is dropped, all that waits for it fails, a new one is made.
+ * One timer for each client, and nothing to pay for each command.
+ */
+function failWhenSilent(client: Connection, timeoutMs: number, log: Logger): void {
+  const beat = timeoutMs / 4;
+  let askedAt: number | undefined;
+  const check = () => {
+    if (!client.isReady) {
+      askedAt = undefined;
+    } else if (askedAt === undefined) {
+      const asked = performance.now();
+      const answered = () => {
+        if (askedAt === asked) askedAt = undefined;
+      };
+      askedAt = asked;
+      client.ping().then(answered, answered);
+    } else if (performance.now() - askedAt > 2.5 * beat) {
+      // A reply may have come while this process was busy: let it be read first.
+      const asked = askedAt;
+      setImmediate(() => {
+        if (askedAt !== asked || !client.isReady) return;
+        askedAt = undefined;
+        log.warn(`Redis: silent for ${Math.round(performance.now() - asked)} ms`);
+        client.destroy();
+        reconnect(client);
+      });
+    }
+  };
+  setInterval(check, beat).unref();
+}
+
+/** Closes the client once its last replies are there, or after `timeoutMs` at the latest. */
+export async function closeRedis(client: Redis, timeoutMs: number): Promise<void> {
+  // close() alone may wait for ever: for the reply to a command whose connection has gone.
+  const closed = client.close().catch(() => {});
+  await Promise.race([closed, delay(timeoutMs)]);
+  client.destroy();
+}
+
+/** What Redis answers when it is there but cannot do what was asked of it now. */
+const REFUSALS =
+  /^(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|WRONGPASS)\b/;
+
+/** Tells whether an error means that Redis cannot serve now, so that trying later may help. */
+export function isRedisUnavailable(err: unknown): boolean {
+  if (err instanceof ErrorReply) return REFUSALS.test(err.message);
+  return (
+    err instanceof ClientOfflineError ||
+    err instanceof ClientClosedError ||
+    err instanceof DisconnectsClientError ||
+    err instanceof SocketClosedUnexpectedlyError ||
+    err instanceof SocketTimeoutError ||
+    err instanceof ConnectionTimeoutError ||
+    (err instanceof Error && ('syscall' in err || err.message === 'The queue is full'))
+  );
+}

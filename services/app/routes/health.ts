@@ -1,0 +1,17 @@
+import type { RequestHandler } from 'express';
+import { sendProblem } from '../problem.ts';
+import type { Redis } from '../redis.ts';
+
+/** `GET /livez`: the process answers. It looks at nothing else: an outage of Redis is no reason to restart it. */
+export const live: RequestHandler = (_req, res) => {
+  res.set('Cache-Control', 'no-store').type('text').send('live');
+};
+
+/** `GET /readyz`: the instance takes requests, for Redis answers it and it is not about to end. */
+export function ready(redis: Redis, isDraining: () => boolean): RequestHandler {
+  return async (_req, res) => {
+    if (isDraining()) return sendProblem(res, 503, 'This instance is about to end.');
+    await redis.ping();
+    res.set('Cache-Control', 'no-store').type('text').send('ready');
+  };
+}

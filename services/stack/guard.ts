@@ -1,0 +1,32 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** A small process beside the launcher that ends the others when the launcher itself is gone. */
+export class Guard {
+  #process: ChildProcess;
+
+  /** @param folder what is removed at the end, however the launcher ends */
+  constructor(folder: string) {
+    this.#process = spawn('sh', [fileURLToPath(import.meta.resolve('./guard.sh')), folder], {
+      detached: true, // so that Ctrl-C in the terminal does not reach it
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    this.#process.stdin?.on('error', () => {}); // it was ended by hand: nothing to guard with
+    this.#process.unref();
+  }
+
+  /** Guards a process that leads a group of its own. */
+  add(pid: number): void {
+    this.#process.stdin?.write(`+${pid}\n`);
+  }
+
+  /** The process has ended. */
+  remove(pid: number): void {
+    this.#process.stdin?.write(`-${pid}\n`);
+  }
+
+  /** There is nothing to guard any more. */
+  close(): void {
+    this.#process.stdin?.end();
+  }
+}

@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import { type Command, Part, type Surroundings } from './part.ts';
+import { ROOT } from './root.ts';
+
+/** Milliseconds within which an instance says whether it is ready. */
+const READY_MS = 2000;
+
+/** One instance of services/app. It listens on loopback only. */
+export class Instance extends Part {
+  #env: NodeJS.ProcessEnv;
+
+  /** @param env what the instance is told, besides its name and where to listen */
+  constructor(name: string, port: number, env: NodeJS.ProcessEnv, around: Surroundings) {
+    super(name, port, around);
+    this.#env = env;
+    this.on('line', (line) => {
+      const warning = warningOf(line);
+      if (warning) around.report(`${name}: ${warning}`);
+    });
+  }
+
+  protected override command(): Command {
+    const own = { INSTANCE: this.name, HOST: '127.0.0.1', PORT: String(this.port) };
+    return {
+      file: process.execPath,
+      args: [join(ROOT, 'services/app/main.ts')],
+      env: { ...this.#env, ...own },
+    };
+  }
+
+  protected override async isServing(): Promise<boolean> {
+    try {
+      const signal = AbortSignal.timeout(READY_MS);
+      return (await fetch(`http://127.0.0.1:${this.port}/readyz`, { signal })).ok;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** The message of a log line of level warn or above. */
+function warningOf(line: string): string | undefined {
+  try {
+    const { level, msg, reason } = JSON.parse(line);
+    if (!['warn', 'error', 'fatal'].includes(level)) return undefined;
+    return reason ? `${msg}: ${reason}` : msg;
+  } catch {
+    return undefined; // not a log line
+  }
+}

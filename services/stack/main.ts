@@ -1,0 +1,97 @@
+// npm start: runs a stack until Ctrl-C.
+import { watch } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { failure } from './commands.ts';
+import { listenForCommands } from './control-socket.ts';
+import { UsageError } from './errors.ts';
+import { takeName } from './name.ts';
+import { ROOT } from './root.ts';
+import { Stack } from './stack.ts';
+
+/** Milliseconds of quiet after a change before the instances are restarted (npm run dev). */
+const QUIET_MS = 100;
+/** Milliseconds between two looks at whether npm, which started this, is still there. */
+const PARENT_MS = 500;
+
+try {
+  const { name, rest } = takeName(process.argv.slice(2));
+  const { values } = parseArgs({
+    args: rest,
+    options: {
+      scale: { type: 'string', default: '3' },
+      port: { type: 'string', default: process.env.PORT || '8080' },
+      watch: { type: 'boolean', default: false },
+    },
+  });
+  const scale = wholeNumber('--scale', values.scale);
+  const stack = await Stack.start({
+    name,
+    scale,
+    port: wholeNumber('--port', values.port, 65_535),
+    bind: process.env.BIND || '127.0.0.1',
+    report: (line) => console.log(line),
+  });
+  const commands = await listenForCommands(name, stack);
+  const end = endOnce(async () => {
+    commands.close();
+    await stack.close();
+  });
+  if (values.watch) restartOnChange(stack);
+  console.log(`ready ${stack.url} instances=${scale}`);
+  console.log('Ctrl-C ends it. In a second terminal:  npm run stack');
+  followParent(end);
+} catch (err) {
+  const { text, exitCode } = failure(err);
+  console.error(text);
+  process.exit(exitCode);
+}
+
+function wholeNumber(option: string, text: string, max = Number.MAX_SAFE_INTEGER): number {
+  if (/^\d+$/.test(text) && Number(text) <= max) return Number(text);
+  throw new UsageError(`${option} ${JSON.stringify(text)}: wants a whole number`);
+}
+
+/** Ends the stack at the first signal; at the second one the guard ends it by force. */
+function endOnce(close: () => Promise<void>): () => void {
+  let ending = false;
+  const end = async () => {
+    if (ending) process.exit(1);
+    ending = true;
+    console.log('ending ...');
+    await close();
+    process.exit(0);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+  return end;
+}
+
+/** npm that is killed tells nobody; without this the stack would go on alone. */
+function followParent(end: () => void): void {
+  const parent = process.ppid;
+  if (!process.env.npm_lifecycle_event) return;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    end();
+  }, PARENT_MS);
+}
+
+/** npm run dev: replaces the instances one after the other when their code has changed. */
+function restartOnChange(stack: Stack): void {
+  let timer: NodeJS.Timeout | undefined;
+  let last = Promise.resolve();
+  const restart = async () => {
+    for (const instance of stack.instances) {
+      if (instance.isRunning) await instance.stop();
+      await instance.start();
+    }
+    console.log('restarted the instances');
+  };
+  watch(join(ROOT, 'services/app'), { recursive: true }, () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      last = last.then(restart).catch((err) => console.error(failure(err).text));
+    }, QUIET_MS);
+  });
+}
