@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import { send, Visitor } from '../support/http.ts';
+import { proveContinuity, proveNothingLost } from '../support/proofs.ts';
+import { inRedis } from '../support/redis.ts';
+
+const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+
+/** The id in a signed cookie: `s:<id>.<signature>`. */
+function idOf(visitor: Visitor, name = 'connect.sid'): string {
+  const [, id = ''] =
+    /^s:([^.]+)\./.exec(decodeURIComponent(visitor.cookies.get(name) ?? '')) ?? [];
+  return id;
+}
+
+describe('the counter of views', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await Stack.start({ env: { ...process.env, SESSION_TTL_SECONDS: '1000' } });
+  });
+  afterAll(() => stack?.close());
+
+  it('should go on from 1 to 30 while the instance changes', () => proveContinuity(stack.url));
+
+  it('should count 200 views at once as exactly 200', () => proveNothingLost(stack.url));
+
+  it('should answer curl and k6 with text', async () => {
+    const reply = await send(`${stack.url}/`, { headers: { accept: '*/*' } });
+    expect(reply.body).toBe('Views: 1');
+    expect(reply.headers['content-type']).toBe('text/plain; charset=utf-8');
+    expect((await send(`${stack.url}/`)).body).toBe('Views: 1');
+  });
+
+  it('should answer a browser with a page', async () => {
+    const reply = await send(`${stack.url}/`, { headers: { accept: BROWSER } });
+    expect(reply.headers['content-type']).toBe('text/html; charset=utf-8');
+    expect(reply.body).toContain('<h1>Views: 1</h1>');
+    expect(reply.body).toContain(String(reply.headers['x-instance']));
+  });
+
+  it('should answer with JSON that names the instance, and the session by a hash', async () => {
+    const visitor = new Visitor(stack.url);
+    const seen = await visitor.view();
+    const hash = createHash('sha256').update(idOf(visitor)).digest('hex');
+    expect(seen).toEqual({
+      views: 1,
+      instance: expect.stringMatching(/^app-[123]$/),
+      session: hash.slice(0, 8),
+    });
+  });
+
+  it('should forbid every cache to keep the number', async () => {
+    expect((await send(`${stack.url}/`)).headers['cache-control']).toBe('no-store');
+  });
+
+  it('should set a cookie that scripts and other sites do not get, and only once', async () => {
+    const visitor = new Visitor(stack.url);
+    const [cookie] = (await visitor.send()).headers['set-cookie'] ?? [];
+    expect(cookie).toMatch(/^connect\.sid=s%3A[^;]+; Path=\/; HttpOnly; SameSite=Lax$/);
+    expect((await visitor.send()).headers['set-cookie']).toBeUndefined();
+  });
+
+  it('should keep the session and its counter for as long as they are used', async () => {
+    const visitor = new Visitor(stack.url);
+    await visitor.view();
+    const keys = [`sess:${idOf(visitor)}`, `views:{sess:${idOf(visitor)}}`];
+    await inRedis(stack.redis.url, async (redis) => {
+      for (const key of keys) await redis.expire(key, 10);
+      await visitor.view();
+      for (const key of keys) expect(await redis.ttl(key)).toBeGreaterThan(990);
+    });
+  });
+
+  it('should start afresh, under another id, where the session has ended', async () => {
+    const visitor = new Visitor(stack.url);
+    await visitor.viewInTurn(3);
+    const id = idOf(visitor);
+    await inRedis(stack.redis.url, (redis) => redis.del(`sess:${id}`));
+    expect((await visitor.view()).views).toBe(1);
+    expect(idOf(visitor)).not.toBe(id);
+    expect((await visitor.view()).views).toBe(2);
+  });
+
+  it('should tell visitors apart', async () => {
+    await new Visitor(stack.url).viewInTurn(2);
+    expect((await new Visitor(stack.url).view()).views).toBe(1);
+  });
+
+  it('should go on after Redis was emptied and an instance was added', async () => {
+    await inRedis(stack.redis.url, (redis) => redis.flushAll());
+    await stack.scale(4);
+    try {
+      const seen = await new Visitor(stack.url).viewInTurn(12);
+      expect(seen.map(({ views }) => views)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+      expect(new Set(seen.map(({ instance }) => instance)).size).toBe(4);
+    } finally {
+      await stack.scale(3);
+    }
+  });
+});
+
+describe('the cookie', () => {
+  it('should have the name of SESSION_NAME', async () => {
+    await using stack = await Stack.start({ env: { ...process.env, SESSION_NAME: 'visit' } });
+    const visitor = new Visitor(stack.url);
+    await visitor.viewInTurn(4);
+    expect([...visitor.cookies.keys()]).toEqual(['visit']);
+    expect((await visitor.view()).views).toBe(5);
+  });
+
+  it('should be signed with the first secret of SESSION_SECRET', async () => {
+    const secret = 'a-secret-of-more-than-32-characters';
+    const env = { ...process.env, SESSION_SECRET: `${secret},another-one-of-32-characters-too!` };
+    await using stack = await Stack.start({ env });
+    const visitor = new Visitor(stack.url);
+    await visitor.view();
+    const value = decodeURIComponent(visitor.cookies.get('connect.sid') ?? '');
+    const { createHmac } = await import('node:crypto');
+    const signature = createHmac('sha256', secret).update(idOf(visitor)).digest('base64');
+    expect(value).toBe(`s:${idOf(visitor)}.${signature.replace(/=+$/, '')}`);
+  });
+});

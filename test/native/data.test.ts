@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import { send } from '../support/http.ts';
+import { inRedis, keysOf } from '../support/redis.ts';
+
+describe('GET /data', () => {
+  let stack: Stack;
+  const data = (accept = '*/*') => send(`${stack.url}/data`, { headers: { accept } });
+
+  beforeAll(async () => {
+    const env = { ...process.env, CACHE_TTL_SECONDS: '30', ORIGIN_DELAY_MS: '150' };
+    stack = await Stack.start({ env });
+  });
+  afterAll(() => stack?.close());
+  beforeEach(async () => {
+    expect((await send(`${stack.url}/data`, { method: 'DELETE' })).status).toBe(204);
+  });
+
+  it('should be new once, and cached on every instance after that', async () => {
+    const first = await data();
+    expect(first.body).toBe('New Data: This is the new data');
+    expect(first.headers).toMatchObject({ 'x-cache': 'MISS', age: '0' });
+    expect(first.ms).toBeGreaterThanOrEqual(150);
+
+    const others = [await data(), await data(), await data()];
+    for (const { body, headers } of others) {
+      expect(body).toBe('Cached Data: This is the new data');
+      expect(headers['x-cache']).toBe('HIT');
+    }
+    expect(new Set(others.map(({ headers }) => headers['x-instance'])).size).toBe(3);
+  });
+
+  it('should say as JSON who made it and when', async () => {
+    const from = Date.now();
+    const first = await data('application/json');
+    const second = await data('application/json');
+    const made = JSON.parse(first.body);
+    expect(made).toEqual({
+      data: 'This is the new data',
+      cached: false,
+      madeBy: first.headers['x-instance'],
+      madeAt: expect.any(String),
+    });
+    expect(Date.parse(made.madeAt)).toBeGreaterThanOrEqual(from);
+    expect(Date.parse(made.madeAt)).toBeLessThanOrEqual(Date.now());
+    expect(JSON.parse(second.body)).toEqual({ ...made, cached: true });
+  });
+
+  it('should say its age in seconds', async () => {
+    const entry = { data: 'This is the new data', madeBy: 'app-1', madeAt: Date.now() - 12_345 };
+    await inRedis(stack.redis.url, (redis) => redis.set('cache:data', JSON.stringify(entry)));
+    expect((await data()).headers.age).toBe('12');
+  });
+
+  it('should be kept for CACHE_TTL_SECONDS', async () => {
+    await data();
+    const ttl = await inRedis(stack.redis.url, (redis) => redis.ttl('cache:data'));
+    expect(ttl).toBeGreaterThanOrEqual(29);
+    expect(ttl).toBeLessThanOrEqual(30);
+  });
+
+  it('should be new again once forgotten', async () => {
+    await data();
+    await send(`${stack.url}/data`, { method: 'DELETE' });
+    expect((await data()).headers['x-cache']).toBe('MISS');
+  });
+
+  it('should touch no session', async () => {
+    const visitor = await send(`${stack.url}/`);
+    const cookie = visitor.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+    const before = await keysOf(stack.redis.url);
+    const reply = await send(`${stack.url}/data`, { headers: { cookie } });
+    expect(reply.headers['set-cookie']).toBeUndefined();
+    expect(await keysOf(stack.redis.url)).toEqual([...before, 'cache:data'].sort());
+  });
+});

@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import { send } from '../support/http.ts';
+
+describe('nginx', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await Stack.start({ scale: 1 });
+  });
+  afterAll(() => stack?.close());
+
+  it.each([
+    [4, [200]],
+    [9, [400, 431]],
+    [20, [400, 431]],
+    [40, [400, 431]],
+  ])('should answer %d KB of cookie with one of %j', async (kilobytes, statuses) => {
+    const cookie = `a=${'x'.repeat(kilobytes * 1024)}`;
+    expect(statuses).toContain((await send(`${stack.url}/`, { headers: { cookie } })).status);
+  });
+
+  it('should refuse itself what an instance would refuse', async () => {
+    const headers = Object.fromEntries(
+      Array.from({ length: 40 }, (_, i) => [`x-filler-${i}`, 'x'.repeat(400)]),
+    );
+    const { status, headers: received } = await send(`${stack.url}/`, { headers });
+    expect(status).toBe(431);
+    expect(received.server).toBe('nginx');
+    expect(received['x-instance']).toBeUndefined();
+  });
+
+  it('should answer with a problem document where no instance can', async () => {
+    await using alone = await Stack.start({ scale: 1 });
+    await alone.part('app-1').kill();
+    const { status, headers, body } = await send(`${alone.url}/`);
+    expect(status).toBe(502);
+    expect(headers['content-type']).toBe('application/problem+json');
+    expect(headers['retry-after']).toBe('1');
+    expect(JSON.parse(body)).toEqual({ type: 'about:blank', title: 'Bad Gateway', status: 502 });
+  });
+
+  describe('in front of a server that shows what it gets', () => {
+    let upstream: Server;
+    const received: IncomingMessage[] = [];
+    beforeAll(async () => {
+      upstream = createServer((req, res) => {
+        received.push(req);
+        res.end('ok');
+      });
+      upstream.listen(0, '127.0.0.1');
+      await once(upstream, 'listening');
+      stack.nginx.write([(upstream.address() as AddressInfo).port]);
+      await stack.nginx.reload();
+    });
+    afterAll(() => upstream.close());
+
+    it('should overwrite what a client claims about itself', async () => {
+      const reply = await send(`${stack.url}/`, {
+        headers: {
+          host: 'evil.example',
+          forwarded: 'for=6.6.6.6',
+          'x-forwarded-for': '6.6.6.6',
+          'x-forwarded-host': 'worse.example',
+          'x-forwarded-proto': 'https',
+          'x-forwarded-port': '443',
+          'x-real-ip': '6.6.6.6',
+          'x-request-id': 'chosen-by-the-client',
+        },
+      });
+      expect(reply.status).toBe(200);
+      const headers = received.at(-1)?.headers;
+      expect(headers).toMatchObject({
+        host: 'app',
+        'x-forwarded-for': '127.0.0.1',
+        'x-forwarded-host': 'evil.example',
+        'x-forwarded-proto': 'http',
+      });
+      expect(headers?.['x-request-id']).toMatch(/^[0-9a-f]{32}$/);
+      for (const name of ['forwarded', 'x-forwarded-port', 'x-real-ip']) {
+        expect(headers, name).not.toHaveProperty(name);
+      }
+    });
+
+    it('should keep its connection to an instance open', async () => {
+      received.length = 0;
+      for (let i = 0; i < 4; i += 1) await send(`${stack.url}/`);
+      expect(new Set(received.map((req) => req.socket)).size).toBeLessThanOrEqual(2);
+    });
+  });
+
+  it('should refuse a broken configuration and go on with the one it has', async () => {
+    await stack.scale(1);
+    stack.nginx.write([70_000]);
+    await expect(stack.nginx.reload()).rejects.toThrow('nginx refuses its configuration');
+    expect((await send(`${stack.url}/`)).status).toBe(200);
+  });
+});

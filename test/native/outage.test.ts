@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Reply, send, Visitor } from '../support/http.ts';
+import { inRedis, keysOf } from '../support/redis.ts';
+
+describe('an outage of Redis', () => {
+  let stack: Stack;
+  let visitor: Visitor;
+  let pids: (number | null)[];
+
+  beforeAll(async () => {
+    stack = await Stack.start();
+  });
+  afterAll(() => stack?.close());
+  beforeEach(async () => {
+    visitor = new Visitor(stack.url);
+    await visitor.viewInTurn(3);
+    pids = await instancePids();
+  });
+
+  const instancePids = async () => (await stack.ps()).slice(2).map(({ pid }) => pid);
+
+  function expectUnavailable(reply: Reply): void {
+    expect(reply.status).toBe(503);
+    expect(reply.ms).toBeLessThan(2000);
+    expect(reply.headers['retry-after']).toBe('1');
+    expect(reply.headers['content-type']).toBe('application/problem+json; charset=utf-8');
+    expect(JSON.parse(reply.body)).toMatchObject({ title: 'Service Unavailable', status: 503 });
+    expect(reply.headers['set-cookie']).toBeUndefined();
+  }
+
+  /** Every route that needs Redis, on every instance, for a known and for a new visitor. */
+  async function expectOutage(): Promise<void> {
+    const replies = [1, 2, 3].flatMap(() => [
+      visitor.send(),
+      new Visitor(stack.url).send(),
+      send(`${stack.url}/data`),
+      send(`${stack.url}/data`, { method: 'DELETE' }),
+      send(`${stack.url}/readyz`),
+    ]);
+    for (const reply of await Promise.all(replies)) expectUnavailable(reply);
+    for (const { port } of stack.instances) {
+      expect((await send(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
+    }
+  }
+
+  /** By itself, soon, with the same processes, and with the visitor's session as it was. */
+  async function expectRecovery(least: number, most: number): Promise<void> {
+    const { views } = await eventually(() => visitor.view(), 2000);
+    expect(views).toBeGreaterThanOrEqual(least);
+    expect(views).toBeLessThanOrEqual(most);
+    for (const { port } of stack.instances) {
+      await eventually(async () => {
+        expect((await send(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+      }, 2000);
+    }
+    expect(await instancePids()).toEqual(pids);
+  }
+
+  it('should be answered with 503 while Redis hangs, and be over by itself', async () => {
+    stack.redis.pause();
+    await expectOutage();
+    await expectOutage(); // and not only the first time
+    stack.redis.resume();
+    // What was under way when Redis hung may have been counted, but was not answered with success.
+    await expectRecovery(4, 4 + 2 * 3);
+  });
+
+  it('should be answered with 503 while Redis is dead, and lose no session', async () => {
+    await stack.redis.kill();
+    await expectOutage();
+    await stack.redis.start();
+    await expectRecovery(4, 4);
+  });
+
+  it('should not be noticed after a restart of Redis', async () => {
+    await stack.redis.stop();
+    await stack.redis.start();
+    await expectRecovery(4, 4);
+  });
+
+  it.each([
+    ['CLIENT PAUSE of everything', ['CLIENT', 'PAUSE', '3000', 'ALL']],
+    ['CLIENT PAUSE of writes', ['CLIENT', 'PAUSE', '3000', 'WRITE']],
+  ])('should be answered in time with %s', async (_name, command) => {
+    await inRedis(stack.redis.url, (redis) => redis.sendCommand(command));
+    expectUnavailable(await visitor.send());
+    await inRedis(stack.redis.url, (redis) => redis.sendCommand(['CLIENT', 'UNPAUSE']));
+    await expectRecovery(4, 5);
+  });
+
+  it('should be answered with 503 where Redis refuses to write, and leave no trace', async () => {
+    const before = await keysOf(stack.redis.url);
+    await inRedis(stack.redis.url, (redis) => redis.configSet('min-replicas-to-write', '1'));
+    expectUnavailable(await visitor.send());
+    expectUnavailable(await new Visitor(stack.url).send());
+    await inRedis(stack.redis.url, (redis) => redis.configSet('min-replicas-to-write', '0'));
+    expect(await keysOf(stack.redis.url)).toEqual(before);
+    await expectRecovery(4, 4);
+  });
+
+  it('should not keep an instance from starting', async () => {
+    await stack.redis.kill();
+    const starting = stack.scale(4);
+    const instance = await eventually(() => {
+      const added = stack.instances[3];
+      if (!added?.isRunning) throw new Error('not yet');
+      return added;
+    });
+    const url = `http://127.0.0.1:${instance.port}`;
+    await eventually(async () => expect((await send(`${url}/livez`)).status).toBe(200));
+    expectUnavailable(await send(`${url}/readyz`));
+    expectUnavailable(await send(`${url}/`));
+    await stack.redis.start();
+    await starting;
+    expect((await send(`${url}/`)).status).toBe(200);
+    await stack.scale(3);
+  });
+});

@@ -1,0 +1,133 @@
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../services/stack/port.ts';
+import { Stack } from '../../services/stack/stack.ts';
+import { eventually } from '../support/eventually.ts';
+import { send } from '../support/http.ts';
+import { type Running, runInstance } from '../support/processes.ts';
+
+describe('the process of an instance', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await Stack.start({ scale: 1 });
+  });
+  afterAll(() => stack?.close());
+
+  /** An instance that is ready, at `url`. */
+  async function startInstance(env: NodeJS.ProcessEnv = {}) {
+    const port = await freePort('127.0.0.1');
+    const running = runInstance({ REDIS_URL: stack.redis.url, PORT: String(port), ...env });
+    const url = `http://127.0.0.1:${port}`;
+    await eventually(async () => expect((await send(`${url}/readyz`)).status).toBe(200));
+    return { running, url, port };
+  }
+
+  async function expectEnd(running: Running, ms: number): Promise<void> {
+    const from = Date.now();
+    expect(await running.ended).toMatchObject({ code: 0, signal: null });
+    expect(Date.now() - from).toBeLessThan(ms);
+  }
+
+  it('should finish what is under way at SIGTERM, accept no more, and exit 0', async () => {
+    const { running, url } = await startInstance({ ORIGIN_DELAY_MS: '1000' });
+    await using _ = running;
+    await send(`${stack.url}/data`, { method: 'DELETE' });
+    const agent = new Agent({ keepAlive: true });
+    const underWay = request(`${url}/data`, { agent });
+    underWay.end();
+    await delay(200); // until it waits for the origin
+    running.child.kill('SIGTERM');
+    await eventually(async () => {
+      await expect(send(`${url}/livez`)).rejects.toThrow('ECONNREFUSED');
+    }, 700);
+    const [reply] = await once(underWay, 'response');
+    reply.resume();
+    expect(reply.statusCode).toBe(200);
+    expect(reply.headers.connection).toBe('close');
+    await expectEnd(running, 2000);
+    agent.destroy();
+  });
+
+  it('should end at once where only idle connections are open', async () => {
+    const { running, url } = await startInstance();
+    await using _ = running;
+    const agent = new Agent({ keepAlive: true });
+    const req = request(`${url}/livez`, { agent });
+    req.end();
+    const [reply] = await once(req, 'response');
+    reply.resume();
+    await once(reply, 'end');
+    running.child.kill('SIGTERM');
+    await expectEnd(running, 1500);
+    agent.destroy();
+  });
+
+  it('should end within 10 s even where a client never finishes its request', async () => {
+    const { running, port } = await startInstance();
+    await using _ = running;
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n');
+    await delay(100);
+    running.child.kill('SIGTERM');
+    await expectEnd(running, 10_000);
+    socket.destroy();
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'should exit 0 at %s also while Redis hangs or is gone',
+    async (signal) => {
+      const { running, url } = await startInstance();
+      await using _ = running;
+      stack.redis.pause();
+      try {
+        const answer = send(`${url}/`);
+        running.child.kill(signal);
+        expect((await answer.catch(() => ({ status: 503 }))).status).toBe(503);
+        await expectEnd(running, 4000);
+      } finally {
+        stack.redis.resume();
+      }
+    },
+  );
+
+  it('should exit 0 at SIGTERM where Redis died with a command under way', async () => {
+    const { running, url } = await startInstance();
+    await using _ = running;
+    stack.redis.pause();
+    const answer = send(`${url}/`);
+    await delay(50);
+    await stack.redis.kill();
+    expect((await answer).status).toBe(503);
+    running.child.kill('SIGTERM');
+    await expectEnd(running, 4000);
+    await stack.redis.start();
+  });
+
+  it('should say that its port is taken, in one line, and exit 1', async () => {
+    await using first = runInstance({ REDIS_URL: stack.redis.url, PORT: '0', LOG_LEVEL: 'info' });
+    const port = await eventually(() => {
+      const [, found] = /listening on 127\.0\.0\.1:(\d+)/.exec(first.stdout) ?? [];
+      if (!found) throw new Error('not yet');
+      return found;
+    });
+    await using second = runInstance({ REDIS_URL: stack.redis.url, PORT: port });
+    expect(await second.ended).toMatchObject({
+      code: 1,
+      stderr: `PORT=${port}: cannot listen on 127.0.0.1: another program has it\n`,
+    });
+  });
+
+  it('should say which setting is not allowed, in one line, and exit 1', async () => {
+    await using running = runInstance({ CACHE_TTL_SECONDS: 'an hour' });
+    expect(await running.ended).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: 'CACHE_TTL_SECONDS="an hour": must be a whole number from 1 to 86400\n',
+    });
+  });
+});

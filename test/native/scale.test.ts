@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UsageError } from '../../services/stack/errors.ts';
+import { Stack } from '../../services/stack/stack.ts';
+import { type Seen, Visitor } from '../support/http.ts';
+import { range } from '../support/proofs.ts';
+
+describe('scaling', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await Stack.start({ scale: 1 });
+  });
+  afterAll(() => stack?.close());
+
+  const instancesOf = (seen: Seen[]) => [...new Set(seen.map(({ instance }) => instance))].sort();
+
+  it('should go from 1 to 3 to 2 under requests, with none failed and none lost', async () => {
+    const visitors = range(1, 4).map(() => new Visitor(stack.url));
+    let scaling = true;
+    const load = visitors.map(async (visitor) => {
+      const seen: Seen[] = [];
+      while (scaling) seen.push(await visitor.view());
+      return seen;
+    });
+    await stack.scale(3);
+    const after3 = await new Visitor(stack.url).viewInTurn(6);
+    await stack.scale(2);
+    const after2 = await new Visitor(stack.url).viewInTurn(6);
+    scaling = false;
+
+    expect(instancesOf(after3)).toEqual(['app-1', 'app-2', 'app-3']);
+    expect(instancesOf(after2)).toEqual(['app-1', 'app-2']);
+    for (const seen of await Promise.all(load)) {
+      expect(seen.length).toBeGreaterThan(20);
+      expect(seen.map(({ views }) => views)).toEqual(range(1, seen.length));
+    }
+    expect((await stack.ps()).map(({ name, state }) => `${name} ${state}`)).toEqual([
+      'nginx ready',
+      'redis ready',
+      'app-1 ready',
+      'app-2 ready',
+    ]);
+  });
+
+  it('should ask all instances equally often', async () => {
+    await stack.scale(3);
+    const seen = await new Visitor(stack.url).viewInTurn(30);
+    for (const name of ['app-1', 'app-2', 'app-3']) {
+      expect(seen.filter(({ instance }) => instance === name)).toHaveLength(10);
+    }
+  });
+
+  it('should pass over a killed instance, show it as dead, and start it again when asked', async () => {
+    await stack.scale(3);
+    await stack.part('app-2').kill();
+    const seen = await new Visitor(stack.url).viewInTurn(12);
+    expect(instancesOf(seen)).toEqual(['app-1', 'app-3']);
+    expect(await stack.part('app-2').status()).toMatchObject({ pid: null, state: 'dead' });
+
+    await stack.scale(3);
+    expect(instancesOf(await new Visitor(stack.url).viewInTurn(6))).toHaveLength(3);
+  });
+
+  it.each([0, -1, 1.5, Number.NaN, 33])('should refuse %d instances', async (count) => {
+    await expect(stack.scale(count)).rejects.toThrow(UsageError);
+  });
+});

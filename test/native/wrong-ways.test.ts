@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import { Visitor } from '../support/http.ts';
+import { proveContinuity, proveNothingLost } from '../support/proofs.ts';
+
+// Negative controls: the proofs of the right way must fail on the wrong ones.
+
+describe('SESSION_STORE=memory', () => {
+  it('should not pass the proof of continuity, and should say so in a warning', async () => {
+    const lines: string[] = [];
+    await using stack = await Stack.start({
+      env: { ...process.env, SESSION_STORE: 'memory' },
+      report: (line) => lines.push(line),
+    });
+    await expect(proveContinuity(stack.url)).rejects.toThrow(/expected \[ 1,/);
+    expect(lines.filter((line) => line.includes('SESSION_STORE=memory'))).toHaveLength(3);
+  });
+});
+
+describe('COUNTER=session', () => {
+  it('should count one view after the other, and lose views at once', async () => {
+    await using stack = await Stack.start({ env: { ...process.env, COUNTER: 'session' } });
+    await proveContinuity(stack.url);
+    await expect(proveNothingLost(stack.url)).rejects.toThrow(/expected \[/);
+    const visitor = new Visitor(stack.url);
+    await visitor.view();
+    await visitor.viewAtOnce(200);
+    expect((await visitor.view()).views).toBeLessThan(202);
+  });
+});

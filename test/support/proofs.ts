@@ -1,0 +1,27 @@
+import { expect } from 'vitest';
+import type { Seen } from './http.ts';
+import { Visitor } from './http.ts';
+
+/** The whole numbers from `first` to `last`. */
+export function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
+
+const viewsOf = (seen: Seen[]) => seen.map(({ views }) => views);
+
+/** Fails unless one visitor's counter goes from 1 to 30 over at least 3 instances. */
+export async function proveContinuity(url: string): Promise<void> {
+  const seen = await new Visitor(url).viewInTurn(30);
+  expect(viewsOf(seen)).toEqual(range(1, 30));
+  expect(new Set(seen.map(({ instance }) => instance)).size).toBeGreaterThanOrEqual(3);
+  expect(new Set(seen.map(({ session }) => session)).size).toBe(1);
+}
+
+/** Fails unless 200 views of one visitor at once are counted as exactly 200, each once. */
+export async function proveNothingLost(url: string): Promise<void> {
+  const visitor = new Visitor(url);
+  const before = (await visitor.view()).views;
+  const seen = await visitor.viewAtOnce(200);
+  expect(viewsOf(seen).sort((a, b) => a - b)).toEqual(range(before + 1, before + 200));
+  expect((await visitor.view()).views).toBe(before + 201);
+}

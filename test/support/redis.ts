@@ -1,0 +1,22 @@
+import { createClient, type RedisClientType } from 'redis';
+
+/** Looks into a Redis over a connection of its own, apart from those of the instances. */
+export async function inRedis<T>(
+  url: string,
+  look: (redis: RedisClientType) => Promise<T>,
+): Promise<T> {
+  const redis: RedisClientType = createClient({ url });
+  redis.on('error', () => {});
+  await redis.connect();
+  try {
+    return await look(redis);
+  } finally {
+    redis.destroy();
+  }
+}
+
+/** All keys but the secret that the instances agree on. */
+export async function keysOf(url: string): Promise<string[]> {
+  const keys = await inRedis(url, (redis) => redis.keys('*'));
+  return keys.filter((key) => !key.startsWith('secret:')).sort();
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, describeVariables, readConfig } from '../../services/app/config.ts';
+
+describe('readConfig', () => {
+  it('should need no variable at all', () => {
+    expect(readConfig({})).toMatchObject({
+      HOST: '0.0.0.0',
+      PORT: 3000,
+      REDIS_URL: 'redis://localhost:6379',
+      REDIS_TIMEOUT_MS: 1000,
+      SESSION_NAME: 'connect.sid',
+      SESSION_TTL_SECONDS: 86_400,
+      SESSION_STORE: 'redis',
+      COUNTER: 'atomic',
+      CACHE_TTL_SECONDS: 60,
+      ORIGIN_DELAY_MS: 200,
+    });
+  });
+
+  it('should take an empty variable for an unset one', () => {
+    expect(readConfig({ PORT: '', SESSION_SECRET: '' })).toEqual(readConfig({}));
+  });
+
+  it('should split the secrets', () => {
+    const [a, b] = ['a'.repeat(32), 'b'.repeat(32)];
+    expect(readConfig({ SESSION_SECRET: `${a}, ${b}` }).SESSION_SECRET).toEqual([a, b]);
+  });
+
+  it.each([
+    ['INSTANCE', 'a b'],
+    ['INSTANCE', '<script>'],
+    ['HOST', 'not-an-address'],
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '3000.5'],
+    ['PORT', '0x10'],
+    ['PORT', '1e3'],
+    ['PORT', ' 80'],
+    ['PORT', 'Infinity'],
+    ['LOG_LEVEL', 'loud'],
+    ['REDIS_TIMEOUT_MS', '0'],
+    ['REDIS_TIMEOUT_MS', '99'],
+    ['REDIS_TIMEOUT_MS', '10001'],
+    ['SESSION_NAME', 'a=b'],
+    ['SESSION_NAME', 'a b'],
+    ['SESSION_NAME', 'a;b'],
+    ['SESSION_TTL_SECONDS', '0'],
+    ['SESSION_TTL_SECONDS', '31536001'],
+    ['SESSION_STORE', 'disk'],
+    ['COUNTER', 'Atomic'],
+    ['CACHE_TTL_SECONDS', '0'],
+    ['CACHE_TTL_SECONDS', '86401'],
+    ['ORIGIN_DELAY_MS', '8001'],
+    ['ORIGIN_DELAY_MS', 'soon'],
+  ])('should refuse %s=%j in one line that says what is allowed', (name, value) => {
+    const { allowed } = describeVariables().find((variable) => variable.name === name) ?? {};
+    const refused = () => readConfig({ [name]: value });
+    expect(refused).toThrow(ConfigError);
+    expect(refused).toThrow(`${name}=${JSON.stringify(value)}: must be ${allowed}`);
+  });
+
+  it.each([
+    ['SESSION_SECRET', 'too-short', '(9 characters, not shown)'],
+    ['SESSION_SECRET', `${'a'.repeat(32)},`, '(33 characters, not shown)'],
+    ['REDIS_URL', 'http://me:pass@host', '(19 characters, not shown)'],
+    ['REDIS_URL', 'host:6379', '(9 characters, not shown)'],
+  ])('should not show the value of %s when it refuses it', (name, value, shown) => {
+    const refused = () => readConfig({ [name]: value });
+    expect(refused).toThrow(`${name}=${shown}: must be `);
+    expect(refused).not.toThrow(value);
+  });
+
+  it('should name every bad variable, each in a line', () => {
+    const lines = () => readConfig({ PORT: 'x', COUNTER: 'y' });
+    expect(lines).toThrow(/^PORT="x": .+\nCOUNTER="y": .+$/);
+  });
+
+  it('should refuse the memory store in production only', () => {
+    expect(readConfig({ SESSION_STORE: 'memory' }).SESSION_STORE).toBe('memory');
+    expect(() => readConfig({ SESSION_STORE: 'memory', NODE_ENV: 'production' })).toThrow(
+      'SESSION_STORE=memory: with NODE_ENV=production it must be redis',
+    );
+  });
+});
