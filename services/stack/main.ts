@@ -11,6 +11,8 @@ import { Stack } from './stack.ts';
 
 /** Milliseconds of quiet after a change before the instances are restarted (npm run dev). */
 const QUIET_MS = 100;
+/** Milliseconds within which two signals are one. */
+const TWICE_MS = 1000;
 /** Milliseconds between two looks at whether npm, which started this, is still there. */
 const PARENT_MS = 500;
 
@@ -52,12 +54,18 @@ function wholeNumber(option: string, text: string, max = Number.MAX_SAFE_INTEGER
   throw new UsageError(`${option} ${JSON.stringify(text)}: wants a whole number`);
 }
 
-/** Ends the stack at the first signal; at the second one the guard ends it by force. */
+/**
+ * Ends the stack at the first signal; at a later one the guard ends it by force. Ctrl-C comes twice,
+ * from the terminal and from npm, and is one signal all the same.
+ */
 function endOnce(close: () => Promise<void>): () => void {
-  let ending = false;
+  let since: number | undefined;
   const end = async () => {
-    if (ending) process.exit(1);
-    ending = true;
+    if (since !== undefined) {
+      if (Date.now() - since > TWICE_MS) process.exit(1);
+      return;
+    }
+    since = Date.now();
     console.log('ending ...');
     await close();
     process.exit(0);
