@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto';
+import {
+  DockerComposeEnvironment,
+  type StartedDockerComposeEnvironment,
+  Wait,
+} from 'testcontainers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../services/stack/root.ts';
+import { docker, dockerMissing } from '../support/docker.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Seen, send, Visitor } from '../support/http.ts';
+import { proveContinuity, proveNothingLost, range } from '../support/proofs.ts';
+
+const missing = dockerMissing();
+const required = process.env.REQUIRE_DOCKER === '1';
+/** Milliseconds: the image may have to be built, and others to be pulled. */
+const UP_MS = 300_000;
+
+describe('Docker', () => {
+  it.runIf(required)('should be there, since REQUIRE_DOCKER=1', () => {
+    expect(missing).toBeUndefined();
+  });
+});
+
+describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  const project = `shared-state-test-${randomBytes(4).toString('hex')}`;
+  let environment: StartedDockerComposeEnvironment;
+  let url: string;
+
+  const compose = (...words: string[]) =>
+    docker(['compose', '--project-directory', ROOT, '-p', project, ...words], { PORT: '0' });
+  /** `docker compose up --scale app=N`, as typed while it runs. */
+  const scale = (count: number) =>
+    compose('up', '--detach', '--no-build', '--no-recreate', '--wait', '--scale', `app=${count}`);
+  const instancesOf = (seen: Seen[]) => new Set(seen.map(({ instance }) => instance)).size;
+
+  beforeAll(async () => {
+    environment = await new DockerComposeEnvironment(ROOT, 'docker-compose.yml')
+      .withProjectName(project)
+      .withBuild()
+      .withEnvironment({ ...process.env, PORT: '0' } as Record<string, string>)
+      .withWaitStrategy('nginx-1', Wait.forHealthCheck())
+      .withStartupTimeout(UP_MS)
+      .up();
+    url = `http://localhost:${environment.getContainer('nginx-1').getMappedPort(8080)}`;
+  }, UP_MS);
+  afterAll(async () => {
+    await environment?.down({ removeVolumes: true, timeout: 10_000 });
+  });
+
+  it('should run 3 instances where nothing is said', async () => {
+    await proveContinuity(url);
+    expect(instancesOf(await new Visitor(url).viewInTurn(6))).toBe(3);
+  });
+
+  it('should count 200 views at once as exactly 200', () => proveNothingLost(url));
+
+  it('should cache on one instance for the others', async () => {
+    expect((await send(`${url}/data`)).body).toBe('New Data: This is the new data');
+    expect((await send(`${url}/data`)).body).toBe('Cached Data: This is the new data');
+  });
+
+  it('should scale up and down under requests, with no reload, none failed and none lost', async () => {
+    let scaling = true;
+    const load = range(1, 2).map(async () => {
+      const visitor = new Visitor(url);
+      const seen: Seen[] = [];
+      while (scaling) seen.push(await visitor.view());
+      return seen;
+    });
+    try {
+      scale(5);
+      await eventually(async () => {
+        expect(instancesOf(await new Visitor(url).viewInTurn(10))).toBe(5);
+      });
+      scale(2);
+      await eventually(async () => {
+        expect(instancesOf(await new Visitor(url).viewInTurn(10))).toBe(2);
+      });
+    } finally {
+      scaling = false;
+    }
+    for (const seen of await Promise.all(load)) {
+      expect(seen.map(({ views }) => views)).toEqual(range(1, seen.length));
+    }
+    expect(compose('logs', 'nginx')).not.toContain('SIGHUP');
+  }, 120_000);
+
+  it('should pass over a killed instance', async () => {
+    scale(3);
+    await eventually(async () => {
+      expect(instancesOf(await new Visitor(url).viewInTurn(9))).toBe(3);
+    });
+    const [victim = ''] = compose('ps', '--quiet', 'app').split('\n');
+    docker(['kill', victim]);
+    const seen = await new Visitor(url).viewInTurn(12);
+    expect(seen.map(({ views }) => views)).toEqual(range(1, 12));
+    scale(3);
+  }, 60_000);
+
+  it('should keep the sessions over a restart of Redis', async () => {
+    const visitor = new Visitor(url);
+    await visitor.viewInTurn(3);
+    compose('restart', 'redis');
+    expect((await eventually(() => visitor.view())).views).toBe(4);
+  });
+
+  it('should end an instance in order at SIGTERM', async () => {
+    const [id = ''] = compose('ps', '--quiet', 'app').split('\n');
+    docker(['stop', id]);
+    expect(docker(['inspect', '--format', '{{.State.ExitCode}}', id]).trim()).toBe('0');
+    scale(3);
+  }, 60_000);
+
+  it('should publish nginx only, on loopback only, and run nothing with more rights than it needs', () => {
+    const ids = compose('ps', '--quiet').trim().split('\n');
+    const containers = JSON.parse(docker(['inspect', ...ids]));
+    expect(containers).toHaveLength(5);
+    for (const { Config, HostConfig } of containers) {
+      const service = Config.Labels['com.docker.compose.service'];
+      const published = Object.values(HostConfig.PortBindings ?? {}).flat() as { HostIp: string }[];
+      const addresses = published.map(({ HostIp }) => HostIp);
+      expect(addresses, service).toEqual(service === 'nginx' ? ['127.0.0.1'] : []);
+      expect(Config.User, service).toMatch(/^[1-9]\d*(:[1-9]\d*)?$/);
+      expect(HostConfig.ReadonlyRootfs, service).toBe(true);
+      expect(HostConfig.CapDrop, service).toEqual(['ALL']);
+      expect(HostConfig.SecurityOpt, service).toEqual(['no-new-privileges:true']);
+    }
+  });
+});
