@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
@@ -10,32 +9,10 @@ import { ROOT } from '../../services/stack/root.ts';
 import { folderOf } from '../../services/stack/stack.ts';
 import { eventually } from '../support/eventually.ts';
 import { send, Visitor } from '../support/http.ts';
-import { type Ended, Running } from '../support/processes.ts';
+import { newName, npmRunStack, npmStart, ready } from '../support/npm.ts';
+import { Running } from '../support/processes.ts';
 
 // The stack as a person uses it: npm start in one terminal, npm run stack in another.
-
-const CONTROL = join(ROOT, 'services/stack/control.ts');
-const newName = () => `test-${randomBytes(4).toString('hex')}`;
-
-/** npm start -- WORDS */
-function npmStart(words: string[], env: NodeJS.ProcessEnv = {}): Running {
-  return new Running('npm', ['start', '--silent', '--', ...words], env);
-}
-
-/** npm run stack -- WORDS, without npm in between. */
-async function npmRunStack(...words: string[]): Promise<Ended> {
-  await using running = new Running(process.execPath, [CONTROL, ...words]);
-  return await running.ended;
-}
-
-/** Resolves to the address once the stack says that it is ready. */
-async function ready(running: Running): Promise<string> {
-  return eventually(() => {
-    const [, url] = /^ready (http:\/\/localhost:\d+) instances=\d+$/m.exec(running.stdout) ?? [];
-    if (!url) throw new Error(`not ready: ${running.stdout}`);
-    return url;
-  }, 20_000);
-}
 
 async function ps(name: string): Promise<Status[]> {
   return JSON.parse((await npmRunStack('ps', '--json', '--name', name)).stdout);

@@ -1,0 +1,123 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createApp } from '../services/app/app.ts';
+import { describeVariables, readConfig } from '../services/app/config.ts';
+import { closeRedis, createRedis } from '../services/app/redis.ts';
+import { ROOT } from '../services/stack/root.ts';
+import { newName, npmStart, ready } from './support/npm.ts';
+import type { Running } from './support/processes.ts';
+
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+
+/** A block of commands that README.md says are run, with what it says they print. */
+interface Example {
+  env: NodeJS.ProcessEnv;
+  commands: string;
+  output: string | undefined;
+}
+
+function examplesOf(text: string): Example[] {
+  const blocks = /<!-- run(?:: (\S+)=(\S+))? -->\n```sh\n(.*?)```\n(?:\n```text\n(.*?)```)?/gs;
+  return [...text.matchAll(blocks)].map(([, name, value, commands = '', output]) => ({
+    env: name ? { [name]: value } : {},
+    commands,
+    output,
+  }));
+}
+
+/** The rows of the table whose first heading is given. */
+function tableOf(text: string, heading: string): string[][] {
+  const rows = text.slice(text.indexOf(`| ${heading} |`)).split('\n\n')[0] ?? '';
+  return rows
+    .split('\n')
+    .slice(2)
+    .map((row) =>
+      row
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+describe('README.md', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'shared-state-readme-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const examples = examplesOf(README);
+  const settings = [...new Set(examples.map(({ env }) => JSON.stringify(env)))];
+
+  it('should have examples to run', () => {
+    expect(examples.length).toBeGreaterThanOrEqual(5);
+  });
+
+  describe.each(settings)('the examples with %s', (setting) => {
+    const name = newName();
+    let running: Running;
+    let url: string;
+    beforeAll(async () => {
+      running = npmStart(['--name', name, '--port', '0'], JSON.parse(setting));
+      url = await ready(running);
+    });
+    afterAll(async () => {
+      running.child.kill('SIGTERM');
+      await running.ended;
+    });
+
+    /** Runs commands as somebody with the default name and port would. */
+    function run(commands: string): string {
+      const here = commands
+        .replaceAll('localhost:8080', new URL(url).host)
+        .replaceAll('npm run stack --', `npm run --silent --prefix ${ROOT} stack -- --name ${name}`)
+        .replaceAll(/^.*npm start.*$/gm, ''); // it runs already
+      const { stdout, stderr, status } = spawnSync('bash', ['-e', '-c', here], {
+        cwd: folder,
+        encoding: 'utf8',
+      });
+      expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+      return stdout;
+    }
+    const withoutIds = (text = '') => text.replaceAll(/"session":"[0-9a-f]{8}"/g, '"session":"…"');
+
+    const ours = examples.filter(({ env }) => JSON.stringify(env) === setting);
+    it.each(ours.map((example, i) => [i + 1, example] as const))(
+      'should print what it says (%d)',
+      (_number, { commands, output }) => {
+        expect(output).toBeDefined();
+        expect(withoutIds(run(commands))).toBe(withoutIds(output));
+      },
+    );
+  });
+
+  it('should have every setting in its table, as the code has it', () => {
+    const rows = describeVariables().map(({ name, fallback, allowed, unit }) => [
+      `\`${name}\``,
+      name === 'INSTANCE' ? 'the host name' : fallback === undefined ? '' : `\`${fallback}\``,
+      unit ? `${allowed} (${unit})` : allowed,
+    ]);
+    expect(tableOf(README, 'variable')).toEqual(rows);
+  });
+
+  it('should have every route in its table, and no other', async () => {
+    const config = readConfig({ REDIS_URL: 'redis://127.0.0.1:1' });
+    const log = pino({ level: 'silent' });
+    const redis = createRedis({ url: config.REDIS_URL, timeoutMs: 100, log });
+    const app = createApp({ config, redis, log, isDraining: () => false });
+    await closeRedis(redis, 100);
+    const routes = app.router.stack.flatMap(({ route }) =>
+      (route?.stack ?? []).map(({ method }) => `${method.toUpperCase()} ${route?.path}`),
+    );
+    const documented = tableOf(README, 'route').map(([cell = '']) => cell.replaceAll('`', ''));
+    expect(documented.sort()).toEqual([...new Set(routes)].sort());
+  });
+
+  it('should name no npm script that is not there', () => {
+    for (const [, script = ''] of README.matchAll(/npm run ([\w:-]+)/g)) {
+      expect(scripts, script).toHaveProperty([script]);
+    }
+  });
+});

@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { ROOT } from '../../services/stack/root.ts';
+import { eventually } from './eventually.ts';
+import { type Ended, Running } from './processes.ts';
+
+/** A name for a stack that no other has. */
+export function newName(): string {
+  return `test-${randomBytes(4).toString('hex')}`;
+}
+
+/** npm start -- WORDS */
+export function npmStart(words: string[], env: NodeJS.ProcessEnv = {}): Running {
+  return new Running('npm', ['start', '--silent', '--', ...words], env);
+}
+
+/** npm run stack -- WORDS, without npm in between. */
+export async function npmRunStack(...words: string[]): Promise<Ended> {
+  const control = join(ROOT, 'services/stack/control.ts');
+  await using running = new Running(process.execPath, [control, ...words]);
+  return await running.ended;
+}
+
+/** Resolves to the address once the stack says that it is ready. */
+export async function ready(running: Running): Promise<string> {
+  return eventually(() => {
+    const [, url] = /^ready (http:\/\/localhost:\d+) instances=\d+$/m.exec(running.stdout) ?? [];
+    if (!url) throw new Error(`not ready: ${running.stdout}`);
+    return url;
+  }, 20_000);
+}
