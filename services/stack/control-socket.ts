@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
@@ -19,8 +20,9 @@ export async function listenForCommands(name: string, stack: Stack): Promise<Ser
       res.end(JSON.stringify(outcome));
     });
   });
-  server.listen(socketOf(name)); // in a folder of its own; only the owner may connect
+  server.listen(socketOf(name));
   await once(server, 'listening');
+  chmodSync(socketOf(name), 0o600);
   return server;
 }
 

@@ -1,5 +1,5 @@
 // npm start: runs a stack until Ctrl-C.
-import { watch } from 'node:fs';
+import { readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { failure } from './commands.ts';
@@ -96,10 +96,16 @@ function restartOnChange(stack: Stack): void {
     }
     console.log('restarted the instances');
   };
-  watch(join(ROOT, 'services/app'), { recursive: true }, () => {
+  const onChange = () => {
     clearTimeout(timer);
     timer = setTimeout(() => {
       last = last.then(restart).catch((err) => console.error(failure(err).text));
     }, QUIET_MS);
-  });
+  };
+  // Folder by folder: Node's recursive watch loses a file that an editor replaces.
+  const folder = join(ROOT, 'services/app');
+  watch(folder, onChange);
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) watch(join(entry.parentPath, entry.name), onChange);
+  }
 }

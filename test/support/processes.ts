@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { ROOT } from '../../services/stack/root.ts';
 
 /** How a process ended. */
@@ -18,10 +17,11 @@ export class Running implements AsyncDisposable {
   /** Resolves when the process has ended. */
   readonly ended: Promise<Ended>;
   stdout = '';
+  stderr = '';
 
-  constructor(file: string, args: string[], env: NodeJS.ProcessEnv = {}) {
+  constructor(file: string, args: string[], env: NodeJS.ProcessEnv = {}, cwd = ROOT) {
     const child = spawn(file, args, {
-      cwd: ROOT,
+      cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
@@ -30,12 +30,14 @@ export class Running implements AsyncDisposable {
     child.stdout.on('data', (chunk) => {
       this.stdout += chunk;
     });
-    const stderr = text(child.stderr);
-    this.ended = once(child, 'close').then(async ([code, signal]) => ({
+    child.stderr.on('data', (chunk) => {
+      this.stderr += chunk;
+    });
+    this.ended = once(child, 'close').then(([code, signal]) => ({
       code,
       signal,
       stdout: this.stdout,
-      stderr: await stderr,
+      stderr: this.stderr,
     }));
   }
 

@@ -1,0 +1,60 @@
+import {
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../services/stack/root.ts';
+import { eventually } from '../support/eventually.ts';
+import { send } from '../support/http.ts';
+import { newName, ready } from '../support/npm.ts';
+import { Running } from '../support/processes.ts';
+
+describe('npm run dev', () => {
+  // A copy of the project, since its code is changed here.
+  const copy = mkdtempSync(join(tmpdir(), 'shared-state-dev-'));
+  const origin = join(copy, 'services/app/origin.ts');
+  beforeAll(() => {
+    for (const name of ['package.json', 'services', 'nginx']) {
+      cpSync(join(ROOT, name), join(copy, name), { recursive: true });
+    }
+    symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  });
+  afterAll(() => rmSync(copy, { recursive: true }));
+
+  it('should replace the instances at each change, and outlive a broken one', async () => {
+    const words = ['run', '--silent', 'dev', '--', '--port', '0', '--name', newName()];
+    await using running = new Running('npm', words, { ORIGIN_DELAY_MS: '0' }, copy);
+    const url = await ready(running);
+    const code = readFileSync(origin, 'utf8');
+    const expectData = (text: string) =>
+      eventually(async () => {
+        await send(`${url}/data`, { method: 'DELETE' });
+        for (let i = 0; i < 3; i += 1) {
+          expect((await send(`${url}/data`)).body).toContain(text);
+        }
+      });
+
+    writeFileSync(origin, code.replace('the new data', 'what was written'));
+    await expectData('This is what was written');
+
+    // as many editors do: another file in its place
+    writeFileSync(`${origin}.tmp`, code.replace('the new data', 'what was moved'));
+    renameSync(`${origin}.tmp`, origin);
+    await expectData('This is what was moved');
+
+    writeFileSync(origin, 'this is no TypeScript');
+    await eventually(() => expect(running.stderr).toMatch(/app-1 did not start: /));
+
+    writeFileSync(origin, code);
+    await expectData('This is the new data');
+    running.child.kill('SIGTERM');
+    expect((await running.ended).code).toBe(0);
+  });
+});

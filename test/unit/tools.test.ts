@@ -1,0 +1,52 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { findTools } from '../../services/stack/tools.ts';
+
+describe('findTools', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'shared-state-tools-'));
+    vi.stubEnv('PATH', folder);
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Puts programs of these names on PATH. */
+  function provide(...names: string[]): void {
+    for (const name of names) {
+      writeFileSync(join(folder, name), '#!/bin/sh\n');
+      chmodSync(join(folder, name), 0o755);
+    }
+  }
+  const find = () => findTools(() => {});
+
+  it('should find Redis and nginx on PATH', () => {
+    provide('redis-server', 'nginx');
+    expect(find()).toEqual({
+      redis: join(folder, 'redis-server'),
+      nginx: join(folder, 'nginx'),
+    });
+  });
+
+  it('should take Valkey for Redis', () => {
+    provide('valkey-server', 'nginx');
+    expect(find().redis).toBe(join(folder, 'valkey-server'));
+  });
+
+  it.each([
+    ['dnf', 'sudo dnf install valkey nginx'],
+    ['apk', 'sudo apk add redis nginx'],
+    ['brew', 'brew install redis nginx'],
+  ])('should say what to type where there is %s', (manager, command) => {
+    provide(manager, 'nginx');
+    expect(find).toThrow(`Redis and nginx are needed. To install them:  ${command}`);
+  });
+
+  it('should say all there is to type where it knows no package manager', () => {
+    expect(find).toThrow(/apt-get install .* or {2}sudo dnf .* or {2}sudo apk .* or {2}brew/);
+  });
+});
