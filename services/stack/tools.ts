@@ -15,8 +15,11 @@ const NEEDED = {
   nginx: { programs: ['nginx'], debian: 'nginx' },
 };
 
-/** Where programs are besides PATH: users other than root often lack the first ones in theirs. */
-const MORE_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/homebrew/bin'];
+/** PATH, and what users other than root often lack in theirs. */
+const FOLDERS = [
+  ...(process.env.PATH ?? '').split(delimiter),
+  ...['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/homebrew/bin'],
+];
 
 /** What to type, by package manager. */
 const INSTALL = {
@@ -34,28 +37,29 @@ const POLICY = '/usr/sbin/policy-rc.d';
  *
  * @throws {StackError} where something is missing, with the command that installs it
  */
-export function findTools(report: (line: string) => void): Tools {
-  let { found, missing } = lookForTools();
-  if (missing.length > 0 && process.getuid?.() === 0 && findProgram('apt-get')) {
+export function findTools(report: (line: string) => void, folders = FOLDERS): Tools {
+  const has = (program: string) => findProgram(program, folders) !== undefined;
+  let { found, missing } = lookForTools(folders);
+  if (missing.length > 0 && process.getuid?.() === 0 && has('apt-get')) {
     report(`installing ${missing.join(' and ')} with apt-get; no system service is started`);
     installOnDebian(missing);
-    ({ found, missing } = lookForTools());
+    ({ found, missing } = lookForTools(folders));
   }
   if (missing.length === 0) return found;
-  const manager = Object.entries(INSTALL).find(([program]) => findProgram(program));
+  const manager = Object.entries(INSTALL).find(([program]) => has(program));
   const commands = manager ? manager[1] : Object.values(INSTALL).join('  or  ');
   throw new StackError(`Redis and nginx are needed. To install them:  ${commands}`);
 }
 
-function lookForTools(): { found: Tools; missing: string[] } {
-  const look = ({ programs }: { programs: string[] }) => programs.map(findProgram).find(Boolean);
+function lookForTools(folders: string[]): { found: Tools; missing: string[] } {
+  const look = ({ programs }: { programs: string[] }) =>
+    programs.map((program) => findProgram(program, folders)).find(Boolean);
   const found = { redis: look(NEEDED.redis) ?? '', nginx: look(NEEDED.nginx) ?? '' };
   const missing = [NEEDED.redis, NEEDED.nginx].filter((tool) => !look(tool));
   return { found, missing: missing.map(({ debian }) => debian) };
 }
 
-function findProgram(name: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...MORE_FOLDERS];
+function findProgram(name: string, folders: string[]): string | undefined {
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 

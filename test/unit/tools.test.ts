@@ -1,30 +1,28 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findTools } from '../../services/stack/tools.ts';
 
 describe('findTools', () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'shared-state-tools-'));
-    vi.stubEnv('PATH', folder);
   });
   afterEach(() => {
-    vi.unstubAllEnvs();
     rmSync(folder, { recursive: true });
   });
 
-  /** Puts programs of these names on PATH. */
+  /** Puts programs of these names into the only folder that is searched. */
   function provide(...names: string[]): void {
     for (const name of names) {
       writeFileSync(join(folder, name), '#!/bin/sh\n');
       chmodSync(join(folder, name), 0o755);
     }
   }
-  const find = () => findTools(() => {});
+  const find = () => findTools(() => {}, [folder]);
 
-  it('should find Redis and nginx on PATH', () => {
+  it('should find Redis and nginx', () => {
     provide('redis-server', 'nginx');
     expect(find()).toEqual({
       redis: join(folder, 'redis-server'),
