@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../services/app/app.ts';
-import { describeVariables, readConfig } from '../services/app/config.ts';
-import { closeRedis, createRedis } from '../services/app/redis.ts';
+import { readConfig, variables } from '../services/app/config.ts';
+import { describeVariables } from '../services/shared/config.ts';
+import { closeRedis, createRedis } from '../services/shared/redis.ts';
 import { ROOT } from '../services/stack/root.ts';
 import { newName, npmStart, ready } from './support/npm.ts';
 import type { Running } from './support/processes.ts';
@@ -94,7 +95,7 @@ describe('README.md', () => {
   });
 
   it('should have every setting in its table, as the code has it', () => {
-    const rows = describeVariables().map(({ name, fallback, allowed, unit }) => [
+    const rows = describeVariables(variables).map(({ name, fallback, allowed, unit }) => [
       `\`${name}\``,
       name === 'INSTANCE' ? 'the host name' : fallback === undefined ? '' : `\`${fallback}\``,
       unit ? `${allowed} (${unit})` : allowed,

@@ -1,71 +1,67 @@
-import express, { type Express } from 'express';
-import type { Logger } from 'pino';
+import type { Express } from 'express';
+import { newExpress } from '../shared/express.ts';
+import { live, ready } from '../shared/health.ts';
+import { identify } from '../shared/identify.ts';
+import { jsonBody } from '../shared/json-body.ts';
+import { notFound, problems } from '../shared/problem.ts';
+import { sameOrigin } from '../shared/same-origin.ts';
+import { securityHeaders } from '../shared/security-headers.ts';
+import type { Parts } from '../shared/service.ts';
+import { sessions } from '../shared/session.ts';
+import { secretsOf } from '../shared/session-secret.ts';
+import { redisState, type SessionState } from '../shared/session-state.ts';
+import { GuardedRedisStore, type SessionStore } from '../shared/session-store.ts';
 import type { Config } from './config.ts';
 import { redisCache } from './data-cache.ts';
-import { identify } from './identify.ts';
 import { createMetrics } from './metrics.ts';
 import { fetchFromOrigin } from './origin.ts';
-import { notFound, problems } from './problem.ts';
-import type { Redis } from './redis.ts';
+import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
 import { forgetData, getData } from './routes/data.ts';
-import { live, ready } from './routes/health.ts';
+import { logIn, loginBody, logOut, whoAmI } from './routes/login.ts';
 import { countViews } from './routes/views.ts';
-import { securityHeaders } from './security-headers.ts';
-import { redisStore, sessions } from './session.ts';
-import { SharedSecret } from './session-secret.ts';
-import { atomicCounter } from './view-counter.ts';
 import { memoryStore } from './wrong-ways/memory-store.ts';
-import { sessionCounter } from './wrong-ways/session-counter.ts';
-
-/** What an instance is made of. */
-export interface Parts {
-  config: Config;
-  redis: Redis;
-  log: Logger;
-  /** True once the process has been asked to end. */
-  isDraining: () => boolean;
-}
+import { stateInSession, viewsInSession } from './wrong-ways/state-in-session.ts';
 
 /** One instance: its middleware in order, and all of its routes. */
-export function createApp({ config, redis, log, isDraining }: Parts): Express {
-  const inMemory = config.SESSION_STORE === 'memory';
-  const store = inMemory ? memoryStore(log) : redisStore(redis, config.SESSION_TTL_SECONDS);
-  const countView =
-    inMemory || config.COUNTER === 'session'
-      ? sessionCounter
-      : atomicCounter(redis, config.SESSION_TTL_SECONDS);
-  const session = sessions({ name: config.SESSION_NAME, store, secrets: secrets(config, redis) });
+export function createApp(parts: Parts<Config>): Express {
+  const { config, redis, log, isDraining } = parts;
+  const { store, state } = stateOf(parts);
+  const session = sessions({ name: config.SESSION_NAME, store, secrets: secretsOf(config, redis) });
   const cache = redisCache(redis, config.CACHE_TTL_SECONDS);
   const origin = () => fetchFromOrigin(config.ORIGIN_DELAY_MS);
   const metrics = createMetrics(config.INSTANCE);
 
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag'); // each reply differs, or is too short to gain by it
-  app.enable('case sensitive routing'); // so that a path means to nginx what it means here
-  app.enable('strict routing');
-  app.set('trust proxy', 1); // nginx, and nobody before it
-
+  const app = newExpress();
   app.use(identify(config.INSTANCE));
   app.use(metrics.measure);
   app.use(securityHeaders);
 
+  // without a session
   app.get('/livez', live);
   app.get('/readyz', ready(redis, isDraining));
   app.get('/metrics', metrics.expose); // nginx does not pass it on
   app.get('/data', getData(cache, origin, config.INSTANCE));
-  app.delete('/data', forgetData(cache));
+  app.delete('/data', sameOrigin, forgetData(cache));
 
-  app.get('/', session, countViews(countView, config.INSTANCE));
+  // with one; what changes it is refused to other sites
+  app.get('/', sameOrigin, session, countViews(state, config.INSTANCE));
+  app.post('/login', sameOrigin, jsonBody(loginBody), session, logIn);
+  app.post('/logout', sameOrigin, session, logOut(config.SESSION_NAME));
+  app.get('/me', session, whoAmI(state));
+  app.get('/cart', session, showCart(state));
+  app.post('/cart', sameOrigin, jsonBody(cartBody), session, addToCart(state));
+  app.delete('/cart/:item', sameOrigin, session, removeFromCart(state));
 
   app.use(notFound);
   app.use(problems(log));
   return app;
 }
 
-function secrets(config: Config, redis: Redis): () => Promise<string[]> {
-  const configured = config.SESSION_SECRET;
-  if (configured) return async () => configured;
-  const shared = new SharedSecret(redis);
-  return () => shared.known();
+/** Where sessions are kept, and what belongs to them: in Redis, or in a wrong way for teaching. */
+function stateOf(parts: Parts<Config>): { store: SessionStore; state: SessionState } {
+  const { config, redis, log } = parts;
+  if (config.SESSION_STORE === 'memory') return { store: memoryStore(log), state: stateInSession };
+  const store = new GuardedRedisStore(redis, config.SESSION_TTL_SECONDS, log);
+  const state = redisState(redis, config.SESSION_TTL_SECONDS, log);
+  return { store, state: config.COUNTER === 'session' ? viewsInSession(state) : state };
 }

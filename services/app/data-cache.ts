@@ -1,4 +1,4 @@
-import type { Redis } from './redis.ts';
+import type { Redis } from '../shared/redis.ts';
 
 /** A cached value, and who made it. */
 export interface Entry {

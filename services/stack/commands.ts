@@ -13,7 +13,7 @@ export const USAGE = `npm run stack -- COMMAND [--name NAME]
   restart NAME   stop, then start
   pause NAME     freeze a part (SIGSTOP), as a hang would
   resume NAME    let it go on
-NAME is nginx, redis, app-1, app-2 ...`;
+NAME is nginx, redis, greeter, app-1, app-2 ...`;
 
 /** What can be done to one part. */
 const ACTIONS: Record<string, (part: Part) => Promise<void> | void> = {

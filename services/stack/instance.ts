@@ -5,13 +5,24 @@ import { ROOT } from './root.ts';
 /** Milliseconds within which an instance says whether it is ready. */
 const READY_MS = 2000;
 
-/** One instance of services/app. It listens on loopback only. */
+/** One process of a service: an instance of services/app, or services/greeter. It listens on loopback only. */
 export class Instance extends Part {
+  #service: string;
   #env: NodeJS.ProcessEnv;
 
-  /** @param env what the instance is told, besides its name and where to listen */
-  constructor(name: string, port: number, env: NodeJS.ProcessEnv, around: Surroundings) {
+  /**
+   * @param service the folder in services/ that it runs
+   * @param env what it is told, besides its name and where to listen
+   */
+  constructor(
+    name: string,
+    service: string,
+    port: number,
+    env: NodeJS.ProcessEnv,
+    around: Surroundings,
+  ) {
     super(name, port, around);
+    this.#service = service;
     this.#env = env;
     this.on('line', (line) => {
       const warning = warningOf(line);
@@ -23,7 +34,7 @@ export class Instance extends Part {
     const own = { INSTANCE: this.name, HOST: '127.0.0.1', PORT: String(this.port) };
     return {
       file: process.execPath,
-      args: [join(ROOT, 'services/app/main.ts')],
+      args: [join(ROOT, 'services', this.#service, 'main.ts')],
       env: { ...this.#env, ...own },
     };
   }

@@ -90,7 +90,7 @@ function restartOnChange(stack: Stack): void {
   let timer: NodeJS.Timeout | undefined;
   let last = Promise.resolve();
   const restart = async () => {
-    for (const instance of stack.instances) {
+    for (const instance of [stack.greeter, ...stack.instances]) {
       if (instance.isRunning) await instance.stop();
       await instance.start();
     }
@@ -103,9 +103,11 @@ function restartOnChange(stack: Stack): void {
     }, QUIET_MS);
   };
   // Folder by folder: Node's recursive watch loses a file that an editor replaces.
-  const folder = join(ROOT, 'services/app');
-  watch(folder, onChange);
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (entry.isDirectory()) watch(join(entry.parentPath, entry.name), onChange);
+  const watched = ['app', 'greeter', 'shared'].map((name) => join(ROOT, 'services', name));
+  for (const folder of watched) {
+    watch(folder, onChange);
+    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+      if (entry.isDirectory()) watch(join(entry.parentPath, entry.name), onChange);
+    }
   }
 }

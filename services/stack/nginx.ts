@@ -28,13 +28,15 @@ export class Nginx extends Part {
     this.on('end', () => this.#workers.clear());
   }
 
-  /** Puts the instances that nginx asks into its configuration. */
-  write(ports: number[]): void {
-    const servers = ports.map((port) => `    server 127.0.0.1:${port} max_fails=0;\n`).join('');
-    writeFileSync(
-      join(this.#prefix, 'site/upstream.conf'),
-      `upstream app {\n    zone app 256k;\n${servers}    keepalive 64;\n    keepalive_timeout 60s;\n}\n`,
+  /** Puts the instances that nginx asks, by service, into its configuration. */
+  write(ports: Record<string, number[]>): void {
+    const upstreams = Object.entries(ports).map(
+      ([service, its]) =>
+        `upstream ${service} {\n    zone ${service} 256k;\n` +
+        its.map((port) => `    server 127.0.0.1:${port} max_fails=0;\n`).join('') +
+        '    keepalive 64;\n    keepalive_timeout 60s;\n}\n',
     );
+    writeFileSync(join(this.#prefix, 'site/upstream.conf'), upstreams.join('\n'));
   }
 
   /**

@@ -24,8 +24,8 @@ export interface StackOptions {
   port?: number;
   /** The address that nginx listens on; loopback if not said. */
   bind?: string;
-  /** Environment variables for the instances. */
-  env?: NodeJS.ProcessEnv;
+  /** Environment variables for the instances; where they differ, those for an instance of a name. */
+  env?: NodeJS.ProcessEnv | ((name: string) => NodeJS.ProcessEnv);
   /** Is told what happens, a line at a time. */
   report?: (line: string) => void;
 }
@@ -39,10 +39,11 @@ export function folderOf(name: string): string {
 export class Stack implements AsyncDisposable {
   readonly nginx: Nginx;
   readonly redis: Redis;
+  readonly greeter: Instance;
   readonly folder: string;
   #instances: Instance[] = [];
   #around: Surroundings;
-  #env: NodeJS.ProcessEnv;
+  #envOf: (name: string) => NodeJS.ProcessEnv;
 
   /**
    * Starts a stack. Resolves when all of its parts are ready.
@@ -63,9 +64,9 @@ export class Stack implements AsyncDisposable {
     const around = { folder, guard: new Guard(folder), report };
     const redis = new Redis(tools.redis, await freePort('127.0.0.1'), around);
     const nginx = new Nginx(tools.nginx, bind, port, around);
-    const stack = new Stack(nginx, redis, options.env ?? process.env, around);
+    const stack = new Stack(nginx, redis, await freePort('127.0.0.1'), options, around);
     try {
-      await Promise.all([redis.start(), stack.scale(scale)]);
+      await all([redis.start(), stack.greeter.start(), stack.scale(scale)]);
       await nginx.start();
     } catch (err) {
       await stack.close();
@@ -74,12 +75,22 @@ export class Stack implements AsyncDisposable {
     return stack;
   }
 
-  private constructor(nginx: Nginx, redis: Redis, env: NodeJS.ProcessEnv, around: Surroundings) {
+  private constructor(
+    nginx: Nginx,
+    redis: Redis,
+    greeterPort: number,
+    { env = process.env }: StackOptions,
+    around: Surroundings,
+  ) {
     this.nginx = nginx;
     this.redis = redis;
     this.folder = around.folder;
     this.#around = around;
-    this.#env = { ...env, REDIS_URL: redis.url };
+    this.#envOf = (name) => ({
+      ...(typeof env === 'function' ? env(name) : env),
+      REDIS_URL: redis.url,
+    });
+    this.greeter = this.#newInstance('greeter', 'greeter', greeterPort);
   }
 
   /** Where the stack is reached. */
@@ -97,7 +108,7 @@ export class Stack implements AsyncDisposable {
   }
 
   /**
-   * The part of a name: `nginx`, `redis`, `app-1`, `app-2` and so on.
+   * The part of a name: `nginx`, `redis`, `greeter`, `app-1`, `app-2` and so on.
    *
    * @throws {UsageError} where there is none
    */
@@ -124,19 +135,19 @@ export class Stack implements AsyncDisposable {
     const surplus = this.#instances.splice(count);
     while (this.#instances.length < count) {
       const name = `app-${this.#instances.length + 1}`;
-      const port = await freePort('127.0.0.1');
-      this.#instances.push(new Instance(name, port, this.#env, this.#around));
+      this.#instances.push(this.#newInstance(name, 'app', await freePort('127.0.0.1')));
     }
     const missing = this.#instances.filter((instance) => !instance.isRunning);
     await all(missing.map((instance) => instance.start()));
-    this.nginx.write(this.#instances.map((instance) => instance.port));
+    const app = this.#instances.map((instance) => instance.port);
+    this.nginx.write({ app, greeter: [this.greeter.port] });
     await this.nginx.reload();
     await all(surplus.filter((part) => part.isRunning).map((part) => part.stop()));
   }
 
   /** Ends all processes, in the order of a request's way, and removes what they wrote. */
   async close(): Promise<void> {
-    for (const parts of [[this.nginx], this.#instances, [this.redis]]) {
+    for (const parts of [[this.nginx], [this.greeter, ...this.#instances], [this.redis]]) {
       await all(parts.filter((part) => part.isRunning).map((part) => part.stop()));
     }
     rmSync(this.folder, { recursive: true, force: true });
@@ -147,8 +158,12 @@ export class Stack implements AsyncDisposable {
     await this.close();
   }
 
+  #newInstance(name: string, service: string, port: number): Instance {
+    return new Instance(name, service, port, this.#envOf(name), this.#around);
+  }
+
   #parts(): Part[] {
-    return [this.nginx, this.redis, ...this.#instances];
+    return [this.nginx, this.redis, this.greeter, ...this.#instances];
   }
 }
 

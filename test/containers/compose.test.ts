@@ -115,7 +115,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   it('should publish nginx only, on loopback only, and run nothing with more rights than it needs', () => {
     const ids = compose('ps', '--quiet').trim().split('\n');
     const containers = JSON.parse(docker(['inspect', ...ids]));
-    expect(containers).toHaveLength(5);
+    expect(containers).toHaveLength(6);
     for (const { Config, HostConfig } of containers) {
       const service = Config.Labels['com.docker.compose.service'];
       const published = Object.values(HostConfig.PortBindings ?? {}).flat() as { HostIp: string }[];

@@ -1,18 +1,12 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Stack } from '../../services/stack/stack.ts';
 import { send, Visitor } from '../support/http.ts';
 import { proveContinuity, proveNothingLost } from '../support/proofs.ts';
 import { inRedis } from '../support/redis.ts';
+import { sessionIdOf } from '../support/shop.ts';
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
-
-/** The id in a signed cookie: `s:<id>.<signature>`. */
-function idOf(visitor: Visitor, name = 'connect.sid'): string {
-  const [, id = ''] =
-    /^s:([^.]+)\./.exec(decodeURIComponent(visitor.cookies.get(name) ?? '')) ?? [];
-  return id;
-}
 
 describe('the counter of views', () => {
   let stack: Stack;
@@ -42,7 +36,7 @@ describe('the counter of views', () => {
   it('should answer with JSON that names the instance, and the session by a hash', async () => {
     const visitor = new Visitor(stack.url);
     const seen = await visitor.view();
-    const hash = createHash('sha256').update(idOf(visitor)).digest('hex');
+    const hash = createHash('sha256').update(sessionIdOf(visitor)).digest('hex');
     expect(seen).toEqual({
       views: 1,
       instance: expect.stringMatching(/^app-[123]$/),
@@ -64,7 +58,7 @@ describe('the counter of views', () => {
   it('should keep the session and its counter for as long as they are used', async () => {
     const visitor = new Visitor(stack.url);
     await visitor.view();
-    const keys = [`sess:${idOf(visitor)}`, `views:{sess:${idOf(visitor)}}`];
+    const keys = [`sess:${sessionIdOf(visitor)}`, `views:{sess:${sessionIdOf(visitor)}}`];
     await inRedis(stack.redis.url, async (redis) => {
       for (const key of keys) await redis.expire(key, 10);
       await visitor.view();
@@ -75,10 +69,10 @@ describe('the counter of views', () => {
   it('should start afresh, under another id, where the session has ended', async () => {
     const visitor = new Visitor(stack.url);
     await visitor.viewInTurn(3);
-    const id = idOf(visitor);
+    const id = sessionIdOf(visitor);
     await inRedis(stack.redis.url, (redis) => redis.del(`sess:${id}`));
     expect((await visitor.view()).views).toBe(1);
-    expect(idOf(visitor)).not.toBe(id);
+    expect(sessionIdOf(visitor)).not.toBe(id);
     expect((await visitor.view()).views).toBe(2);
   });
 
@@ -116,8 +110,7 @@ describe('the cookie', () => {
     const visitor = new Visitor(stack.url);
     await visitor.view();
     const value = decodeURIComponent(visitor.cookies.get('connect.sid') ?? '');
-    const { createHmac } = await import('node:crypto');
-    const signature = createHmac('sha256', secret).update(idOf(visitor)).digest('base64');
-    expect(value).toBe(`s:${idOf(visitor)}.${signature.replace(/=+$/, '')}`);
+    const signature = createHmac('sha256', secret).update(sessionIdOf(visitor)).digest('base64');
+    expect(value).toBe(`s:${sessionIdOf(visitor)}.${signature.replace(/=+$/, '')}`);
   });
 });

@@ -52,7 +52,7 @@ describe('nginx', () => {
       });
       upstream.listen(0, '127.0.0.1');
       await once(upstream, 'listening');
-      stack.nginx.write([(upstream.address() as AddressInfo).port]);
+      stack.nginx.write({ app: [(upstream.address() as AddressInfo).port], greeter: [1] });
       await stack.nginx.reload();
     });
     afterAll(() => upstream.close());
@@ -93,7 +93,7 @@ describe('nginx', () => {
 
   it('should refuse a broken configuration and go on with the one it has', async () => {
     await stack.scale(1);
-    stack.nginx.write([70_000]);
+    stack.nginx.write({ app: [70_000], greeter: [1] });
     await expect(stack.nginx.reload()).rejects.toThrow('nginx refuses its configuration');
     expect((await send(`${stack.url}/`)).status).toBe(200);
   });

@@ -39,6 +39,7 @@ describe('scaling', () => {
     expect((await stack.ps()).map(({ name, state }) => `${name} ${state}`)).toEqual([
       'nginx ready',
       'redis ready',
+      'greeter ready',
       'app-1 ready',
       'app-2 ready',
     ]);

@@ -43,7 +43,7 @@ describe('npm start', () => {
       1, 2, 3, 4, 5, 6,
     ]);
     const parts = await ps(name);
-    expect(parts).toHaveLength(5);
+    expect(parts).toHaveLength(6);
     expect(parts.every(({ pid }) => isAlive(pid))).toBe(true);
 
     process.kill(-(running.child.pid ?? 0), 'SIGINT'); // as a terminal does: to the whole group
@@ -143,6 +143,7 @@ describe('npm run stack', () => {
     expect(lines.slice(1).map((line) => line.replace(/ +\d+ +\d+ +/, ' '))).toEqual([
       'nginx ready',
       'redis ready',
+      'greeter ready',
       'app-1 ready',
       'app-2 ready',
     ]);
@@ -163,6 +164,7 @@ describe('npm run stack', () => {
     expect(await states()).toEqual({
       nginx: 'ready',
       redis: 'ready',
+      greeter: 'ready',
       'app-1': 'stopped',
       'app-2': 'ready',
     });
@@ -190,7 +192,10 @@ describe('npm run stack', () => {
 
     // the words of people
     for (const [words, message] of [
-      [['kill', 'app-9'], 'there is no "app-9" here, only nginx, redis, app-1, app-2, app-3'],
+      [
+        ['kill', 'app-9'],
+        'there is no "app-9" here, only nginx, redis, greeter, app-1, app-2, app-3',
+      ],
       [['kill'], 'kill wants a name: kill app-1'],
       [['scale'], 'scale wants a number: scale 3'],
       [['scale', 'x'], 'scale wants a number: scale 3'],

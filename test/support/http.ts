@@ -40,16 +40,16 @@ export interface Seen {
 /** A client that keeps its cookies, as a browser does. */
 export class Visitor {
   readonly cookies = new Map<string, string>();
-  #url: string;
+  readonly url: string;
 
   constructor(url: string) {
-    this.#url = url;
+    this.url = url;
   }
 
   async send(path = '/', sending: Sending = {}): Promise<Reply> {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
     const headers = { ...(cookie && { cookie }), ...sending.headers };
-    const reply = await send(this.#url + path, { ...sending, headers });
+    const reply = await send(this.url + path, { ...sending, headers });
     for (const line of reply.headers['set-cookie'] ?? []) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
       this.cookies.set(name, value);

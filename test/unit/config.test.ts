@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, describeVariables, readConfig } from '../../services/app/config.ts';
+import { readConfig, variables } from '../../services/app/config.ts';
+import { ConfigError, describeVariables } from '../../services/shared/config.ts';
 
 describe('readConfig', () => {
   it('should need no variable at all', () => {
@@ -53,7 +54,8 @@ describe('readConfig', () => {
     ['ORIGIN_DELAY_MS', '8001'],
     ['ORIGIN_DELAY_MS', 'soon'],
   ])('should refuse %s=%j in one line that says what is allowed', (name, value) => {
-    const { allowed } = describeVariables().find((variable) => variable.name === name) ?? {};
+    const { allowed } =
+      describeVariables(variables).find((variable) => variable.name === name) ?? {};
     const refused = () => readConfig({ [name]: value });
     expect(refused).toThrow(ConfigError);
     expect(refused).toThrow(`${name}=${JSON.stringify(value)}: must be ${allowed}`);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import type { ViewCounter } from '../view-counter.ts';
+import type { SessionState } from '../../shared/session-state.ts';
 
 /** What a visitor sees of the shared state. */
 interface Seen {
@@ -11,9 +11,9 @@ interface Seen {
 }
 
 /** `GET /`: counts one view of the visitor's session and says which instance counted it. */
-export function countViews(countView: ViewCounter, instance: string): RequestHandler {
+export function countViews(state: SessionState, instance: string): RequestHandler {
   return async (req, res) => {
-    const views = await countView(req);
+    const views = await state.countView(req);
     const session = createHash('sha256').update(req.sessionID).digest('hex').slice(0, 8);
     const seen: Seen = { views, instance, session };
     const text = `Views: ${views}`;

@@ -11,7 +11,7 @@ import {
   SocketClosedUnexpectedlyError,
   SocketTimeoutError,
 } from 'redis';
-import { countView } from './view-counter.ts';
+import { sessionScripts } from './session-scripts.ts';
 
 /** The Redis client of an instance, with the scripts that it knows. */
 export type Redis = ReturnType<typeof createRedis>;
@@ -35,7 +35,7 @@ const MAX_WAITING = 10_000;
 export function createRedis({ url, timeoutMs, log }: RedisOptions) {
   const client = createClient({
     url,
-    scripts: { countView },
+    scripts: sessionScripts,
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_WAITING,
     // Its own deadline covers only commands that are not yet written; see failWhenSilent.
@@ -126,10 +126,14 @@ export async function closeRedis(client: Redis, timeoutMs: number): Promise<void
 /** What Redis answers when it is there but cannot do what was asked of it now. */
 const REFUSALS =
   /^(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|WRONGPASS)\b/;
+/** The same for a command within a script that the user may not run, before and since Redis 7.4. */
+const SCRIPT_REFUSALS = /^ERR (The user executing the script can't run|ACL failure in script)/;
 
 /** Tells whether an error means that Redis cannot serve now, so that trying later may help. */
 export function isRedisUnavailable(err: unknown): boolean {
-  if (err instanceof ErrorReply) return REFUSALS.test(err.message);
+  if (err instanceof ErrorReply) {
+    return REFUSALS.test(err.message) || SCRIPT_REFUSALS.test(err.message);
+  }
   return (
     err instanceof ClientOfflineError ||
     err instanceof ClientClosedError ||

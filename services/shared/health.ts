@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import { sendProblem } from '../problem.ts';
-import type { Redis } from '../redis.ts';
+import { sendProblem } from './problem.ts';
+import type { Redis } from './redis.ts';
 
 /** `GET /livez`: the process answers. It looks at nothing else: an outage of Redis is no reason to restart it. */
 export const live: RequestHandler = (_req, res) => {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { CommonConfig } from './config.ts';
 import type { Redis } from './redis.ts';
 
 /** Where the instances agree on a secret. It has no time to live, so that it is never evicted. */
@@ -6,12 +7,20 @@ const KEY = 'secret:session';
 /** Milliseconds after which the secret is looked for again. */
 const INTERVAL_MS = 1000;
 
+/** Where the secrets in force come from: the settings, or else an agreement of all instances. */
+export function secretsOf(config: CommonConfig, redis: Redis): () => Promise<string[]> {
+  const configured = config.SESSION_SECRET;
+  if (configured) return async () => configured;
+  const shared = new SharedSecret(redis);
+  return () => shared.known();
+}
+
 /**
  * A secret that all instances of one Redis share where nobody configured one: the first instance to
  * ask makes it, the others take it over. It is offered again every second, so that the instances
  * agree again after Redis was emptied, and those that come later verify the cookies of the others.
  */
-export class SharedSecret {
+class SharedSecret {
   #redis: Redis;
   #secrets: string[] = [];
 

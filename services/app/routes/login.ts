@@ -1,0 +1,37 @@
+import type { RequestHandler } from 'express';
+import { z } from 'zod';
+import { trimmedText } from '../../shared/json-body.ts';
+import { sendProblem } from '../../shared/problem.ts';
+import { endSession, isStored, replaceSession } from '../../shared/session.ts';
+import type { SessionState } from '../../shared/session-state.ts';
+
+/** The body of `POST /login`. */
+export const loginBody = z.object({ name: trimmedText(40) });
+
+/** `POST /login`: a session of the visitor's own, with another id, and the cart of the one before. */
+export const logIn: RequestHandler = async (req, res) => {
+  const { name } = req.body as z.output<typeof loginBody>;
+  await replaceSession(req, { name, since: new Date().toISOString() });
+  res.json({ name });
+};
+
+/** `POST /logout`: the session ends, with all that belongs to it; its cookie is worth nothing then. */
+export function logOut(cookieName: string): RequestHandler {
+  return async (req, res) => {
+    if (isStored(req)) await endSession(req);
+    res.clearCookie(cookieName).status(204).end();
+  };
+}
+
+/** `GET /me`: who is logged in, and what belongs to the session. */
+export function whoAmI(state: SessionState): RequestHandler {
+  return async (req, res) => {
+    const { name, since } = req.session;
+    if (name === undefined) {
+      res.set('WWW-Authenticate', 'Cookie');
+      return sendProblem(res, 401, 'Nobody is logged in. POST /login first.');
+    }
+    const { views, cart, ...profile } = await state.read(req);
+    res.set('Cache-Control', 'no-store').json({ name, since, views, cart, ...profile });
+  };
+}

@@ -1,0 +1,64 @@
+import { promisify } from 'node:util';
+import type { Request } from 'express';
+import { isStored, startSession } from '../../shared/session.ts';
+import { MAX_ITEMS } from '../../shared/session-scripts.ts';
+import type { SessionState } from '../../shared/session-state.ts';
+
+declare module 'express-session' {
+  interface SessionData {
+    // Only with COUNTER=session or SESSION_STORE=memory.
+    views: number;
+    cart: Record<string, number>;
+    nickname: string;
+  }
+}
+
+/** Writes the whole session back. */
+async function save(req: Request): Promise<void> {
+  if (isStored(req)) await promisify(req.session.save).call(req.session);
+  else await startSession(req);
+}
+
+/**
+ * The wrong way for teaching: what belongs to a session is read with it, changed here and written
+ * back. Of the requests that do so at the same time, the last one to write wins.
+ */
+export const stateInSession: SessionState = {
+  async countView(req) {
+    req.session.views = (req.session.views ?? 0) + 1;
+    const views = req.session.views;
+    await save(req);
+    return views;
+  },
+  async addToCart(req, item, quantity) {
+    const cart = new Map(Object.entries(req.session.cart ?? {}));
+    const total = (cart.get(item) ?? 0) + quantity;
+    if (!cart.has(item) && cart.size >= MAX_ITEMS) return undefined;
+    req.session.cart = Object.fromEntries(cart.set(item, total));
+    await save(req);
+    return total;
+  },
+  async removeFromCart(req, item) {
+    const cart = new Map(Object.entries(req.session.cart ?? {}));
+    if (!cart.delete(item)) return;
+    req.session.cart = Object.fromEntries(cart);
+    await save(req);
+  },
+  async setNickname(req, nickname) {
+    req.session.nickname = nickname;
+    await save(req);
+  },
+  async read(req) {
+    const { views = 0, cart = {}, nickname } = req.session;
+    return { views, cart, ...(nickname !== undefined && { nickname }) };
+  },
+};
+
+/** COUNTER=session: only the views are counted in the wrong way. */
+export function viewsInSession(state: SessionState): SessionState {
+  return {
+    ...state,
+    countView: stateInSession.countView,
+    read: async (req) => ({ ...(await state.read(req)), views: req.session.views ?? 0 }),
+  };
+}

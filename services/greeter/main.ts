@@ -1,0 +1,48 @@
+// A second, different application that shares the sessions of the first.
+import type { RequestHandler } from 'express';
+import { z } from 'zod';
+import { commonVariables, readVariables } from '../shared/config.ts';
+import { newExpress } from '../shared/express.ts';
+import { live, ready } from '../shared/health.ts';
+import { identify } from '../shared/identify.ts';
+import { jsonBody, trimmedText } from '../shared/json-body.ts';
+import { notFound, problems } from '../shared/problem.ts';
+import { sameOrigin } from '../shared/same-origin.ts';
+import { securityHeaders } from '../shared/security-headers.ts';
+import { runService } from '../shared/service.ts';
+import { sessions } from '../shared/session.ts';
+import { secretsOf } from '../shared/session-secret.ts';
+import { redisState } from '../shared/session-state.ts';
+import { GuardedRedisStore } from '../shared/session-store.ts';
+
+const readConfig = (env: NodeJS.ProcessEnv) => readVariables(commonVariables, env);
+
+await runService(readConfig, ({ config, redis, log, isDraining }) => {
+  const store = new GuardedRedisStore(redis, config.SESSION_TTL_SECONDS, log);
+  const state = redisState(redis, config.SESSION_TTL_SECONDS, log);
+  const session = sessions({ name: config.SESSION_NAME, store, secrets: secretsOf(config, redis) });
+
+  const app = newExpress();
+  app.use(identify(config.INSTANCE), securityHeaders);
+  app.get('/livez', live);
+  app.get('/readyz', ready(redis, isDraining));
+
+  app.get('/greeter', session, async (req, res) => {
+    const { views, cart } = await state.read(req);
+    const things = Object.values(cart).reduce((sum, quantity) => sum + quantity, 0);
+    const { name } = req.session;
+    const greeting = name
+      ? `Hello ${name}, ${views} views, ${things} things in your cart`
+      : 'Hello stranger';
+    res.set('Cache-Control', 'no-store').type('text').send(greeting);
+  });
+
+  const nickname = jsonBody(z.object({ nickname: trimmedText(40) }));
+  const setNickname: RequestHandler = async (req, res) => {
+    await state.setNickname(req, req.body.nickname);
+    res.json({ nickname: req.body.nickname });
+  };
+  app.post('/greeter/nickname', sameOrigin, nickname, session, setNickname);
+
+  return app.use(notFound, problems(log));
+});

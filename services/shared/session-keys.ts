@@ -1,0 +1,11 @@
+/**
+ * The keys of a session: the session itself, and what is kept beside it so that it can be changed
+ * in one step. The braces keep all of them in one slot of a Redis Cluster.
+ * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
+ */
+export function keysOf(
+  id: string,
+): [session: string, views: string, cart: string, profile: string] {
+  const session = `sess:${id}`;
+  return [session, `views:{${session}}`, `cart:{${session}}`, `profile:{${session}}`];
+}

@@ -1,0 +1,145 @@
+import { RedisStore } from 'connect-redis';
+import type { SessionData, Store } from 'express-session';
+import type { Logger } from 'pino';
+import { ErrorReply } from 'redis';
+import { z } from 'zod';
+import type { Redis } from './redis.ts';
+import { keysOf } from './session-keys.ts';
+
+/** The version of what is stored. Sessions of another one are dropped. */
+export const VERSION = 1;
+
+/** A session as it is stored. */
+const stored = z.looseObject({
+  version: z.literal(VERSION),
+  cookie: z.looseObject({
+    originalMaxAge: z.number().nullable(),
+    expires: z.iso.datetime().nullish(),
+  }),
+  startedAt: z.number(),
+  name: z.string().optional(),
+  since: z.string().optional(),
+});
+
+/** The session of a request ended, elsewhere, while the request was under way. */
+export class SessionEnded extends Error {
+  override name = 'SessionEnded';
+  readonly status = 409;
+  readonly expose = true;
+
+  constructor() {
+    super('The session ended while this request was under way. Please send it again.');
+  }
+}
+
+/** A store that can put one session in the place of another. */
+export interface SessionStore extends Store {
+  /**
+   * Stores `session` under a new id, with all that belonged to the session `before`, which ends.
+   * Where that fails, nothing has changed.
+   *
+   * @throws {SessionEnded} where there is no session `before` any more
+   */
+  replace(before: string, after: string, session: Partial<SessionData>): Promise<void>;
+}
+
+type Callback<T = void> = (err?: unknown, data?: T) => void;
+
+/**
+ * connect-redis, with three guards:
+ * - a session that has ended is never stored again by a request that was slow (`SET … XX`);
+ * - what cannot be a session is dropped, with a line in the log, instead of failing for ever;
+ * - what is stored already is not stored twice.
+ */
+export class GuardedRedisStore extends RedisStore implements SessionStore {
+  #redis: Redis;
+  #ttlSeconds: number;
+  #log: Logger;
+  /** What is known to be stored of a session: its JSON, or nothing yet but that it is. */
+  #known = new WeakMap<object, string | undefined>();
+
+  constructor(redis: Redis, ttlSeconds: number, log: Logger) {
+    const serializer = { parse, stringify: JSON.stringify };
+    super({ client: redis, prefix: 'sess:', ttl: ttlSeconds, serializer });
+    // With it express-session would send each reply in two pieces, and ask Redis once more. What
+    // reads or changes the state of a session puts off its end in the same step.
+    Object.assign(this, { touch: undefined });
+    this.#redis = redis;
+    this.#ttlSeconds = ttlSeconds;
+    this.#log = log;
+  }
+
+  override get(id: string, callback?: Callback<SessionData | null>): Promise<SessionData | null> {
+    return answer(this.#get(id), callback);
+  }
+
+  override createSession(...args: Parameters<Store['createSession']>) {
+    const session = super.createSession(...args);
+    this.#known.set(session, undefined);
+    return session;
+  }
+
+  override set(id: string, session: SessionData, callback?: Callback): Promise<void> {
+    return answer(this.#set(id, session), callback);
+  }
+
+  override destroy(id: string, callback?: Callback): Promise<void> {
+    return answer(this.#destroy(id), callback);
+  }
+
+  async replace(before: string, after: string, session: Partial<SessionData>): Promise<void> {
+    const json = JSON.stringify(session);
+    const replaced = await this.#redis.replaceSession(before, after, this.#ttlSeconds, json);
+    if (!replaced) throw new SessionEnded();
+    this.#known.set(session, json);
+  }
+
+  async #get(id: string): Promise<SessionData | null> {
+    try {
+      return await super.get(id);
+    } catch (err) {
+      if (!isCorrupt(err)) throw err;
+      this.#log.warn({ reason: err.message }, 'session dropped');
+      await this.#destroy(id);
+      return null;
+    }
+  }
+
+  async #set(id: string, session: SessionData): Promise<void> {
+    const json = JSON.stringify(session);
+    if (this.#known.get(session) === json) return;
+    const condition = this.#known.has(session) ? 'XX' : 'NX';
+    const expiration = { type: 'EX', value: this.#ttlSeconds } as const;
+    const reply = await this.#redis.set(this.prefix + id, json, { condition, expiration });
+    if (reply === null) throw new SessionEnded();
+    this.#known.set(session, json);
+  }
+
+  async #destroy(id: string): Promise<void> {
+    await this.#redis.del(keysOf(id));
+  }
+}
+
+/** What is stored cannot be a session. The message does not repeat it. */
+class CorruptSession extends Error {}
+
+function parse(json: string): SessionData {
+  try {
+    return stored.parse(JSON.parse(json)) as unknown as SessionData;
+  } catch (err) {
+    const issue = err instanceof z.ZodError && err.issues[0];
+    const reason = issue ? `${issue.path.join('.')}: ${issue.message}` : 'no JSON';
+    throw new CorruptSession(`not a session of version ${VERSION} (${reason})`);
+  }
+}
+
+function isCorrupt(err: unknown): err is Error {
+  if (err instanceof ErrorReply) return err.message.startsWith('WRONGTYPE');
+  return err instanceof CorruptSession;
+}
+
+/** Gives a result to whoever wants it by callback, as express-session does. */
+function answer<T>(work: Promise<T>, callback?: Callback<T>): Promise<T> {
+  if (callback) work.then((data) => callback(null, data), callback);
+  return work;
+}

@@ -1,0 +1,78 @@
+import { promisify } from 'node:util';
+import type { Request, RequestHandler } from 'express';
+import session, { type SessionData } from 'express-session';
+import { type SessionStore, VERSION } from './session-store.ts';
+
+declare module 'express-session' {
+  interface SessionData {
+    version: number;
+    /** When the session was first stored, in milliseconds since 1970. */
+    startedAt: number;
+    /** Who logged in, and when (ISO 8601). */
+    name?: string;
+    since?: string;
+  }
+}
+
+/** How sessions are kept, and how the cookie that names them is called and signed. */
+export interface SessionOptions {
+  name: string;
+  store: SessionStore;
+  /** The secrets in force now: the first one signs, all of them verify. */
+  secrets: () => Promise<string[]>;
+}
+
+/** Sessions that all instances share. A visitor gets a cookie once there is something to remember. */
+export function sessions({ name, store, secrets }: SessionOptions): RequestHandler {
+  let signedWith: string[] | undefined;
+  let handle: RequestHandler;
+  return async (req, res, next) => {
+    const secret = await secrets();
+    if (secret !== signedWith) {
+      signedWith = secret;
+      handle = session({
+        name,
+        store,
+        secret,
+        resave: false,
+        saveUninitialized: false,
+        cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto' },
+      });
+    }
+    handle(req, res, next);
+  };
+}
+
+// What is written of a session is written once, when it starts or is replaced; what many requests
+// change is kept beside it (session-state.ts). Each of these resolves when it is stored, so that no
+// reply says so before.
+
+/** Tells whether the session of a request is one that was stored before. */
+export function isStored(req: Request): boolean {
+  return req.session.startedAt !== undefined;
+}
+
+/** Stores the new session of a request. */
+export async function startSession(req: Request, data: Partial<SessionData> = {}): Promise<void> {
+  Object.assign(req.session, { version: VERSION, startedAt: Date.now() }, data);
+  await promisify(req.session.save).call(req.session);
+}
+
+/**
+ * Gives the visitor a session with another id and `data`, and with all that belonged to the one
+ * before, which ends. So an id that somebody else may have planted is worth nothing after a login.
+ * @see https://owasp.org/www-community/attacks/Session_fixation
+ */
+export async function replaceSession(req: Request, data: Partial<SessionData>): Promise<void> {
+  if (!isStored(req)) return startSession(req, data);
+  const { id, cookie: _, ...before } = req.session;
+  const store = req.sessionStore as typeof req.sessionStore & SessionStore;
+  store.generate(req);
+  Object.assign(req.session, before, data);
+  await store.replace(id, req.sessionID, req.session);
+}
+
+/** Ends the session of a request, with all that belongs to it. */
+export async function endSession(req: Request): Promise<void> {
+  await promisify(req.session.destroy).call(req.session);
+}

@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import { range } from '../support/proofs.ts';
+import { inRedis, keysOf } from '../support/redis.ts';
+import { Shopper, sessionIdOf } from '../support/shop.ts';
+
+describe('the cart', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await Stack.start({ env: { ...process.env, SESSION_TTL_SECONDS: '1000' } });
+  });
+  afterAll(() => stack?.close());
+  const newShopper = () => new Shopper(stack.url);
+
+  it('should hold quantities, as numbers, on every instance', async () => {
+    const ada = newShopper();
+    const reply = await ada.add('tea', 2);
+    expect(reply.status).toBe(200);
+    expect(JSON.parse(reply.body)).toEqual({ item: 'tea', quantity: 2 });
+    expect(JSON.parse((await ada.add('tea', 3)).body)).toEqual({ item: 'tea', quantity: 5 });
+    await ada.add('milk');
+    for (const _ of range(1, 3)) expect(await ada.cart()).toEqual({ tea: 5, milk: 1 });
+    expect((await ada.send('/cart/tea', { method: 'DELETE' })).status).toBe(204);
+    expect(await ada.cart()).toEqual({ milk: 1 });
+  });
+
+  it('should hold all of 30 items added at once over all instances', async () => {
+    const ada = newShopper();
+    await ada.add('first');
+    const items = range(1, 30).map((i) => `item ${i}`);
+    const replies = await Promise.all(items.map((item) => ada.copy().add(item)));
+    expect(new Set(replies.map(({ headers }) => headers['x-instance'])).size).toBe(3);
+    expect(replies.map(({ status }) => status)).toEqual(items.map(() => 200));
+    expect(await ada.cart()).toEqual(
+      Object.fromEntries(['first', ...items].map((item) => [item, 1])),
+    );
+  });
+
+  it('should add up the quantities of one item added at once', async () => {
+    const ada = newShopper();
+    await ada.view();
+    await Promise.all(range(1, 30).map((i) => ada.copy().add('tea', i)));
+    expect(await ada.cart()).toEqual({ tea: 465 }); // 1 + 2 + ... + 30
+  });
+
+  it('should create nothing for whoever only looks', async () => {
+    const before = await keysOf(stack.redis.url);
+    for (const path of ['/cart', '/me', '/greeter']) {
+      const reply = await newShopper().send(path);
+      expect(reply.headers['set-cookie'], path).toBeUndefined();
+    }
+    const gone = newShopper();
+    await gone.send('/cart/tea', { method: 'DELETE' });
+    expect(gone.cookies.size).toBe(0);
+    expect(await keysOf(stack.redis.url)).toEqual(before);
+  });
+
+  it('should hold at most 50 different items', async () => {
+    const ada = newShopper();
+    await ada.add('item 1');
+    await Promise.all(range(2, 50).map((i) => ada.copy().add(`item ${i}`)));
+    const refused = await ada.add('item 51');
+    expect(refused.status).toBe(422);
+    expect(JSON.parse(refused.body).detail).toMatch(/^item: /);
+    expect((await ada.add('item 50')).status).toBe(200);
+    expect(Object.keys(await ada.cart())).toHaveLength(50);
+  });
+
+  it.each([
+    '__proto__',
+    'constructor',
+    'toString',
+    'hasOwnProperty',
+    '0',
+    ' ',
+    '/',
+    '%2F',
+    '😀',
+    'a b',
+  ])('should take %j for a plain item', async (item) => {
+    const ada = newShopper();
+    expect((await ada.add(item, 2)).status).toBe(200);
+    expect(Object.entries(await ada.cart())).toEqual([[item, 2]]);
+    const path = `/cart/${encodeURIComponent(item)}`;
+    expect((await ada.send(path, { method: 'DELETE' })).status).toBe(204);
+    expect(await ada.cart()).toEqual({});
+  });
+
+  it.each([
+    [{ quantity: 1 }, 'item: '],
+    [{ item: '', quantity: 1 }, 'item: '],
+    [{ item: 'x'.repeat(61), quantity: 1 }, 'item: '],
+    [{ item: 7, quantity: 1 }, 'item: '],
+    [{ item: '\ud800', quantity: 1 }, 'item: '],
+    [{ item: 'tea' }, 'quantity: '],
+    [{ item: 'tea', quantity: 0 }, 'quantity: '],
+    [{ item: 'tea', quantity: -1 }, 'quantity: '],
+    [{ item: 'tea', quantity: 100 }, 'quantity: '],
+    [{ item: 'tea', quantity: 1.5 }, 'quantity: '],
+    [{ item: 'tea', quantity: '2' }, 'quantity: '],
+    [{ item: 'tea', quantity: 1e300 }, 'quantity: '],
+    [{ item: 'tea', quantity: null }, 'quantity: '],
+    [{ item: 'tea', quantity: [2] }, 'quantity: '],
+  ])('should refuse %j with 422, naming the field', async (body, field) => {
+    const ada = newShopper();
+    const reply = await ada.post('/cart', body);
+    expect(reply.status).toBe(422);
+    expect(JSON.parse(reply.body).detail).toMatch(new RegExp(`^${field}`));
+    expect(ada.cookies.size).toBe(0);
+  });
+
+  it('should live as long as its session is used, however it is used', async () => {
+    const ada = newShopper();
+    await ada.logIn('Ada');
+    await ada.view();
+    await ada.add('tea');
+    await ada.post('/greeter/nickname', { nickname: 'Countess' });
+    const tag = `{sess:${sessionIdOf(ada)}}`;
+    const keys = [`sess:${sessionIdOf(ada)}`, `views:${tag}`, `cart:${tag}`, `profile:${tag}`];
+    const uses = [
+      () => ada.send('/'),
+      () => ada.send('/me'),
+      () => ada.send('/cart'),
+      () => ada.send('/greeter'),
+      () => ada.add('milk'),
+    ];
+    await inRedis(stack.redis.url, async (redis) => {
+      for (const use of uses) {
+        for (const key of keys) await redis.expire(key, 10);
+        expect((await use()).status).toBe(200);
+        for (const key of keys) expect(await redis.ttl(key), key).toBeGreaterThan(990);
+      }
+    });
+  });
+
+  it('should cost a view one read of the session and one step in Redis', async () => {
+    const ada = newShopper();
+    await ada.view();
+    await ada.view();
+    const commands: string[] = [];
+    await inRedis(stack.redis.url, async (redis) => {
+      await redis.monitor((line) => commands.push(String(line)));
+      await ada.view();
+      await ada.view();
+    });
+    const ours = commands.filter((line) => line.includes(sessionIdOf(ada)));
+    const sent = ours.filter((line) => !line.includes(' lua]'));
+    expect(sent.map((line) => /"(\w+)"/.exec(line)?.[1]?.toUpperCase())).toEqual([
+      'GET',
+      'EVALSHA',
+      'GET',
+      'EVALSHA',
+    ]);
+  });
+});

@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import { send } from '../support/http.ts';
+import { range } from '../support/proofs.ts';
+import { keysOf } from '../support/redis.ts';
+import { Shopper, sessionIdOf } from '../support/shop.ts';
+
+describe('login and logout', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await Stack.start();
+  });
+  afterAll(() => stack?.close());
+  const newShopper = () => new Shopper(stack.url);
+  const keysWith = async (id: string) =>
+    (await keysOf(stack.redis.url)).filter((key) => key.includes(id));
+
+  it('should know on every instance who is logged in, and since when', async () => {
+    const ada = newShopper();
+    const from = Date.now();
+    const reply = await ada.logIn('  Ada Lovelace ');
+    expect(reply.status).toBe(200);
+    expect(JSON.parse(reply.body)).toEqual({ name: 'Ada Lovelace' });
+    for (const _ of range(1, 3)) {
+      const me = await ada.me();
+      expect(me).toEqual({ name: 'Ada Lovelace', since: expect.any(String), views: 0, cart: {} });
+      expect(Date.parse(String(me?.since))).toBeGreaterThanOrEqual(from);
+      expect(Date.parse(String(me?.since))).toBeLessThanOrEqual(Date.now());
+    }
+  });
+
+  it('should say 401 to a stranger, with a challenge', async () => {
+    const reply = await newShopper().send('/me');
+    expect(reply.status).toBe(401);
+    expect(reply.headers['www-authenticate']).toBeDefined();
+    expect(reply.headers['content-type']).toBe('application/problem+json; charset=utf-8');
+  });
+
+  it('should keep views and cart at login, under another id', async () => {
+    const ada = newShopper();
+    await ada.viewInTurn(3);
+    await ada.add('tea', 2);
+    const before = sessionIdOf(ada);
+    await ada.logIn('Ada');
+    expect(sessionIdOf(ada)).not.toBe(before);
+    expect(await ada.me()).toMatchObject({ name: 'Ada', views: 3, cart: { tea: 2 } });
+    expect((await ada.view()).views).toBe(4);
+    expect(await keysWith(before)).toEqual([]);
+  });
+
+  it('should make the id from before the login worth nothing (fixation)', async () => {
+    const ada = newShopper();
+    await ada.add('tea');
+    const attacker = ada.copy();
+    await ada.logIn('Ada');
+    expect(await attacker.me()).toBeUndefined();
+    expect(await attacker.cart()).toEqual({});
+    await attacker.add('bomb');
+    expect(await ada.cart()).toEqual({ tea: 1 });
+    // and again at the next login
+    const second = ada.copy();
+    await ada.logIn('Countess');
+    expect(await second.me()).toBeUndefined();
+    expect(await ada.me()).toMatchObject({ name: 'Countess', cart: { tea: 1 } });
+  });
+
+  it('should leave nothing after logout, on no instance', async () => {
+    const ada = newShopper();
+    await ada.logIn('Ada');
+    await ada.view();
+    await ada.add('tea');
+    const old = ada.copy();
+    const id = sessionIdOf(ada);
+    const reply = await ada.logOut();
+    expect(reply.status).toBe(204);
+    expect(ada.cookies.get('connect.sid')).toBe(''); // the browser drops the cookie
+    for (const _ of range(1, 3)) {
+      expect(await old.me()).toBeUndefined();
+      expect(await old.cart()).toEqual({});
+    }
+    expect((await old.view()).views).toBe(1);
+    expect(await keysWith(id)).toEqual([]);
+  });
+
+  it('should answer a logout of nobody with 204, and store nothing', async () => {
+    const before = await keysOf(stack.redis.url);
+    expect((await newShopper().logOut()).status).toBe(204);
+    expect(await keysOf(stack.redis.url)).toEqual(before);
+  });
+
+  it('should let no request that is under way bring back a session that has ended', async () => {
+    for (const _ of range(1, 10)) {
+      const ada = newShopper();
+      await ada.logIn('Ada');
+      const id = sessionIdOf(ada);
+      const others = range(1, 30).map(async (i) => {
+        const other = ada.copy();
+        const reply = i % 2 ? await other.send('/') : await other.add(`item ${i}`);
+        return { reply, id: sessionIdOf(other) };
+      });
+      expect((await ada.copy().logOut()).status).toBe(204);
+      for (const { reply } of await Promise.all(others)) {
+        // before the logout, after it as a stranger, or during it
+        expect([200, 409]).toContain(reply.status);
+        if (reply.status === 409) expect(reply.headers['set-cookie']).toBeUndefined();
+      }
+      expect(await keysWith(id)).toEqual([]);
+      expect(await ada.me()).toBeUndefined();
+    }
+  });
+
+  it('should let no request that is under way bring back a session from before the login', async () => {
+    for (const _ of range(1, 10)) {
+      const ada = newShopper();
+      await ada.view();
+      const id = sessionIdOf(ada);
+      const others = range(1, 30).map((i) => {
+        const other = ada.copy();
+        return i % 2 ? other.send('/') : other.add(`item ${i}`);
+      });
+      expect((await ada.logIn('Ada')).status).toBe(200);
+      const replies = await Promise.all(others);
+      expect(await keysWith(id)).toEqual([]);
+      // What was acknowledged on this session before it was replaced came along with it.
+      const { views, cart } = (await ada.me()) ?? {};
+      const seen = replies
+        .filter((reply) => reply.status === 200 && !reply.headers['set-cookie'])
+        .map((reply) => reply.body);
+      expect(Object.keys(cart as object)).toHaveLength(
+        seen.filter((body) => body.startsWith('{')).length,
+      );
+      expect(views).toBe(1 + seen.filter((body) => body.startsWith('Views')).length);
+    }
+  });
+
+  it.each([
+    [{}, 'name: '],
+    [{ name: '' }, 'name: '],
+    [{ name: '   ' }, 'name: '],
+    [{ name: 'x'.repeat(41) }, 'name: '],
+    [{ name: 7 }, 'name: '],
+    [{ name: null }, 'name: '],
+    [{ name: ['Ada'] }, 'name: '],
+    [[], 'body: '],
+  ])('should refuse %j with 422, naming the field', async (body, field) => {
+    const before = await keysOf(stack.redis.url);
+    const reply = await newShopper().post('/login', body);
+    expect(reply.status).toBe(422);
+    expect(JSON.parse(reply.body).detail).toMatch(new RegExp(`^${field}`));
+    expect(reply.headers['set-cookie']).toBeUndefined();
+    expect(await keysOf(stack.redis.url)).toEqual(before);
+  });
+
+  it.each(['x'.repeat(40), '😀'.repeat(40), '<script>', '"', 'Zoë', '__proto__', '\u0000'])(
+    'should take the name %j as it is',
+    async (name) => {
+      const visitor = newShopper();
+      expect((await visitor.logIn(name)).status).toBe(200);
+      expect(await visitor.me()).toMatchObject({ name });
+    },
+  );
+
+  it.each([16, 63, 200])('should answer a body of more than %d KB with 413', async (kilobytes) => {
+    for (const path of ['/login', '/cart', '/greeter/nickname']) {
+      const headers = { 'content-type': 'application/json' };
+      const body = `{"name":"${'x'.repeat(kilobytes * 1024)}"}`;
+      const reply = await send(stack.url + path, { method: 'POST', headers, body });
+      expect(reply.status, path).toBe(413);
+      expect(reply.headers['content-type'], path).toContain('application/problem+json');
+    }
+  });
+
+  it.each([
+    ['application/json', '{', 400],
+    ['application/json', 'name=Ada', 400],
+    ['application/json', '"Ada"', 400],
+    ['text/plain', '{"name":"Ada"}', 415],
+    ['application/x-www-form-urlencoded', 'name=Ada', 415],
+    ['application/json; charset=ebcdic', '{"name":"Ada"}', 415],
+  ])('should answer a body of %s, %j, with %d', async (type, body, status) => {
+    for (const path of ['/login', '/cart', '/greeter/nickname']) {
+      const headers = { 'content-type': type };
+      const reply = await send(stack.url + path, { method: 'POST', headers, body });
+      expect(reply.status, path).toBe(status);
+      expect(reply.headers['content-type'], path).toContain('application/problem+json');
+    }
+  });
+});

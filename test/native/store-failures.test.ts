@@ -1,0 +1,127 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import type { Reply } from '../support/http.ts';
+import { inRedis, keysOf } from '../support/redis.ts';
+import { Shopper } from '../support/shop.ts';
+
+// No reply says that something is stored where Redis refused to store it.
+
+const REFUSALS: [name: string, refuse: string[][], accept: string[][]][] = [
+  [
+    'an ACL that denies every write',
+    [['ACL', 'SETUSER', 'default', '-@write']],
+    [['ACL', 'SETUSER', 'default', '+@all']],
+  ],
+  [
+    'an ACL that denies the last step of each change',
+    [['ACL', 'SETUSER', 'default', '-del', '-hincrby', '-incr', '-hdel', '-hset']],
+    [['ACL', 'SETUSER', 'default', '+@all']],
+  ],
+  [
+    'an ACL that denies the first step of each change',
+    [['ACL', 'SETUSER', 'default', '-set', '-hincrby', '-del', '-incr', '-hdel', '-hset']],
+    [['ACL', 'SETUSER', 'default', '+@all']],
+  ],
+  [
+    'min-replicas-to-write 1',
+    [['CONFIG', 'SET', 'min-replicas-to-write', '1']],
+    [['CONFIG', 'SET', 'min-replicas-to-write', '0']],
+  ],
+  ['a read-only replica', [['REPLICAOF', '127.0.0.1', '1']], [['REPLICAOF', 'NO', 'ONE']]],
+];
+
+const OUT_OF_MEMORY: (typeof REFUSALS)[number] = [
+  'no memory left',
+  [['CONFIG', 'SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '1']],
+  [['CONFIG', 'SET', 'maxmemory-policy', 'volatile-ttl', 'maxmemory', '268435456']],
+];
+
+describe('where Redis refuses to store', () => {
+  let stack: Stack;
+  let ada: Shopper;
+  const command = (commands: string[][]) =>
+    inRedis(stack.redis.url, async (redis) => {
+      for (const words of commands) await redis.sendCommand(words);
+    });
+
+  beforeAll(async () => {
+    stack = await Stack.start();
+  });
+  afterAll(() => stack?.close());
+  beforeEach(async () => {
+    ada = new Shopper(stack.url);
+    await ada.logIn('Ada');
+    await ada.viewInTurn(2);
+    await ada.add('tea', 2);
+    await ada.post('/greeter/nickname', { nickname: 'Countess' });
+  });
+  afterEach(async () => {
+    for (const [, , accept] of [...REFUSALS, OUT_OF_MEMORY]) await command(accept);
+  });
+
+  function expectRefusal(reply: Reply, what: string): void {
+    expect(reply.status, what).toBe(503);
+    expect(reply.headers['content-type'], what).toContain('application/problem+json');
+    expect(reply.headers['retry-after'], what).toBe('1');
+    expect(reply.headers['set-cookie'], what).toBeUndefined();
+  }
+
+  /** What Ada has, from Redis itself. */
+  const stateIn = async () => {
+    const before = await ada.me();
+    expect(before).toMatchObject({ name: 'Ada', views: 2, cart: { tea: 2 }, nickname: 'Countess' });
+    return before;
+  };
+
+  it.each(REFUSALS)(
+    '%s: everything that changes answers 503, and all is as before',
+    async (_name, refuse, accept) => {
+      const before = await stateIn();
+      await command(refuse);
+      expectRefusal(await ada.copy().logIn('Eve'), 'login');
+      expectRefusal(await ada.copy().logOut(), 'logout');
+      expectRefusal(await ada.copy().add('milk'), 'cart');
+      expectRefusal(await ada.copy().send('/cart/tea', { method: 'DELETE' }), 'cart, taken out');
+      expectRefusal(await ada.copy().post('/greeter/nickname', { nickname: 'x' }), 'nickname');
+      expectRefusal(await ada.copy().send('/'), 'view');
+      await command(accept);
+      expect(await ada.me()).toEqual(before);
+    },
+  );
+
+  it.each(REFUSALS.slice(0, 1).concat(REFUSALS.slice(2)))(
+    '%s: a stranger gets no session',
+    async (_name, refuse, accept) => {
+      const keys = await keysOf(stack.redis.url);
+      await command(refuse);
+      for (const path of ['/login', '/cart', '/greeter/nickname']) {
+        const body = { name: 'Eve', item: 'tea', quantity: 1, nickname: 'x' };
+        expectRefusal(await new Shopper(stack.url).post(path, body), path);
+      }
+      expectRefusal(await new Shopper(stack.url).send('/'), '/');
+      await command(accept);
+      expect(await keysOf(stack.redis.url)).toEqual(keys);
+    },
+  );
+
+  it.each(REFUSALS.slice(0, 4))('%s: what only reads goes on', async (_name, refuse) => {
+    const before = await stateIn();
+    await command(refuse);
+    expect(await ada.me()).toEqual(before);
+    expect(await ada.cart()).toEqual({ tea: 2 });
+  });
+
+  it('no memory left: what needs memory answers 503, what frees it is done', async () => {
+    const before = await stateIn();
+    const [, refuse, accept] = OUT_OF_MEMORY;
+    await command(refuse);
+    expectRefusal(await ada.copy().logIn('Eve'), 'login');
+    expectRefusal(await ada.copy().add('milk'), 'cart');
+    expectRefusal(await ada.copy().send('/'), 'view');
+    expectRefusal(await new Shopper(stack.url).logIn('Eve'), 'login of a stranger');
+    expect(await ada.me()).toEqual(before);
+    expect((await ada.copy().logOut()).status).toBe(204);
+    await command(accept);
+    expect(await ada.me()).toBeUndefined();
+  });
+});

@@ -1,0 +1,49 @@
+import { expect } from 'vitest';
+import { type Reply, type Sending, Visitor } from './http.ts';
+
+/** A visitor that logs in and fills a cart. */
+export class Shopper extends Visitor {
+  /** Sends a JSON body. */
+  async post(path: string, body: unknown, sending: Sending = {}): Promise<Reply> {
+    const headers = { 'content-type': 'application/json', ...sending.headers };
+    return this.send(path, { ...sending, method: 'POST', headers, body: JSON.stringify(body) });
+  }
+
+  async logIn(name: string): Promise<Reply> {
+    return this.post('/login', { name });
+  }
+
+  async logOut(): Promise<Reply> {
+    return this.send('/logout', { method: 'POST' });
+  }
+
+  async add(item: string, quantity = 1): Promise<Reply> {
+    return this.post('/cart', { item, quantity });
+  }
+
+  async cart(): Promise<Record<string, number>> {
+    const reply = await this.send('/cart');
+    expect(reply.status).toBe(200);
+    return JSON.parse(reply.body);
+  }
+
+  /** What `GET /me` says; `undefined` where nobody is logged in. */
+  async me(): Promise<Record<string, unknown> | undefined> {
+    const reply = await this.send('/me');
+    expect([200, 401]).toContain(reply.status);
+    return reply.status === 200 ? JSON.parse(reply.body) : undefined;
+  }
+
+  /** A second visitor with the cookies that this one has now. */
+  copy(): Shopper {
+    const copy = new Shopper(this.url);
+    for (const [name, value] of this.cookies) copy.cookies.set(name, value);
+    return copy;
+  }
+}
+
+/** The id in the signed cookie of a visitor: `s:<id>.<signature>`. */
+export function sessionIdOf(visitor: Visitor, name = 'connect.sid'): string {
+  const value = decodeURIComponent(visitor.cookies.get(name) ?? '');
+  return /^s:([^.]+)\./.exec(value)?.[1] ?? '';
+}
