@@ -59,9 +59,32 @@ const setProfile = sessionScript<[field: string, value: string], number>(
 
 /** Reads it all: the views, then the cart and the profile, each as field, value, field, value. */
 const readState = sessionScript<[], unknown>(
-  `return { redis.call('GET', KEYS[2]), redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]) }`,
+  `
+  local views, cart = redis.call('GET', KEYS[2]), redis.call('HGETALL', KEYS[3])
+  local numbers = { views or 0 }
+  for i = 2, #cart, 2 do table.insert(numbers, cart[i]) end
+  for _, number in ipairs(numbers) do
+    if not string.match(number, '^%d+$') then return redis.error_reply('ERR not an integer') end
+  end
+  return { views, cart, redis.call('HGETALL', KEYS[4]) }`,
   () => [],
   'pcall',
+);
+
+/** Drops what cannot be views, a cart or a profile, and nothing else. */
+const repairState = sessionScript<[], number>(
+  `
+  for i, kind in ipairs({ 'string', 'hash', 'hash' }) do
+    local found = redis.call('TYPE', KEYS[i + 1]).ok
+    if found ~= kind and found ~= 'none' then redis.call('DEL', KEYS[i + 1]) end
+  end
+  local views, cart = redis.call('GET', KEYS[2]), redis.call('HGETALL', KEYS[3])
+  if views and not string.match(views, '^%d+$') then redis.call('DEL', KEYS[2]) end
+  for i = 2, #cart, 2 do
+    if not string.match(cart[i], '^%d+$') then redis.call('HDEL', KEYS[3], cart[i - 1]) end
+  end
+  return 1`,
+  () => [],
 );
 
 /**
@@ -92,6 +115,7 @@ export const sessionScripts = {
   countView,
   readState,
   removeFromCart,
+  repairState,
   replaceSession,
   setProfile,
 };

@@ -3,7 +3,6 @@ import type { Logger } from 'pino';
 import { ErrorReply } from 'redis';
 import type { Redis } from './redis.ts';
 import { isStored, startSession } from './session.ts';
-import { keysOf } from './session-keys.ts';
 import { SessionEnded } from './session-store.ts';
 
 /** What belongs to a session besides who it is. */
@@ -41,8 +40,8 @@ export function redisState(redis: Redis, ttlSeconds: number, log: Logger): Sessi
     const id = req.sessionID;
     const reply = await script(id).catch(async (err) => {
       if (!isCorrupt(err)) throw err;
-      log.warn({ reason: err.message }, 'state of a session dropped');
-      await redis.del(keysOf(id).slice(1));
+      log.warn({ reason: err.message }, 'state of a session repaired');
+      await redis.repairState(id, ttlSeconds);
       return script(id);
     });
     if (reply === null) throw new SessionEnded();

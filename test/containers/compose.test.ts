@@ -10,6 +10,7 @@ import { docker, dockerMissing } from '../support/docker.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Seen, send, Visitor } from '../support/http.ts';
 import { proveContinuity, proveNothingLost, range } from '../support/proofs.ts';
+import { Shopper } from '../support/shop.ts';
 
 const missing = dockerMissing();
 const required = process.env.REQUIRE_DOCKER === '1';
@@ -58,6 +59,14 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   it('should cache on one instance for the others', async () => {
     expect((await send(`${url}/data`)).body).toBe('New Data: This is the new data');
     expect((await send(`${url}/data`)).body).toBe('Cached Data: This is the new data');
+  });
+
+  it('should share a login and a cart with the other application', async () => {
+    const ada = new Shopper(url);
+    await ada.logIn('Ada');
+    await ada.view();
+    await ada.add('tea', 2);
+    expect((await ada.send('/greeter')).body).toBe('Hello Ada, 1 views, 2 things in your cart');
   });
 
   it('should scale up and down under requests, with no reload, none failed and none lost', async () => {

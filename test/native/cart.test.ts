@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Stack } from '../../services/stack/stack.ts';
+import { eventually } from '../support/eventually.ts';
 import { range } from '../support/proofs.ts';
 import { inRedis, keysOf } from '../support/redis.ts';
 import { Shopper, sessionIdOf } from '../support/shop.ts';
@@ -142,6 +143,8 @@ describe('the cart', () => {
       await redis.monitor((line) => commands.push(String(line)));
       await ada.view();
       await ada.view();
+      await inRedis(stack.redis.url, (other) => other.echo('that is all'));
+      await eventually(() => expect(commands.at(-1)).toContain('that is all'));
     });
     const ours = commands.filter((line) => line.includes(sessionIdOf(ada)));
     const sent = ours.filter((line) => !line.includes(' lua]'));

@@ -1,0 +1,318 @@
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import { send } from '../support/http.ts';
+import { range } from '../support/proofs.ts';
+import { inRedis } from '../support/redis.ts';
+import { Shopper, sessionIdOf } from '../support/shop.ts';
+
+const SECRET = 'the-secret-of-all-instances-here';
+
+/** A signed cookie, as express-session makes it. */
+function signed(id: string, secret = SECRET): string {
+  const signature = createHmac('sha256', secret).update(id).digest('base64').replace(/=+$/, '');
+  return encodeURIComponent(`s:${id}.${signature}`);
+}
+
+/** Runs a property 200 times; the seed is printed, so that a failure can be repeated. */
+async function fuzz<T>(property: fc.IAsyncProperty<T>): Promise<void> {
+  const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
+  console.log(`FUZZ_SEED=${seed}`);
+  await fc.assert(property, { numRuns: 200, seed, endOnFailure: true });
+}
+
+describe('sessions under attack', () => {
+  let stack: Stack;
+  let ada: Shopper;
+  beforeAll(async () => {
+    stack = await Stack.start({ env: { ...process.env, SESSION_SECRET: SECRET } });
+  });
+  afterAll(() => stack?.close());
+  beforeEach(async () => {
+    ada = new Shopper(stack.url);
+    await ada.logIn('Ada');
+    await ada.view();
+  });
+
+  const warnings = () =>
+    stack.instances
+      .map(({ name }) => readFileSync(join(stack.folder, `${name}.log`), 'utf8'))
+      .join('')
+      .split('\n')
+      .filter((line) => line.includes('"level":"warn"') || line.includes('"level":"error"'));
+
+  describe('a stored session that is corrupt', () => {
+    const cookie = '{"originalMaxAge":null,"expires":null,"httpOnly":true,"path":"/"}';
+    it.each([
+      ['bad JSON', 'SET', '{"cookie":'],
+      ['a list', 'SET', '[]'],
+      ['a text', 'SET', '"x"'],
+      ['an empty object', 'SET', '{}'],
+      ['no cookie', 'SET', '{"cookie":null}'],
+      ['2 MB of junk', 'SET', 'x'.repeat(2_000_000)],
+      ['an unknown version', 'SET', `{"version":99,"startedAt":1,"cookie":${cookie}}`],
+      ['a hash', 'HSET', 'field'],
+      ['a list in Redis', 'RPUSH', 'value'],
+    ])('%s: costs one line in the log and a fresh session', async (_name, command, value) => {
+      const id = sessionIdOf(ada);
+      await inRedis(stack.redis.url, async (redis) => {
+        await redis.del(`sess:${id}`);
+        const rest = command === 'HSET' ? [value, 'x'] : [value];
+        await redis.sendCommand([command, `sess:${id}`, ...rest]);
+      });
+      const before = warnings().length;
+      const seen = await ada.viewInTurn(3);
+      expect(seen.map(({ views }) => views)).toEqual([1, 2, 3]);
+      expect(sessionIdOf(ada)).not.toBe(id);
+      expect(warnings().slice(before)).toHaveLength(1);
+      expect(warnings().at(-1)?.length).toBeLessThan(400);
+    });
+
+    it.each([
+      ['views', 'SET', ['junk']],
+      ['views', 'HSET', ['a', 'b']],
+      ['cart', 'SET', ['junk']],
+      ['cart', 'HSET', ['tea', 'many']],
+      ['profile', 'SET', ['junk']],
+    ])(
+      '%s that are corrupt (%s, %j) are dropped, and nothing else',
+      async (kind, command, value) => {
+        await ada.add('milk', 2);
+        const key = `${kind}:{sess:${sessionIdOf(ada)}}`;
+        await inRedis(stack.redis.url, async (redis) => {
+          await redis.del(key);
+          await redis.sendCommand([command, key, ...value]);
+        });
+        expect((await ada.send('/')).status).toBe(200);
+        expect((await ada.add('tea')).status).toBe(200);
+        expect(await ada.me()).toMatchObject({ name: 'Ada', cart: { tea: 1 } });
+        expect((await ada.post('/greeter/nickname', { nickname: 'x' })).status).toBe(200);
+        expect((await ada.send('/greeter')).status).toBe(200);
+      },
+    );
+  });
+
+  describe('a cookie that is not ours', () => {
+    /** A fresh session or a refusal, but nobody else's session and no failure. */
+    async function expectStranger(cookie: string): Promise<void> {
+      const reply = await send(`${stack.url}/`, { headers: { cookie } });
+      expect([200, 400, 431]).toContain(reply.status);
+      if (reply.status === 200) expect(reply.body).toBe('Views: 1');
+      const me = await send(`${stack.url}/me`, { headers: { cookie } });
+      expect([401, 400, 431]).toContain(me.status);
+    }
+    const id = () => sessionIdOf(ada);
+
+    it.each<[string, () => string]>([
+      ['forged', () => `connect.sid=${signed(id(), 'another-secret-of-32-characters!')}`],
+      ['unsigned', () => `connect.sid=${id()}`],
+      ['with an empty signature', () => `connect.sid=s%3A${id()}.`],
+      ['without a signature', () => `connect.sid=s%3A${id()}`],
+      ['truncated', () => `connect.sid=${signed(id()).slice(0, -3)}`],
+      ['with a percent sign broken', () => `connect.sid=%E0%A4%A${signed(id())}`],
+      ['with NUL', () => `connect.sid=${signed(id())}%00`],
+      ['of 6 KB', () => `connect.sid=${'x'.repeat(6 * 1024)}`],
+      ['of 12 KB', () => `connect.sid=${'x'.repeat(12 * 1024)}`],
+      ['duplicated, forged first', () => `connect.sid=s%3Aevil.x; connect.sid=${signed(id())}`],
+      ['of nothing', () => 'connect.sid='],
+      ['of a session that an attacker made up', () => `connect.sid=s%3Aevil.evil`],
+    ])('%s: is a stranger, or refused', (_name, cookie) => expectStranger(cookie()));
+
+    it('with a raw NUL or line break: is refused', async () => {
+      for (const bad of ['\0', '\r', '\x01']) {
+        const socket = connect(stack.nginx.port, '127.0.0.1');
+        socket.write(
+          `GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: connect.sid=${bad}x\r\n\r\n`,
+        );
+        expect(await text(socket)).toMatch(/^HTTP\/1\.1 (200|400)/);
+      }
+    });
+
+    it('never gets a session under an id of its own choice, signed though it is', async () => {
+      const chosen = 'chosen-by-the-attacker';
+      const reply = await send(`${stack.url}/`, {
+        headers: { cookie: `connect.sid=${signed(chosen)}` },
+      });
+      expect(reply.headers['set-cookie']?.[0]).not.toContain(chosen);
+      const exists = await inRedis(stack.redis.url, (redis) => redis.exists(`sess:${chosen}`));
+      expect(exists).toBe(0);
+    });
+
+    it('whatever it is: never a failure, never the session of another', async () => {
+      const value = fc.oneof(
+        fc.string(),
+        fc.string({ unit: 'binary' }).map(encodeURIComponent),
+        fc.string().map((id) => `s:${id}`),
+        fc.string().map((id) => signed(id, 'another-secret-of-32-characters!')),
+        fc.nat(200).map((at) => `${signed(id()).slice(0, at)}x${signed(id()).slice(at + 1)}`),
+      );
+      const cookies = fc.array(fc.tuple(fc.constantFrom('connect.sid', 'other', ''), value), {
+        minLength: 1,
+        maxLength: 3,
+      });
+      await fuzz(
+        fc.asyncProperty(cookies, async (pairs) => {
+          const cookie = pairs
+            .map(([name, content]) => `${name}=${content}`)
+            .join('; ')
+            .replaceAll(/[^\t\x20-\x7e]/g, '');
+          fc.pre(!cookie.includes(signed(id())));
+          await expectStranger(cookie);
+        }),
+      );
+    });
+  });
+
+  it('a body, whatever it is: never a failure, and no damage', async () => {
+    const body = fc.oneof(
+      fc.string().map((raw) => raw),
+      fc.json(),
+      fc.record({ name: fc.jsonValue() }).map((value) => JSON.stringify(value)),
+      fc
+        .record({ item: fc.jsonValue(), quantity: fc.jsonValue() })
+        .map((value) => JSON.stringify(value)),
+      fc
+        .record({
+          item: fc.string({ unit: 'binary' }),
+          quantity: fc.integer({ min: -5, max: 120 }),
+        })
+        .map((value) => JSON.stringify(value)),
+      fc.constantFrom(
+        '{"__proto__":{"name":"Eve"}}',
+        '{"constructor":{"prototype":{"name":"Eve"}},"item":"x","quantity":1}',
+        '{"item":"x","quantity":1,"__proto__":{"admin":true}}',
+      ),
+    );
+    const path = fc.constantFrom('/login', '/cart', '/greeter/nickname');
+    await fuzz(
+      fc.asyncProperty(path, body, async (to, content) => {
+        const eve = new Shopper(stack.url);
+        const headers = { 'content-type': 'application/json' };
+        const reply = await eve.send(to, { method: 'POST', headers, body: content });
+        expect([200, 400, 413, 422]).toContain(reply.status);
+        const cart = await eve.cart();
+        for (const quantity of Object.values(cart)) {
+          expect(quantity).toBeGreaterThanOrEqual(1);
+          expect(quantity).toBeLessThanOrEqual(99);
+        }
+      }),
+    );
+    expect(await ada.me()).toMatchObject({ name: 'Ada', views: 1, cart: {} });
+  });
+
+  describe('another site', () => {
+    const writes: [method: string, path: string, body?: object][] = [
+      ['POST', '/login', { name: 'Eve' }],
+      ['POST', '/logout'],
+      ['POST', '/cart', { item: 'bomb', quantity: 1 }],
+      ['DELETE', '/cart/tea'],
+      ['DELETE', '/data'],
+      ['POST', '/greeter/nickname', { nickname: 'Eve' }],
+      ['GET', '/'],
+    ];
+    const sending = (method: string, body: object | undefined, more: Record<string, string>) => ({
+      method,
+      headers: { ...(body && { 'content-type': 'application/json' }), ...more },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const host = () => new URL(stack.url).host;
+
+    it.each<[string, () => Record<string, string>]>([
+      ['Sec-Fetch-Site: cross-site', () => ({ 'sec-fetch-site': 'cross-site' })],
+      ['a foreign Origin', () => ({ origin: 'http://evil.example' })],
+      ['the same host on another port', () => ({ origin: 'http://localhost:1' })],
+      ['Origin: null', () => ({ origin: 'null' })],
+      ['an Origin that is none', () => ({ origin: 'x' })],
+      [
+        'a foreign Origin and a Host to match',
+        () => ({ origin: 'http://evil.example', 'x-forwarded-host': 'evil.example' }),
+      ],
+    ])('%s: may change nothing', async (_name, headers) => {
+      await ada.add('tea');
+      const before = await ada.me();
+      for (const [method, path, body] of writes) {
+        const reply = await ada.copy().send(path, sending(method, body, headers()));
+        expect(reply.status, `${method} ${path}`).toBe(403);
+        expect(reply.headers['content-type']).toContain('application/problem+json');
+        expect(reply.headers['set-cookie']).toBeUndefined();
+      }
+      expect(await ada.me()).toEqual(before);
+    });
+
+    it.each<[string, () => Record<string, string>]>([
+      ['curl', () => ({})],
+      ['the page itself', () => ({ origin: `http://${host()}`, 'sec-fetch-site': 'same-origin' })],
+      ['the address bar', () => ({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' })],
+    ])('%s is not another site', async (_name, headers) => {
+      for (const [method, path, body] of writes) {
+        const reply = await new Shopper(stack.url).send(path, sending(method, body, headers()));
+        expect(reply.status, `${method} ${path}`).toBeLessThan(300);
+      }
+    });
+
+    it('may be left by a link to this one', async () => {
+      const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' };
+      expect((await send(`${stack.url}/`, { headers })).status).toBe(200);
+    });
+  });
+
+  it('every reply carries security headers, with no inline script or style allowed', async () => {
+    for (const path of ['/', '/data', '/cart', '/nothing', '/greeter']) {
+      const { headers } = await send(stack.url + path);
+      const policy = headers['content-security-policy'];
+      expect(policy, path).toContain("default-src 'self'");
+      expect(policy, path).not.toContain('unsafe-inline');
+      expect(headers['x-content-type-options'], path).toBe('nosniff');
+      expect(headers['x-powered-by'], path).toBeUndefined();
+      expect(headers.server, path).toBe('nginx');
+    }
+  });
+
+  it('the cookie is Secure behind TLS, as the trusted proxy says and nobody else', async () => {
+    const direct = `http://127.0.0.1:${stack.instances[0]?.port}/`;
+    const https = { 'x-forwarded-proto': 'https' };
+    expect((await send(direct, { headers: https })).headers['set-cookie']?.[0]).toContain(
+      '; Secure',
+    );
+    expect((await send(direct)).headers['set-cookie']?.[0]).not.toContain('Secure');
+    // a client of nginx is not a trusted proxy
+    const spoofed = await send(`${stack.url}/`, { headers: { ...https, host: 'evil.example' } });
+    expect(spoofed.status).toBe(200);
+    expect(spoofed.headers['set-cookie']?.[0]).not.toContain('Secure');
+    expect(JSON.stringify(spoofed.headers)).not.toContain('evil');
+  });
+});
+
+describe('the rotation of secrets', () => {
+  it('should lose no session over 20 hops between instances of two generations', async () => {
+    const [older, newer] = [
+      'the-older-secret-of-32-characters',
+      'the-newer-secret-of-32-characters',
+    ];
+    const secrets: Record<string, string> = {
+      'app-1': `${older},${newer}`,
+      'app-2': `${newer},${older}`,
+      greeter: `${newer},${older}`,
+    };
+    await using stack = await Stack.start({
+      scale: 2,
+      env: (name) => ({ ...process.env, SESSION_SECRET: secrets[name] }),
+    });
+    const signers = new Set<unknown>();
+    for (const _ of range(1, 4)) {
+      const ada = new Shopper(stack.url);
+      const login = await ada.logIn('Ada');
+      signers.add(login.headers['x-instance']);
+      const seen = await ada.viewInTurn(20);
+      expect(seen.map(({ views }) => views)).toEqual(range(1, 20));
+      expect(new Set(seen.map(({ instance }) => instance)).size).toBe(2);
+      expect((await ada.send('/greeter')).body).toMatch(/^Hello Ada, 20 views/);
+    }
+    expect(signers).toEqual(new Set(['app-1', 'app-2']));
+  });
+});

@@ -1,0 +1,188 @@
+import type session from 'express-session';
+import type { SessionData } from 'express-session';
+import { pino } from 'pino';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { closeRedis, createRedis, type Redis } from '../../services/shared/redis.ts';
+import { GuardedRedisStore, SessionEnded } from '../../services/shared/session-store.ts';
+import { eventually } from '../support/eventually.ts';
+import { RedisAlone } from '../support/redis-alone.ts';
+
+/** What express-session gives to the middleware, as far as a store sees it. */
+type Request = Parameters<GuardedRedisStore['createSession']>[0];
+
+describe('GuardedRedisStore', () => {
+  let alone: RedisAlone;
+  let redis: Redis;
+  let store: GuardedRedisStore;
+  const lines: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line) => lines.push(line) });
+
+  beforeAll(async () => {
+    alone = await RedisAlone.start();
+    redis = createRedis({ url: alone.url, timeoutMs: 1000, log: pino({ level: 'silent' }) });
+    await eventually(() => redis.ping());
+  });
+  afterAll(async () => {
+    await closeRedis(redis, 1000);
+    await alone[Symbol.asyncDispose]();
+  });
+  beforeEach(async () => {
+    await redis.flushAll();
+    store = new GuardedRedisStore(redis, 100, log);
+    lines.length = 0;
+  });
+
+  const data = (more: object = {}): SessionData =>
+    ({
+      cookie: { originalMaxAge: null, expires: null, httpOnly: true, path: '/' },
+      version: 1,
+      startedAt: 1,
+      ...more,
+    }) as unknown as SessionData;
+  /** The session of a request, as express-session makes it of what was stored. */
+  async function load(id: string): Promise<session.Session & SessionData> {
+    const stored = await store.get(id);
+    if (!stored) throw new Error('no session');
+    const request = { sessionID: id, sessionStore: store } as unknown as Request;
+    return store.createSession(request, stored) as session.Session & SessionData;
+  }
+  const raw = async (id: string) => JSON.parse((await redis.get(`sess:${id}`)) ?? 'null');
+
+  it('should give back what it stored, for as long as it is told to', async () => {
+    await store.set('a', data({ name: 'Ada' }));
+    expect(await store.get('a')).toEqual(data({ name: 'Ada' }));
+    expect(await redis.ttl('sess:a')).toBe(100);
+    expect(await store.get('b')).toBeNull();
+  });
+
+  it('should answer by callback too, as express-session asks', async () => {
+    const ask = <T>(call: (callback: (err?: unknown, data?: T) => void) => unknown) =>
+      new Promise<T | undefined>((resolve, reject) => {
+        call((err, result) => (err ? reject(err) : resolve(result)));
+      });
+    await ask((callback) => store.set('a', data(), callback));
+    expect(await ask((callback) => store.get('a', callback))).toEqual(data());
+    await ask((callback) => store.destroy('a', callback));
+    expect(await ask((callback) => store.get('a', callback))).toBeNull();
+  });
+
+  it('should have no touch, which makes express-session answer in two pieces', () => {
+    expect(store.touch).toBeUndefined();
+  });
+
+  it('should store a change of a session that was read', async () => {
+    await store.set('a', data());
+    const read = await load('a');
+    read.name = 'Ada';
+    await store.set('a', read);
+    expect((await raw('a')).name).toBe('Ada');
+  });
+
+  it.each([
+    ['destroyed', () => store.destroy('a')],
+    ['expired', () => redis.pExpire('sess:a', 0)],
+    ['replaced', () => store.replace('a', 'b', data())],
+  ])('should not store a session that was read and then %s', async (_how, end) => {
+    await store.set('a', data());
+    const read = await load('a');
+    read.name = 'Ada';
+    await end();
+    await expect(store.set('a', read)).rejects.toThrow(SessionEnded);
+    expect(await raw('a')).toBeNull();
+  });
+
+  it('should not store a session under the id of another', async () => {
+    await store.set('a', data({ name: 'Ada' }));
+    await expect(store.set('a', data({ name: 'Eve' }))).rejects.toThrow(SessionEnded);
+    expect((await raw('a')).name).toBe('Ada');
+  });
+
+  it('should not store again what is stored already', async () => {
+    const fresh = data();
+    await store.set('a', fresh);
+    await redis.del('sess:a');
+    await store.set('a', fresh); // as express-session does at the end of a reply
+    expect(await raw('a')).toBeNull();
+  });
+
+  it('should destroy all that belongs to a session', async () => {
+    await store.set('a', data());
+    await redis.countView('a', 100);
+    await redis.addToCart('a', 100, 'tea', 1);
+    await redis.setProfile('a', 100, 'nickname', 'Countess');
+    expect(await redis.dbSize()).toBe(4);
+    await store.destroy('a');
+    expect(await redis.dbSize()).toBe(0);
+  });
+
+  it('should replace a session by another, with all that belongs to it', async () => {
+    await store.set('a', data());
+    await redis.countView('a', 100);
+    await redis.addToCart('a', 100, 'tea', 2);
+    await redis.setProfile('a', 100, 'nickname', 'Countess');
+    await store.replace('a', 'b', data({ name: 'Ada' }));
+    expect((await redis.keys('*')).sort()).toEqual([
+      'cart:{sess:b}',
+      'profile:{sess:b}',
+      'sess:b',
+      'views:{sess:b}',
+    ]);
+    expect((await raw('b')).name).toBe('Ada');
+    expect(await redis.readState('b', 100)).toEqual(['1', ['tea', '2'], ['nickname', 'Countess']]);
+    for (const key of await redis.keys('*')) {
+      expect(await redis.ttl(key), key).toBeGreaterThanOrEqual(99);
+    }
+  });
+
+  it('should replace no session that has ended', async () => {
+    await expect(store.replace('a', 'b', data())).rejects.toThrow(SessionEnded);
+    expect(await redis.dbSize()).toBe(0);
+  });
+
+  const CORRUPT: [name: string, value: string][] = [
+    ['nothing', ''],
+    ['bad JSON', '{"cookie":'],
+    ['null', 'null'],
+    ['a list', '[]'],
+    ['a text', '"x"'],
+    ['a number', '7'],
+    ['an empty object', '{}'],
+    ['no cookie', '{"cookie":null}'],
+    ['a cookie that is none', '{"version":1,"startedAt":1,"cookie":"x"}'],
+    ['a date that is none', JSON.stringify(data({ cookie: { originalMaxAge: 1, expires: 'x' } }))],
+    ['an unknown version', JSON.stringify(data({ version: 2 }))],
+    ['no version, as in the article', '{"cookie":{"originalMaxAge":null},"views":3}'],
+    ['a name that is none', JSON.stringify(data({ name: { first: 'Ada' } }))],
+    ['2 MB of junk', 'x'.repeat(2_000_000)],
+    ['2 MB of JSON', JSON.stringify({ junk: 'x'.repeat(2_000_000) })],
+  ];
+
+  it.each(CORRUPT)(
+    'should drop a session that is %s, with one line in the log',
+    async (_name, value) => {
+      await redis.set('sess:a', value);
+      await redis.set('views:{sess:a}', '7');
+      expect(await store.get('a')).toBeNull();
+      if (value !== '') {
+        expect(lines).toHaveLength(1);
+        expect(lines[0]?.length).toBeLessThan(400);
+        expect(await redis.dbSize()).toBe(0);
+      }
+    },
+  );
+
+  it('should drop a session of another type in Redis', async () => {
+    await redis.hSet('sess:a', 'field', 'value');
+    expect(await store.get('a')).toBeNull();
+    expect(lines).toHaveLength(1);
+    expect(await redis.dbSize()).toBe(0);
+  });
+
+  it('should not take an error of Redis for a corrupt session', async () => {
+    await store.set('a', data());
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', '-get']);
+    await expect(store.get('a')).rejects.toThrow('NOPERM');
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', '+@all']);
+    expect(await store.get('a')).toEqual(data());
+  });
+});
