@@ -6,7 +6,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/support/tools.ts',
     reporters: ['verbose'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     // Each file runs a stack of several processes; more at once would only measure the machine.
     maxWorkers: 2,

@@ -1,4 +1,6 @@
 import type { Express } from 'express';
+import { changeId } from '../shared/change-id.ts';
+import { deadline } from '../shared/deadline.ts';
 import { newExpress } from '../shared/express.ts';
 import { live, ready } from '../shared/health.ts';
 import { identify } from '../shared/identify.ts';
@@ -28,13 +30,14 @@ export function createApp(parts: Parts<Config>): Express {
   const { store, state } = stateOf(parts);
   const session = sessions({ name: config.SESSION_NAME, store, secrets: secretsOf(config, redis) });
   const cache = redisCache(redis, config.CACHE_TTL_SECONDS);
-  const origin = () => fetchFromOrigin(config.ORIGIN_DELAY_MS);
+  const origin = (signal: AbortSignal) => fetchFromOrigin(config.ORIGIN_DELAY_MS, signal);
   const metrics = createMetrics(config.INSTANCE);
 
   const app = newExpress();
   app.use(identify(config.INSTANCE));
   app.use(metrics.measure);
   app.use(securityHeaders);
+  app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
   // without a session
   app.get('/livez', live);
@@ -43,14 +46,15 @@ export function createApp(parts: Parts<Config>): Express {
   app.get('/data', getData(cache, origin, config.INSTANCE));
   app.delete('/data', sameOrigin, forgetData(cache));
 
-  // with one; what changes it is refused to other sites
-  app.get('/', sameOrigin, session, countViews(state, config.INSTANCE));
-  app.post('/login', sameOrigin, jsonBody(loginBody), session, logIn);
-  app.post('/logout', sameOrigin, session, logOut(config.SESSION_NAME));
+  // with one; what changes it is refused to other sites, and done once
+  const change = [sameOrigin, changeId(config.DEDUPE === 'on')];
+  app.get('/', change, session, countViews(state, config.INSTANCE));
+  app.post('/login', change, jsonBody(loginBody), session, logIn);
+  app.post('/logout', change, session, logOut(config.SESSION_NAME));
   app.get('/me', session, whoAmI(state));
   app.get('/cart', session, showCart(state));
-  app.post('/cart', sameOrigin, jsonBody(cartBody), session, addToCart(state));
-  app.delete('/cart/:item', sameOrigin, session, removeFromCart(state));
+  app.post('/cart', change, jsonBody(cartBody), session, addToCart(state));
+  app.delete('/cart/:item', change, session, removeFromCart(state));
 
   app.use(notFound);
   app.use(problems(log));

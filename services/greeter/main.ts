@@ -1,7 +1,9 @@
 // A second, different application that shares the sessions of the first.
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
+import { changeId } from '../shared/change-id.ts';
 import { commonVariables, readVariables } from '../shared/config.ts';
+import { deadline } from '../shared/deadline.ts';
 import { newExpress } from '../shared/express.ts';
 import { live, ready } from '../shared/health.ts';
 import { identify } from '../shared/identify.ts';
@@ -23,7 +25,7 @@ await runService(readConfig, ({ config, redis, log, isDraining }) => {
   const session = sessions({ name: config.SESSION_NAME, store, secrets: secretsOf(config, redis) });
 
   const app = newExpress();
-  app.use(identify(config.INSTANCE), securityHeaders);
+  app.use(identify(config.INSTANCE), securityHeaders, deadline(config.REQUEST_TIMEOUT_MS));
   app.get('/livez', live);
   app.get('/readyz', ready(redis, isDraining));
 
@@ -42,7 +44,8 @@ await runService(readConfig, ({ config, redis, log, isDraining }) => {
     await state.setNickname(req, req.body.nickname);
     res.json({ nickname: req.body.nickname });
   };
-  app.post('/greeter/nickname', sameOrigin, nickname, session, setNickname);
+  const change = [sameOrigin, changeId(config.DEDUPE === 'on')];
+  app.post('/greeter/nickname', change, nickname, session, setNickname);
 
   return app.use(notFound, problems(log));
 });

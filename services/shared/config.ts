@@ -54,6 +54,9 @@ export const commonVariables = z.object({
     secret: true,
   }),
   SESSION_TTL_SECONDS: wholeNumber(86_400, 1, 31_536_000, 'seconds'),
+  // Less than nginx waits for a reply (1.8 s).
+  REQUEST_TIMEOUT_MS: wholeNumber(1500, 100, 10_000, 'milliseconds'),
+  DEDUPE: oneOf('on', 'off'),
 });
 
 /** The settings that every service has, under the names of their environment variables. */

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
+import { DeadlineExceeded } from './deadline.ts';
 import { isRedisUnavailable } from './redis.ts';
 
 /** Milliseconds for which refusals of Redis are counted rather than logged, after one was logged. */
@@ -41,7 +42,10 @@ export function problems(log: Logger): ErrorRequestHandler {
   return (err, req, res, _next) => {
     // A session that could not be stored is none: no second attempt to store it, and no cookie.
     Reflect.deleteProperty(req, 'session');
-    if (isRedisUnavailable(err)) {
+    if (res.writableEnded) return; // what was still under way when its deadline had passed
+    if (err instanceof DeadlineExceeded) {
+      answer(res, 503, 'This took too long. Please try again.');
+    } else if (isRedisUnavailable(err)) {
       logOutage(err);
       answer(res, 503, 'The shared state cannot be reached now. Please try again.');
     } else if (err.status >= 400 && err.status < 500) {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /**
  * Milliseconds for which an idle connection stays open: longer than nginx keeps it (60 s), so that
@@ -7,6 +8,12 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
  * @see https://github.com/nodejs/node/issues/20256
  */
 const KEEP_ALIVE_MS = 65_000;
+
+/**
+ * Milliseconds for which a server that is about to end still answers, with `Connection: close`: time
+ * for nginx to let go of its connections one by one, rather than to find them closing under a request.
+ */
+const LINGER_MS = 300;
 
 /** An HTTP server that can end without cutting off a request. */
 export class HttpServer {
@@ -37,8 +44,8 @@ export class HttpServer {
   }
 
   /**
-   * Accepts no more connections, finishes the requests under way, closes each connection after its
-   * last reply. What is not finished after `timeoutMs` is cut off.
+   * Closes each connection after its next reply, soon accepts no more, and finishes the requests
+   * under way. What is not finished after `timeoutMs` is cut off.
    *
    * @returns how many requests were cut off
    */
@@ -50,6 +57,7 @@ export class HttpServer {
       cut = this.#underWay.size;
       this.#server.closeAllConnections();
     }, timeoutMs);
+    await delay(LINGER_MS);
     this.#server.close();
     await once(this.#server, 'close');
     clearTimeout(timer);

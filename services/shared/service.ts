@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import { type CommonConfig, ConfigError } from './config.ts';
@@ -47,6 +48,9 @@ export async function runService<Config extends CommonConfig>(
   process.once('SIGTERM', shutDown);
   process.once('SIGINT', shutDown);
 
+  // So that the first requests find Redis. Without it the instance starts all the same, unready.
+  const signal = AbortSignal.timeout(config.REDIS_TIMEOUT_MS);
+  await once(redis, 'ready', { signal }).catch(() => {});
   try {
     const port = await server.listen(config.PORT, config.HOST);
     log.info(`listening on ${config.HOST}:${port}`);

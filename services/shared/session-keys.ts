@@ -9,3 +9,8 @@ export function keysOf(
   const session = `sess:${id}`;
   return [session, `views:{${session}}`, `cart:{${session}}`, `profile:{${session}}`];
 }
+
+/** The key that tells for a while that a change of a session was applied, and with what result. */
+export function seenKeyOf(id: string, changeId = ''): string {
+  return `seen:{sess:${id}}:${changeId}`;
+}

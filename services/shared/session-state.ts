@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { ErrorReply } from 'redis';
 import type { Redis } from './redis.ts';
 import { isStored, startSession } from './session.ts';
+import type { Target } from './session-scripts.ts';
 import { SessionEnded } from './session-store.ts';
 
 /** What belongs to a session besides who it is. */
@@ -36,36 +37,43 @@ export interface SessionState {
  */
 export function redisState(redis: Redis, ttlSeconds: number, log: Logger): SessionState {
   /** Runs a script on the session of a request. */
-  async function run<T>(req: Request, script: (id: string) => Promise<T | null>): Promise<T> {
-    const id = req.sessionID;
-    const reply = await script(id).catch(async (err) => {
+  async function run<T>(
+    req: Request,
+    script: (target: Target) => Promise<T | null>,
+    changeId?: string,
+  ): Promise<T> {
+    const target = { id: req.sessionID, ttlSeconds, changeId };
+    const reply = await script(target).catch(async (err) => {
       if (!isCorrupt(err)) throw err;
       log.warn({ reason: err.message }, 'state of a session repaired');
-      await redis.repairState(id, ttlSeconds);
-      return script(id);
+      await redis.repairState(target);
+      return script(target);
     });
     if (reply === null) throw new SessionEnded();
     return reply;
   }
-  async function change<T>(req: Request, script: (id: string) => Promise<T | null>): Promise<T> {
+  async function change<T>(
+    req: Request,
+    script: (target: Target) => Promise<T | null>,
+  ): Promise<T> {
     if (!isStored(req)) await startSession(req);
-    return run(req, script);
+    return run(req, script, req.changeId);
   }
   return {
-    countView: (req) => change(req, (id) => redis.countView(id, ttlSeconds)),
+    countView: (req) => change(req, (target) => redis.countView(target)),
     async addToCart(req, item, quantity) {
-      const total = await change(req, (id) => redis.addToCart(id, ttlSeconds, item, quantity));
+      const total = await change(req, (target) => redis.addToCart(target, item, quantity));
       return total < 0 ? undefined : total;
     },
     async removeFromCart(req, item) {
-      if (isStored(req)) await run(req, (id) => redis.removeFromCart(id, ttlSeconds, item));
+      if (isStored(req)) await change(req, (target) => redis.removeFromCart(target, item));
     },
     async setNickname(req, nickname) {
-      await change(req, (id) => redis.setProfile(id, ttlSeconds, 'nickname', nickname));
+      await change(req, (target) => redis.setProfile(target, 'nickname', nickname));
     },
     async read(req) {
       if (!isStored(req)) return { views: 0, cart: {} };
-      const reply = await run(req, (id) => redis.readState(id, ttlSeconds));
+      const reply = await run(req, (target) => redis.readState(target));
       const [views, cart, profile] = reply as [string | null, string[], string[]];
       const quantities = pairs(cart).map(([item, quantity]) => [item, Number(quantity)]);
       const { nickname } = Object.fromEntries(pairs(profile));

@@ -35,12 +35,18 @@ export class SessionEnded extends Error {
 /** A store that can put one session in the place of another. */
 export interface SessionStore extends Store {
   /**
-   * Stores `session` under a new id, with all that belonged to the session `before`, which ends.
-   * Where that fails, nothing has changed.
+   * Stores `session` under the id `after`, with all that belonged to the session `before`, which
+   * ends. Where that fails, nothing has changed.
    *
-   * @throws {SessionEnded} where there is no session `before` any more
+   * @param changeId where the same change was made before, its session stays the new one
+   * @returns the id of the new session, or `undefined` where there is no session `before` any more
    */
-  replace(before: string, after: string, session: Partial<SessionData>): Promise<void>;
+  replace(
+    before: string,
+    after: string,
+    session: Partial<SessionData>,
+    changeId?: string,
+  ): Promise<string | undefined>;
 }
 
 type Callback<T = void> = (err?: unknown, data?: T) => void;
@@ -87,11 +93,17 @@ export class GuardedRedisStore extends RedisStore implements SessionStore {
     return answer(this.#destroy(id), callback);
   }
 
-  async replace(before: string, after: string, session: Partial<SessionData>): Promise<void> {
+  async replace(
+    before: string,
+    after: string,
+    session: Partial<SessionData>,
+    changeId?: string,
+  ): Promise<string | undefined> {
     const json = JSON.stringify(session);
-    const replaced = await this.#redis.replaceSession(before, after, this.#ttlSeconds, json);
-    if (!replaced) throw new SessionEnded();
-    this.#known.set(session, json);
+    const target = { id: before, ttlSeconds: this.#ttlSeconds, changeId };
+    const stored = await this.#redis.replaceSession(target, after, json);
+    if (stored === after) this.#known.set(session, json);
+    return stored ?? undefined;
   }
 
   async #get(id: string): Promise<SessionData | null> {
@@ -108,10 +120,9 @@ export class GuardedRedisStore extends RedisStore implements SessionStore {
   async #set(id: string, session: SessionData): Promise<void> {
     const json = JSON.stringify(session);
     if (this.#known.get(session) === json) return;
-    const condition = this.#known.has(session) ? 'XX' : 'NX';
-    const expiration = { type: 'EX', value: this.#ttlSeconds } as const;
-    const reply = await this.#redis.set(this.prefix + id, json, { condition, expiration });
-    if (reply === null) throw new SessionEnded();
+    const target = { id, ttlSeconds: this.#ttlSeconds };
+    const stored = await this.#redis.storeSession(target, json, !this.#known.has(session));
+    if (!stored) throw new SessionEnded();
     this.#known.set(session, json);
   }
 

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Request, RequestHandler } from 'express';
 import session, { type SessionData } from 'express-session';
-import { type SessionStore, VERSION } from './session-store.ts';
+import { SessionEnded, type SessionStore, VERSION } from './session-store.ts';
 
 declare module 'express-session' {
   interface SessionData {
@@ -11,6 +12,15 @@ declare module 'express-session' {
     /** Who logged in, and when (ISO 8601). */
     name?: string;
     since?: string;
+  }
+}
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** The id in the cookie, rightly signed, of a session that is there no more. */
+      formerSessionID?: string;
+    }
   }
 }
 
@@ -34,6 +44,7 @@ export function sessions({ name, store, secrets }: SessionOptions): RequestHandl
         name,
         store,
         secret,
+        genid,
         resave: false,
         saveUninitialized: false,
         cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto' },
@@ -41,6 +52,12 @@ export function sessions({ name, store, secrets }: SessionOptions): RequestHandl
     }
     handle(req, res, next);
   };
+}
+
+/** A new id of 192 random bits. It is made where the one in the cookie, if any, has no session. */
+function genid(req: Request): string {
+  if (req.sessionID) req.formerSessionID = req.sessionID;
+  return randomBytes(24).toString('base64url');
 }
 
 // What is written of a session is written once, when it starts or is replaced; what many requests
@@ -64,12 +81,29 @@ export async function startSession(req: Request, data: Partial<SessionData> = {}
  * @see https://owasp.org/www-community/attacks/Session_fixation
  */
 export async function replaceSession(req: Request, data: Partial<SessionData>): Promise<void> {
-  if (!isStored(req)) return startSession(req, data);
-  const { id, cookie: _, ...before } = req.session;
   const store = req.sessionStore as typeof req.sessionStore & SessionStore;
-  store.generate(req);
-  Object.assign(req.session, before, data);
-  await store.replace(id, req.sessionID, req.session);
+  const wasStored = isStored(req);
+  // One that is gone may have been replaced by this very request, on an instance that died.
+  const before = wasStored ? req.sessionID : req.formerSessionID;
+  if (before === undefined) return startSession(req, data);
+
+  const { cookie: _, ...kept } = req.session;
+  if (wasStored) store.generate(req);
+  Object.assign(req.session, { version: VERSION, startedAt: Date.now() }, kept, data);
+  const after = await store.replace(before, req.sessionID, req.session, req.changeId);
+  if (after === req.sessionID) return;
+  if (after !== undefined) await loadSession(req, after);
+  else if (wasStored) throw new SessionEnded();
+  else await startSession(req, data);
+}
+
+/** Gives the visitor a session that is stored. */
+async function loadSession(req: Request, id: string): Promise<void> {
+  const { sessionStore } = req;
+  const stored = await promisify(sessionStore.get).call(sessionStore, id);
+  if (!stored) throw new SessionEnded();
+  req.sessionID = id;
+  sessionStore.createSession(req, stored);
 }
 
 /** Ends the session of a request, with all that belongs to it. */

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { failure } from './commands.ts';
 import { listenForCommands } from './control-socket.ts';
 import { UsageError } from './errors.ts';
+import type { Instance } from './instance.ts';
 import { takeName } from './name.ts';
 import { ROOT } from './root.ts';
 import { Stack } from './stack.ts';
@@ -85,21 +86,24 @@ function followParent(end: () => void): void {
   }, PARENT_MS);
 }
 
-/** npm run dev: replaces the instances one after the other when their code has changed. */
+/** npm run dev: replaces the instances when their code has changed; the first one shows whether it runs. */
 function restartOnChange(stack: Stack): void {
   let timer: NodeJS.Timeout | undefined;
   let last = Promise.resolve();
-  const restart = async () => {
-    for (const instance of [stack.greeter, ...stack.instances]) {
-      if (instance.isRunning) await instance.stop();
-      await instance.start();
-    }
+  const restart = async (instance: Instance) => {
+    if (instance.isRunning) await instance.stop();
+    await instance.start();
+  };
+  const restartAll = async () => {
+    const [first, ...others] = [...stack.instances, stack.greeter];
+    if (first) await restart(first);
+    await Promise.all(others.map(restart));
     console.log('restarted the instances');
   };
   const onChange = () => {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      last = last.then(restart).catch((err) => console.error(failure(err).text));
+      last = last.then(restartAll).catch((err) => console.error(failure(err).text));
     }, QUIET_MS);
   };
   // Folder by folder: Node's recursive watch loses a file that an editor replaces.

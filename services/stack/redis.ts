@@ -31,18 +31,23 @@ export class Redis extends Part {
     };
   }
 
-  /** An inline PING; Redis answers `-LOADING` until its data is there. */
-  protected override async isServing(): Promise<boolean> {
-    const socket = connect(this.port, '127.0.0.1').setTimeout(PING_MS, () => socket.destroy());
-    try {
-      await once(socket, 'connect');
-      socket.write('PING\r\n');
-      const [reply] = await once(socket, 'data');
-      return String(reply).startsWith('+PONG');
-    } catch {
-      return false;
-    } finally {
-      socket.destroy();
-    }
+  protected override isServing(): Promise<boolean> {
+    return answersPing(this.port);
+  }
+}
+
+/** Resolves to true where a Redis at this port of loopback answers a PING; until its data is loaded it does not. */
+export async function answersPing(port: number): Promise<boolean> {
+  const signal = AbortSignal.timeout(PING_MS); // also where the other side accepts and says nothing
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect', { signal });
+    socket.write('PING\r\n');
+    const [reply] = await once(socket, 'data', { signal });
+    return String(reply).startsWith('+PONG');
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
   }
 }

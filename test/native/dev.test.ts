@@ -39,7 +39,7 @@ describe('npm run dev', () => {
         for (let i = 0; i < 3; i += 1) {
           expect((await send(`${url}/data`)).body).toContain(text);
         }
-      });
+      }, 20_000);
 
     writeFileSync(origin, code.replace('the new data', 'what was written'));
     await expectData('This is what was written');
@@ -56,5 +56,5 @@ describe('npm run dev', () => {
     await expectData('This is the new data');
     running.child.kill('SIGTERM');
     expect((await running.ended).code).toBe(0);
-  });
+  }, 90_000);
 });

@@ -15,8 +15,8 @@ export async function inRedis<T>(
   }
 }
 
-/** All keys but the secret that the instances agree on. */
+/** All keys of sessions and the cache: not the agreed secret, nor what is noted of recent changes. */
 export async function keysOf(url: string): Promise<string[]> {
   const keys = await inRedis(url, (redis) => redis.keys('*'));
-  return keys.filter((key) => !key.startsWith('secret:')).sort();
+  return keys.filter((key) => !/^(secret|seen):/.test(key)).sort();
 }

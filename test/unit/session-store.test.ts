@@ -107,9 +107,9 @@ describe('GuardedRedisStore', () => {
 
   it('should destroy all that belongs to a session', async () => {
     await store.set('a', data());
-    await redis.countView('a', 100);
-    await redis.addToCart('a', 100, 'tea', 1);
-    await redis.setProfile('a', 100, 'nickname', 'Countess');
+    await redis.countView({ id: 'a', ttlSeconds: 100 });
+    await redis.addToCart({ id: 'a', ttlSeconds: 100 }, 'tea', 1);
+    await redis.setProfile({ id: 'a', ttlSeconds: 100 }, 'nickname', 'Countess');
     expect(await redis.dbSize()).toBe(4);
     await store.destroy('a');
     expect(await redis.dbSize()).toBe(0);
@@ -117,9 +117,9 @@ describe('GuardedRedisStore', () => {
 
   it('should replace a session by another, with all that belongs to it', async () => {
     await store.set('a', data());
-    await redis.countView('a', 100);
-    await redis.addToCart('a', 100, 'tea', 2);
-    await redis.setProfile('a', 100, 'nickname', 'Countess');
+    await redis.countView({ id: 'a', ttlSeconds: 100 });
+    await redis.addToCart({ id: 'a', ttlSeconds: 100 }, 'tea', 2);
+    await redis.setProfile({ id: 'a', ttlSeconds: 100 }, 'nickname', 'Countess');
     await store.replace('a', 'b', data({ name: 'Ada' }));
     expect((await redis.keys('*')).sort()).toEqual([
       'cart:{sess:b}',
@@ -128,15 +128,28 @@ describe('GuardedRedisStore', () => {
       'views:{sess:b}',
     ]);
     expect((await raw('b')).name).toBe('Ada');
-    expect(await redis.readState('b', 100)).toEqual(['1', ['tea', '2'], ['nickname', 'Countess']]);
+    expect(await redis.readState({ id: 'b', ttlSeconds: 100 })).toEqual([
+      '1',
+      ['tea', '2'],
+      ['nickname', 'Countess'],
+    ]);
     for (const key of await redis.keys('*')) {
       expect(await redis.ttl(key), key).toBeGreaterThanOrEqual(99);
     }
   });
 
   it('should replace no session that has ended', async () => {
-    await expect(store.replace('a', 'b', data())).rejects.toThrow(SessionEnded);
+    expect(await store.replace('a', 'b', data(), 'change')).toBeUndefined();
     expect(await redis.dbSize()).toBe(0);
+  });
+
+  it('should replace a session once, however often the same change is asked for', async () => {
+    await store.set('a', data());
+    expect(await store.replace('a', 'b', data({ name: 'Ada' }), 'change')).toBe('b');
+    expect(await store.replace('a', 'c', data({ name: 'Ada' }), 'change')).toBe('b');
+    expect(await store.replace('a', 'd', data({ name: 'Eve' }), 'another')).toBeUndefined();
+    const sessions = (await redis.keys('sess:*')).sort();
+    expect(sessions).toEqual(['sess:b']);
   });
 
   const CORRUPT: [name: string, value: string][] = [

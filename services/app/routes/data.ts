@@ -4,13 +4,17 @@ import type { DataCache, Entry } from '../data-cache.ts';
 /** `GET /data`: from the cache, or else from the origin and then into the cache (cache-aside). */
 export function getData(
   cache: DataCache,
-  origin: () => Promise<string>,
+  origin: (signal: AbortSignal) => Promise<string>,
   instance: string,
 ): RequestHandler {
-  return async (_req, res) => {
+  const make = async (signal: AbortSignal): Promise<Entry> => {
+    const entry = { data: await origin(signal), madeBy: instance, madeAt: Date.now() };
+    await cache.set(entry);
+    return entry;
+  };
+  return async (req, res) => {
     const cached = await cache.get();
-    const entry: Entry = cached ?? { data: await origin(), madeBy: instance, madeAt: Date.now() };
-    if (!cached) await cache.set(entry);
+    const entry = cached ?? (await make(req.deadline));
 
     const ageMs = Math.max(0, Date.now() - entry.madeAt); // clocks may differ between machines
     res.set({

@@ -14,6 +14,7 @@ export function memoryStore(log: Logger): SessionStore {
     async replace(before: string, after: string, data: Partial<SessionData>) {
       await promisify(store.set).call(store, after, data as SessionData);
       await promisify(store.destroy).call(store, before);
+      return after;
     },
   });
 }

@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import { send } from '../support/http.ts';
+import { range } from '../support/proofs.ts';
+import { inRedis } from '../support/redis.ts';
+import { Shopper, sessionIdOf } from '../support/shop.ts';
+
+// What nginx does when an instance dies: it sends the same request, with the same id, to another.
+// Here it is sent to one instance after the other by hand.
+
+describe('a request that arrives twice', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await Stack.start();
+  });
+  afterAll(() => stack?.close());
+  const newId = () => `test-${Math.random().toString(36).slice(2).padEnd(12, '0')}`;
+  const direct = (i: number) => `http://127.0.0.1:${stack.instances[i]?.port}`;
+
+  /** Somebody with the cookies of another, who asks instance `i` without nginx. */
+  function at(i: number, who: Shopper): Shopper {
+    const shopper = new Shopper(direct(i));
+    for (const [name, value] of who.cookies) shopper.cookies.set(name, value);
+    return shopper;
+  }
+  const newShopper = async () => {
+    const ada = new Shopper(stack.url);
+    await ada.view();
+    return ada;
+  };
+
+  it('should count one view, and say the same number', async () => {
+    const ada = await newShopper();
+    const headers = { 'x-request-id': newId() };
+    const bodies = [];
+    for (const i of [0, 1, 2]) bodies.push((await at(i, ada).send('/', { headers })).body);
+    expect(bodies).toEqual(['Views: 2', 'Views: 2', 'Views: 2']);
+    expect((await ada.view()).views).toBe(3);
+  });
+
+  it('should count one view also where it arrives at once', async () => {
+    const ada = await newShopper();
+    const headers = { 'x-request-id': newId() };
+    const replies = await Promise.all(
+      range(0, 8).map((i) => at(i % 3, ada).send('/', { headers })),
+    );
+    expect(new Set(replies.map(({ body }) => body))).toEqual(new Set(['Views: 2']));
+    expect((await ada.view()).views).toBe(3);
+  });
+
+  it('should add to the cart once, and say the same quantity', async () => {
+    const ada = await newShopper();
+    await ada.add('tea', 2);
+    const headers = { 'x-request-id': newId() };
+    for (const i of [0, 1, 2]) {
+      const reply = await at(i, ada).post('/cart', { item: 'tea', quantity: 3 }, { headers });
+      expect(JSON.parse(reply.body)).toEqual({ item: 'tea', quantity: 5 });
+    }
+    expect(await ada.cart()).toEqual({ tea: 5 });
+  });
+
+  it('should log in once, and give the same session, with all that belonged to the old one', async () => {
+    const ada = await newShopper();
+    await ada.add('tea', 2);
+    const headers = { 'x-request-id': newId() };
+    const ids = new Set<string>();
+    for (const i of [0, 1, 2]) {
+      const again = at(i, ada); // with the cookie from before: the first reply never arrived
+      const reply = await again.post('/login', { name: 'Ada' }, { headers });
+      expect(reply.status).toBe(200);
+      ids.add(sessionIdOf(again));
+      expect(await again.me()).toMatchObject({ name: 'Ada', views: 1, cart: { tea: 2 } });
+    }
+    expect(ids.size).toBe(1);
+    expect(ids).not.toContain(sessionIdOf(ada));
+  });
+
+  it('should not let somebody else in who has the old cookie', async () => {
+    const ada = await newShopper();
+    const attacker = ada.copy();
+    await ada.post('/login', { name: 'Ada' });
+    await attacker.post('/login', { name: 'Eve' });
+    expect(await attacker.me()).toMatchObject({ name: 'Eve', views: 0, cart: {} });
+    expect(await ada.me()).toMatchObject({ name: 'Ada' });
+  });
+
+  it('should log out once', async () => {
+    const ada = await newShopper();
+    await ada.logIn('Ada');
+    const headers = { 'x-request-id': newId() };
+    for (const i of [0, 1, 2]) {
+      expect((await at(i, ada).send('/logout', { method: 'POST', headers })).status).toBe(204);
+    }
+    expect(await ada.me()).toBeUndefined();
+  });
+
+  it('should be known by an Idempotency-Key through nginx, for one session and one route', async () => {
+    const ada = await newShopper();
+    const eve = await newShopper();
+    const headers = { 'idempotency-key': newId() };
+    const add = (who: Shopper, item: string) =>
+      who.post('/cart', { item, quantity: 1 }, { headers });
+    for (const _ of range(1, 3)) expect((await add(ada, 'tea')).status).toBe(200);
+    expect(await ada.cart()).toEqual({ tea: 1 });
+    await add(eve, 'tea');
+    expect(await eve.cart()).toEqual({ tea: 1 });
+    const views = [];
+    for (const _ of range(1, 3)) views.push((await ada.send('/', { headers })).body);
+    expect(views).toEqual(['Views: 2', 'Views: 2', 'Views: 2']);
+  });
+
+  it.each(['short', 'x'.repeat(65), 'white space', 'a:b:c:d:e:f', ''])(
+    'should be refused with the Idempotency-Key %j',
+    async (key) => {
+      const headers = { 'idempotency-key': key };
+      const reply = await send(`${stack.url}/`, { headers });
+      expect(reply.status).toBe(400);
+      expect(reply.headers['set-cookie']).toBeUndefined();
+    },
+  );
+
+  it('should not be known under an id that a client claims to be that of nginx', async () => {
+    const ada = await newShopper();
+    const headers = { 'x-request-id': 'chosen-by-the-client' };
+    await ada.send('/', { headers });
+    expect((await ada.send('/', { headers })).body).toBe('Views: 3');
+  });
+
+  it('should leave nothing noted where Redis refused the change', async () => {
+    const ada = await newShopper();
+    const headers = { 'x-request-id': newId() };
+    const acl = (rule: string) =>
+      inRedis(stack.redis.url, (redis) => redis.sendCommand(['ACL', 'SETUSER', 'default', rule]));
+    await acl('-incr');
+    expect((await at(0, ada).send('/', { headers })).status).toBe(503);
+    await acl('+@all');
+    expect((await at(1, ada).send('/', { headers })).body).toBe('Views: 2');
+  });
+});
+
+describe('DEDUPE=off', () => {
+  it('should count a request that arrives twice as two views', async () => {
+    await using stack = await Stack.start({ env: { ...process.env, DEDUPE: 'off' } });
+    const ada = new Shopper(stack.url);
+    await ada.view();
+    const headers = { 'idempotency-key': 'the-same-key' };
+    const bodies = [];
+    for (const _ of range(1, 2)) bodies.push((await ada.send('/', { headers })).body);
+    expect(bodies).toEqual(['Views: 2', 'Views: 3']);
+  });
+});

@@ -1,0 +1,24 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { answersPing } from '../../services/stack/redis.ts';
+
+describe('answersPing', () => {
+  let server: Server;
+  afterEach(() => server.close());
+
+  it.each<[string, (socket: Socket) => unknown, boolean]>([
+    ['answers', (socket) => socket.write('+PONG\r\n'), true],
+    ['says nothing', () => {}, false],
+    ['closes the connection', (socket) => socket.end(), false],
+    ['resets the connection', (socket) => socket.resetAndDestroy(), false],
+    ['is loading', (socket) => socket.write('-LOADING\r\n'), false],
+  ])('should say in time what is so where a Redis %s', async (_name, answer, expected) => {
+    server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => answer(socket));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    expect(await answersPing((server.address() as AddressInfo).port)).toBe(expected);
+  });
+});
