@@ -2,6 +2,11 @@ import { join } from 'node:path';
 import { type Command, Part, type Surroundings } from './part.ts';
 import { ROOT } from './root.ts';
 
+/**
+ * A heap as large as an instance needs, or else Node lets it grow before it tidies up. The image of
+ * an instance (services/app/Dockerfile) has the same.
+ */
+const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=256';
 /** Milliseconds within which an instance says whether it is ready. */
 const READY_MS = 2000;
 
@@ -35,7 +40,7 @@ export class Instance extends Part {
     return {
       file: process.execPath,
       args: [join(ROOT, 'services', this.#service, 'main.ts')],
-      env: { ...this.#env, ...own },
+      env: { NODE_OPTIONS, ...this.#env, ...own },
     };
   }
 

@@ -14,6 +14,7 @@ import { Shopper } from '../support/shop.ts';
 
 const missing = dockerMissing();
 const required = process.env.REQUIRE_DOCKER === '1';
+const nodeImage = process.env.NODE_IMAGE ?? 'node:24-slim';
 /** Milliseconds: the image may have to be built, and others to be pulled. */
 const UP_MS = 300_000;
 
@@ -112,7 +113,57 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     await visitor.viewInTurn(3);
     compose('restart', 'redis');
     expect((await eventually(() => visitor.view())).views).toBe(4);
+    // and on every instance
+    await eventually(() => new Visitor(url).viewInTurn(6));
   });
+
+  it('should go on, nginx untouched, after Redis and all instances came back at new addresses', async () => {
+    const visitor = new Visitor(url);
+    await visitor.viewInTurn(3);
+    const services = ['redis', 'greeter', 'app'];
+    const idsOf = (...names: string[]) =>
+      compose('ps', '--quiet', ...names)
+        .trim()
+        .split('\n');
+    const addressesOf = (ids: string[]) =>
+      docker([
+        'inspect',
+        '--format',
+        '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}',
+        ...ids,
+      ])
+        .trim()
+        .split('\n');
+    const [nginx = ''] = idsOf('nginx');
+    const startedAt = () => docker(['inspect', '--format', '{{.State.StartedAt}}', nginx]);
+    const before = { nginx: startedAt(), addresses: addressesOf(idsOf(...services)) };
+
+    compose('rm', '--stop', '--force', ...services);
+    // Whoever takes the old addresses keeps them from being given again.
+    const fillers = before.addresses.map(() =>
+      docker([
+        'run',
+        '--detach',
+        '--network',
+        `${project}_default`,
+        nodeImage,
+        'sleep',
+        '120',
+      ]).trim(),
+    );
+    try {
+      compose('up', '--detach', '--no-build', '--wait', '--scale', 'app=3', ...services);
+      await eventually(async () => expect((await visitor.view()).views).toBe(4), 10_000);
+      await eventually(async () => {
+        expect(instancesOf(await new Visitor(url).viewInTurn(9))).toBe(3);
+      });
+      const addresses = addressesOf(idsOf(...services));
+      expect(addresses.filter((address) => before.addresses.includes(address))).toEqual([]);
+      expect(startedAt()).toBe(before.nginx);
+    } finally {
+      docker(['rm', '--force', ...fillers]);
+    }
+  }, 120_000);
 
   it('should end an instance in order at SIGTERM', async () => {
     const [id = ''] = compose('ps', '--quiet', 'app').split('\n');

@@ -1,0 +1,53 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import { send } from '../support/http.ts';
+import { range } from '../support/proofs.ts';
+import { keysOf } from '../support/redis.ts';
+
+describe('the deadline of a request', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    const env = { ...process.env, ORIGIN_DELAY_MS: '1000', REQUEST_TIMEOUT_MS: '700' };
+    stack = await Stack.start({ scale: 2, env });
+  });
+  afterAll(() => stack?.close());
+
+  it('should end a route that takes too long with 503, and not its instance', async () => {
+    const replies = await Promise.all(range(1, 4).map(() => send(`${stack.url}/data`)));
+    for (const { status, headers, ms, body } of replies) {
+      expect(status).toBe(503);
+      expect(headers['retry-after']).toBe('1');
+      expect(headers['x-instance']).toMatch(/^app-/); // and not nginx
+      expect(JSON.parse(body)).toMatchObject({ title: 'Service Unavailable', status: 503 });
+      expect(ms).toBeLessThan(2000);
+    }
+    const instances = await Promise.all(range(1, 4).map(() => send(`${stack.url}/`)));
+    expect(new Set(instances.map(({ headers }) => headers['x-instance'])).size).toBe(2);
+    expect(instances.map(({ body }) => body)).toEqual(instances.map(() => 'Views: 1'));
+  });
+
+  it('should keep nothing of what came too late', async () => {
+    await send(`${stack.url}/data`);
+    await send(`${stack.url}/data`);
+    expect(await keysOf(stack.redis.url)).not.toContain('cache:data');
+  });
+
+  it('should cancel what is under way where the client has gone', async () => {
+    await using patient = await Stack.start({
+      scale: 1,
+      env: { ...process.env, ORIGIN_DELAY_MS: '600' },
+    });
+    const url = `http://127.0.0.1:${patient.instances[0]?.port}`;
+    const client = request(`${url}/data`).on('error', () => {});
+    client.end();
+    await once(client, 'socket');
+    await send(`${url}/livez`); // by now the instance has the request
+    client.destroy();
+    await delay(900); // the origin takes 600 ms: had the request gone on, the next one were a hit
+    expect((await send(`${url}/data`)).headers['x-cache']).toBe('MISS');
+    expect((await send(`${url}/data`)).headers['x-cache']).toBe('HIT');
+  });
+});
