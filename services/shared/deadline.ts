@@ -1,10 +1,12 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 
 declare global {
   namespace Express {
     interface Request {
       /** Aborts when nobody waits for the reply any more, or it would come too late. */
       deadline: AbortSignal;
+      /** When nginx got it, in milliseconds since 1970. */
+      startedAt: number;
     }
   }
 }
@@ -15,6 +17,25 @@ export class DeadlineExceeded extends Error {
 }
 
 /**
+ * Milliseconds after which a request may change nothing any more: half the time for which it is
+ * known, in Redis, what was applied.
+ */
+const TOO_OLD_MS = 30_000;
+/** How nginx says when a request began, in seconds since 1970: the same on every try. */
+const REQUEST_START = /^t=(\d+\.\d+)$/;
+
+/**
+ * Makes sure that a request may still change something. An instance that stood still for minutes has
+ * requests in its hands that nginx sent to another one long ago.
+ *
+ * @throws {DeadlineExceeded} where it is too old
+ */
+export function assertRecent(req: Request): void {
+  const ageMs = Date.now() - req.startedAt;
+  if (ageMs > TOO_OLD_MS) throw new DeadlineExceeded(`${ageMs} ms old`);
+}
+
+/**
  * Ends each request within `ms` milliseconds: with the reply, or else with 503. It is shorter than
  * nginx waits, so that a slow route is not taken for an instance that hangs.
  */
@@ -22,6 +43,8 @@ export function deadline(ms: number): RequestHandler {
   return (req, res, next) => {
     const controller = new AbortController();
     req.deadline = controller.signal;
+    const [, seconds] = REQUEST_START.exec(req.get('X-Request-Start') ?? '') ?? [];
+    req.startedAt = seconds ? Number(seconds) * 1000 : Date.now();
     const timer = setTimeout(() => {
       const late = new DeadlineExceeded(`no reply within ${ms} ms`);
       controller.abort(late);

@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import type { Logger } from 'pino';
 import { ErrorReply } from 'redis';
+import { assertRecent } from './deadline.ts';
 import type { Redis } from './redis.ts';
 import { isStored, startSession } from './session.ts';
 import type { Target } from './session-scripts.ts';
@@ -57,6 +58,7 @@ export function redisState(redis: Redis, ttlSeconds: number, log: Logger): Sessi
     script: (target: Target) => Promise<T | null>,
   ): Promise<T> {
     if (!isStored(req)) await startSession(req);
+    assertRecent(req);
     return run(req, script, req.changeId);
   }
   return {

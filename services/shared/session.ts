@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Request, RequestHandler } from 'express';
 import session, { type SessionData } from 'express-session';
+import { assertRecent } from './deadline.ts';
 import { SessionEnded, type SessionStore, VERSION } from './session-store.ts';
 
 declare module 'express-session' {
@@ -90,6 +91,7 @@ export async function replaceSession(req: Request, data: Partial<SessionData>): 
   const { cookie: _, ...kept } = req.session;
   if (wasStored) store.generate(req);
   Object.assign(req.session, { version: VERSION, startedAt: Date.now() }, kept, data);
+  assertRecent(req);
   const after = await store.replace(before, req.sessionID, req.session, req.changeId);
   if (after === req.sessionID) return;
   if (after !== undefined) await loadSession(req, after);

@@ -126,6 +126,22 @@ describe('a request that arrives twice', () => {
     expect((await ada.send('/', { headers })).body).toBe('Views: 3');
   });
 
+  it('should change nothing where it is half a minute old', async () => {
+    const ada = await newShopper();
+    const ago = (seconds: number) => `t=${((Date.now() - seconds * 1000) / 1000).toFixed(3)}`;
+    const old = { 'x-request-start': ago(31) };
+    expect((await at(0, ada).send('/', { headers: old })).status).toBe(503);
+    expect(
+      (await at(0, ada).post('/cart', { item: 'tea', quantity: 1 }, { headers: old })).status,
+    ).toBe(503);
+    expect((await at(0, ada).post('/login', { name: 'Ada' }, { headers: old })).status).toBe(503);
+    expect(await ada.cart()).toEqual({});
+    const recent = { 'x-request-start': ago(29) };
+    expect((await at(0, ada).send('/', { headers: recent })).body).toBe('Views: 2');
+    // nginx does not believe a client
+    expect((await ada.send('/', { headers: old })).body).toBe('Views: 3');
+  });
+
   it('should leave nothing noted where Redis refused the change', async () => {
     const ada = await newShopper();
     const headers = { 'x-request-id': newId() };
