@@ -1,9 +1,10 @@
 // npm run faults: has everything fail, under load, and shows what was lost, doubled or slow.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { arch, availableParallelism, platform, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { failure } from '../../services/stack/commands.ts';
 import { UsageError } from '../../services/stack/errors.ts';
-import { table, verdict } from './report.ts';
+import { table, verdict, withLastRun } from './report.ts';
 import { scenarios } from './scenarios.ts';
 import type { Options, Result, Scenario } from './stage.ts';
 
@@ -14,6 +15,7 @@ try {
       only: { type: 'string', multiple: true, default: [] },
       short: { type: 'boolean', default: false },
       json: { type: 'string' },
+      docs: { type: 'string' },
     },
   });
   const chosen = choose(values.only).filter(({ isLong }) => !(isLong && values.short));
@@ -30,11 +32,24 @@ try {
   }
   console.log(`\n${table(results)}\n\nseed ${options.seed}`);
   if (values.json) writeFileSync(values.json, JSON.stringify({ ...options, results }, null, 2));
+  if (values.docs) {
+    const document = readFileSync(values.docs, 'utf8');
+    writeFileSync(values.docs, withLastRun(document, results, describeRun(options)));
+  }
   process.exit(results.some(({ breaches }) => breaches.length > 0) ? 1 : 0);
 } catch (err) {
   const { text, exitCode } = failure(err);
   console.error(text);
   process.exit(exitCode);
+}
+
+/** When, where and how the results were measured. */
+function describeRun({ seed, short }: Options): string {
+  const memory = Math.round(totalmem() / 2 ** 30);
+  const machine = `${availableParallelism()} cores, ${memory} GiB, ${platform()} ${arch()}`;
+  const form = short ? 'short form' : 'long form';
+  const day = new Date().toISOString().slice(0, 10);
+  return `${day}, ${machine}, Node ${process.version}, ${form}, seed ${seed}.`;
 }
 
 function choose(names: string[]): Scenario[] {

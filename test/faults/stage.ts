@@ -11,6 +11,8 @@ export interface Options {
   seed: number;
   /** As short as it can be and still show its fault. */
   short: boolean;
+  /** Settings of the instances besides: a wrong one, to see that the fault shows. */
+  env?: NodeJS.ProcessEnv;
 }
 
 /** What came of a scenario. */
@@ -51,7 +53,7 @@ export class Stage implements AsyncDisposable {
 
   /** Starts the stack, with `env` for its instances, but not yet the load. */
   static async open(name: string, options: Options, env: NodeJS.ProcessEnv = {}): Promise<Stage> {
-    const stack = await Stack.start({ env: { ...process.env, ...env } });
+    const stack = await Stack.start({ env: { ...process.env, ...env, ...options.env } });
     return new Stage(name, options, stack);
   }
 

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { hang } from '../faults/scenarios/instances.ts';
+import { nginxReload } from '../faults/scenarios/nginx.ts';
 import { scenarios } from '../faults/scenarios.ts';
 
 /** The long form is `npm run faults`. */
@@ -12,4 +14,18 @@ describe('faults under load, in short', () => {
       expect(breaches).toEqual([]);
     },
   );
+
+  it('should notice what is counted twice: DEDUPE=off, and an instance that hangs', async () => {
+    const options = { seed: 1, short: true, env: { DEDUPE: 'off' } };
+    const { doubled, breaches } = await hang.run(options);
+    expect(doubled).toBeGreaterThan(0);
+    expect(breaches).toContain(`${doubled} doubled`);
+  });
+
+  it('should notice what is lost: COUNTER=session, and several clients on one session', async () => {
+    const options = { seed: 1, short: true, env: { COUNTER: 'session' } };
+    const { doubled, breaches } = await nginxReload.run(options);
+    expect(doubled).toBeGreaterThan(0); // the same number given twice is a view lost
+    expect(breaches).toContain(`${doubled} doubled`);
+  });
 });
