@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { DeadlineExceeded } from './deadline.ts';
 import { isRedisUnavailable } from './redis.ts';
 
+const UNREACHABLE = 'The shared state cannot be reached now. Please try again.';
 /** Milliseconds for which refusals of Redis are counted rather than logged, after one was logged. */
 const QUIET_MS = 1000;
 /** Seconds after which a client may ask again. */
@@ -47,7 +48,8 @@ export function problems(log: Logger): ErrorRequestHandler {
       answer(res, 503, 'This took too long. Please try again.');
     } else if (isRedisUnavailable(err)) {
       logOutage(err);
-      answer(res, 503, 'The shared state cannot be reached now. Please try again.');
+      const full = err.message.startsWith('OOM');
+      answer(res, 503, full ? 'There is no room for more state now.' : UNREACHABLE);
     } else if (err.status >= 400 && err.status < 500) {
       answer(res, err.status, err.expose ? err.message : 'This request cannot be understood.');
     } else {

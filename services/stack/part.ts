@@ -45,7 +45,7 @@ const LAST_LINES = 3;
 /** Milliseconds for which they are waited for. */
 const LAST_LINES_MS = 500;
 
-/** One process of the stack. Events: `line` for each line that it writes, `end` when it has ended. */
+/** One process of the stack. Events: `line` for each line that it writes, `end` when it has ended, with the reason. */
 export abstract class Part extends EventEmitter {
   readonly name: string;
   port: number;
@@ -188,7 +188,7 @@ export abstract class Part extends EventEmitter {
     const before = this.#state;
     this.#state = before === 'stopping' ? 'stopped' : 'dead';
     this.#child = undefined;
-    this.emit('end');
+    this.emit('end', reason);
     if (before === 'ready' || before === 'paused') {
       this.#around.report(`${this.name} is dead (${reason})`);
     }
