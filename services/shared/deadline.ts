@@ -44,7 +44,7 @@ export function deadline(ms: number): RequestHandler {
     const controller = new AbortController();
     req.deadline = controller.signal;
     const [, seconds] = REQUEST_START.exec(req.get('X-Request-Start') ?? '') ?? [];
-    req.startedAt = seconds ? Number(seconds) * 1000 : Date.now();
+    req.startedAt = seconds ? Math.round(Number(seconds) * 1000) : Date.now();
     const timer = setTimeout(() => {
       const late = new DeadlineExceeded(`no reply within ${ms} ms`);
       controller.abort(late);

@@ -43,7 +43,8 @@ export function problems(log: Logger): ErrorRequestHandler {
   return (err, req, res, _next) => {
     // A session that could not be stored is none: no second attempt to store it, and no cookie.
     Reflect.deleteProperty(req, 'session');
-    if (res.writableEnded) return; // what was still under way when its deadline had passed
+    // What was still under way when its deadline had passed, or its client had gone.
+    if (res.writableEnded || res.closed) return;
     if (err instanceof DeadlineExceeded) {
       answer(res, 503, 'This took too long. Please try again.');
     } else if (isRedisUnavailable(err)) {

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Stack } from '../../services/stack/stack.ts';
@@ -49,5 +51,9 @@ describe('the deadline of a request', () => {
     await delay(900); // the origin takes 600 ms: had the request gone on, the next one were a hit
     expect((await send(`${url}/data`)).headers['x-cache']).toBe('MISS');
     expect((await send(`${url}/data`)).headers['x-cache']).toBe('HIT');
+    // and nothing is wrong with that
+    expect(readFileSync(join(patient.folder, 'app-1.log'), 'utf8')).not.toContain(
+      '"level":"error"',
+    );
   });
 });
