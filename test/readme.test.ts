@@ -7,7 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../services/app/app.ts';
 import { readConfig, variables } from '../services/app/config.ts';
 import { describeVariables } from '../services/shared/config.ts';
-import { closeRedis, createRedis } from '../services/shared/redis.ts';
+import { createRedis } from '../services/shared/redis.ts';
+import type { Connect } from '../services/shared/service.ts';
+import { sessionScripts } from '../services/shared/session-scripts.ts';
 import { ROOT } from '../services/stack/root.ts';
 import { newName, npmStart, ready } from './support/npm.ts';
 import type { Running } from './support/processes.ts';
@@ -97,7 +99,7 @@ describe('README.md', () => {
   it('should have every setting in its table, as the code has it', () => {
     const rows = describeVariables(variables).map(({ name, fallback, allowed, unit }) => [
       `\`${name}\``,
-      name === 'INSTANCE' ? 'the host name' : fallback === undefined ? '' : `\`${fallback}\``,
+      fallback ?? '',
       unit ? `${allowed} (${unit})` : allowed,
     ]);
     expect(tableOf(README, 'variable')).toEqual(rows);
@@ -106,9 +108,15 @@ describe('README.md', () => {
   it('should have every route in its table, and no other', async () => {
     const config = readConfig({ REDIS_URL: 'redis://127.0.0.1:1' });
     const log = pino({ level: 'silent' });
-    const redis = createRedis({ url: config.REDIS_URL, timeoutMs: 100, log });
-    const app = createApp({ config, redis, log, isDraining: () => false });
-    await closeRedis(redis, 100);
+    const clients: { destroy(): void }[] = [];
+    const connect: Connect = (options) => {
+      const client = createRedis({ url: config.REDIS_URL, timeoutMs: 100, log, ...options });
+      clients.push(client);
+      return client;
+    };
+    const redis = connect({ scripts: sessionScripts });
+    const app = createApp({ config, redis, connect, log, isDraining: () => false });
+    for (const client of clients) client.destroy();
     const routes = app.router.stack.flatMap(({ route }) =>
       (route?.stack ?? []).map(({ method }) => `${method.toUpperCase()} ${route?.path}`),
     );

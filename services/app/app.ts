@@ -13,10 +13,11 @@ import { sessions } from '../shared/session.ts';
 import { secretsOf } from '../shared/session-secret.ts';
 import { redisState, type SessionState } from '../shared/session-state.ts';
 import { GuardedRedisStore, type SessionStore } from '../shared/session-store.ts';
+import { Cache } from './cache/cache.ts';
+import { LocalCache } from './cache/local-cache.ts';
+import { slowOrigin } from './cache/origin.ts';
 import type { Config } from './config.ts';
-import { redisCache } from './data-cache.ts';
 import { createMetrics } from './metrics.ts';
-import { fetchFromOrigin } from './origin.ts';
 import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
 import { forgetData, getData } from './routes/data.ts';
 import { logIn, loginBody, logOut, whoAmI } from './routes/login.ts';
@@ -29,9 +30,8 @@ export function createApp(parts: Parts<Config>): Express {
   const { config, redis, log, isDraining } = parts;
   const { store, state } = stateOf(parts);
   const session = sessions({ name: config.SESSION_NAME, store, secrets: secretsOf(config, redis) });
-  const cache = redisCache(redis, config.CACHE_TTL_SECONDS);
-  const origin = (signal: AbortSignal) => fetchFromOrigin(config.ORIGIN_DELAY_MS, signal);
-  const metrics = createMetrics(config.INSTANCE);
+  const cache = cacheOf(parts);
+  const metrics = createMetrics(config.INSTANCE, cache.counts);
 
   const app = newExpress();
   app.use(identify(config.INSTANCE));
@@ -43,8 +43,10 @@ export function createApp(parts: Parts<Config>): Express {
   app.get('/livez', live);
   app.get('/readyz', ready(redis, isDraining));
   app.get('/metrics', metrics.expose); // nginx does not pass it on
-  app.get('/data', getData(cache, origin, config.INSTANCE));
+  app.get('/data', getData(cache));
+  app.get('/data/:key', getData(cache));
   app.delete('/data', sameOrigin, forgetData(cache));
+  app.delete('/data/:key', sameOrigin, forgetData(cache));
 
   // with one; what changes it is refused to other sites, and done once
   const change = [sameOrigin, changeId(config.DEDUPE === 'on')];
@@ -59,6 +61,20 @@ export function createApp(parts: Parts<Config>): Express {
   app.use(notFound);
   app.use(problems(log));
   return app;
+}
+
+function cacheOf({ config, connect, log }: Parts<Config>): Cache {
+  const { CACHE_TTL_SECONDS: ttl, CACHE_STALE_SECONDS: stale = ttl / 2 } = config;
+  return new Cache({
+    local: new LocalCache(connect, config.CACHE === 'local'),
+    origin: slowOrigin(config.ORIGIN_DELAY_MS, config.ORIGIN_FAILURE_PERCENT),
+    guard: config.CACHE_GUARD,
+    enabled: config.CACHE !== 'off',
+    ttlMs: ttl * 1000,
+    staleMs: stale * 1000,
+    instance: config.INSTANCE,
+    log,
+  });
 }
 
 /** Where sessions are kept, and what belongs to them: in Redis, or in a wrong way for teaching. */

@@ -3,6 +3,7 @@ import {
   ConfigError,
   commonVariables,
   oneOf,
+  optionalNumber,
   readVariables,
   wholeNumber,
 } from '../shared/config.ts';
@@ -11,9 +12,13 @@ import {
 export const variables = commonVariables.extend({
   SESSION_STORE: oneOf('redis', 'memory'),
   COUNTER: oneOf('atomic', 'session'),
+  CACHE: oneOf('local', 'redis', 'off'),
   CACHE_TTL_SECONDS: wholeNumber(60, 1, 86_400, 'seconds'),
+  CACHE_STALE_SECONDS: optionalNumber('half of `CACHE_TTL_SECONDS`', 0, 86_400, 'seconds'),
+  CACHE_GUARD: oneOf('cluster', 'instance', 'off'),
   // At most what nginx waits for a reply, and an instance for its last ones.
   ORIGIN_DELAY_MS: wholeNumber(200, 0, 8000, 'milliseconds'),
+  ORIGIN_FAILURE_PERCENT: wholeNumber(0, 0, 100, 'percent of its calls'),
 });
 
 /** The settings of one instance, under the names of their environment variables. */

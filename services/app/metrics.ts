@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
-import { collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { CacheCounts } from './cache/cache.ts';
 
 /** The measurements of one instance. */
 export interface Metrics {
@@ -10,7 +11,7 @@ export interface Metrics {
 }
 
 /** Sets up the measurements of one instance; each carries its name. */
-export function createMetrics(instance: string): Metrics {
+export function createMetrics(instance: string, cache: CacheCounts): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ instance });
   collectDefaultMetrics({ register: registry });
@@ -21,6 +22,7 @@ export function createMetrics(instance: string): Metrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
     registers: [registry],
   });
+  exposeCache(cache, registry);
   return {
     measure(req, res, next) {
       const end = duration.startTimer();
@@ -34,4 +36,37 @@ export function createMetrics(instance: string): Metrics {
       res.type(registry.contentType).send(await registry.metrics());
     },
   };
+}
+
+/** What the cache counts for itself is read when somebody asks for it. */
+function exposeCache(counts: CacheCounts, registry: Registry): void {
+  const registers = [registry];
+  const expose = (name: string, help: string, read: () => number) => {
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  };
+  new Counter({
+    name: 'cache_lookups_total',
+    help: 'Lookups by how they ended: hits in this process and in Redis, and the others',
+    labelNames: ['result'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [result, count] of Object.entries(counts.lookups)) this.inc({ result }, count);
+    },
+  });
+  expose('origin_calls_total', 'Calls of the origin', () => counts.originCalls);
+  expose('origin_failures_total', 'Calls of the origin that failed', () => counts.originFailures);
+  expose(
+    'cache_lock_waits_total',
+    'Loads that waited for another instance',
+    () => counts.lockWaits,
+  );
 }

@@ -1,15 +1,24 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 
-/** A rule for whole numbers from `min` to `max`, in `unit`. */
-export function wholeNumber(fallback: number, min: number, max: number, unit: string) {
+function number(min: number, max: number) {
   return z
     .string()
     .regex(/^\d{1,9}$/)
     .transform(Number)
-    .pipe(z.number().min(min).max(max))
-    .default(fallback)
-    .meta({ allowed: `a whole number from ${min} to ${max}`, unit });
+    .pipe(z.number().min(min).max(max));
+}
+
+/** A rule for whole numbers from `min` to `max`, in `unit`. */
+export function wholeNumber(fallback: number, min: number, max: number, unit: string) {
+  const allowed = `a whole number from ${min} to ${max}`;
+  return number(min, max).default(fallback).meta({ allowed, unit });
+}
+
+/** The same for one that may be unset; `fallback` says what holds then. */
+export function optionalNumber(fallback: string, min: number, max: number, unit: string) {
+  const allowed = `a whole number from ${min} to ${max}`;
+  return number(min, max).optional().meta({ allowed, unit, fallback });
 }
 
 /** A rule for one word out of `words`, of which the first is the default. */
@@ -31,7 +40,7 @@ export const commonVariables = z.object({
     .string()
     .regex(/^[\w.-]{1,64}$/)
     .default(hostname())
-    .meta({ allowed: 'up to 64 letters, digits and . _ -' }),
+    .meta({ allowed: 'up to 64 letters, digits and . _ -', fallback: 'the host name' }),
   HOST: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0').meta({ allowed: 'an IP address' }),
   PORT: wholeNumber(3000, 0, 65_535, 'TCP port, 0 for any free one'),
   NODE_ENV: z.string().default('development').meta({ allowed: 'any word' }),
@@ -65,7 +74,7 @@ export type CommonConfig = z.output<typeof commonVariables>;
 /** One environment variable, as the README's table shows it. */
 export interface Variable {
   name: string;
-  /** Absent where there is none, or where the machine decides. */
+  /** What holds where it is unset, in Markdown; absent where that is nothing. */
   fallback?: string;
   allowed: string;
   unit?: string;
@@ -75,14 +84,10 @@ export interface Variable {
 export function describeVariables(variables: z.ZodObject): Variable[] {
   const defaults = variables.parse({});
   return Object.entries(variables.shape).map(([name, rule]) => {
-    const { allowed, unit } = z.globalRegistry.get(rule) as Pick<Variable, 'allowed' | 'unit'>;
-    const fallback = name === 'INSTANCE' ? undefined : defaults[name];
-    return {
-      name,
-      allowed,
-      ...(unit && { unit }),
-      ...(fallback !== undefined && { fallback: String(fallback) }),
-    };
+    const { allowed, unit, fallback } = z.globalRegistry.get(rule) as Omit<Variable, 'name'>;
+    const value = defaults[name] === undefined ? undefined : `\`${defaults[name]}\``;
+    const shown = fallback ?? value;
+    return { name, allowed, ...(unit && { unit }), ...(shown && { fallback: shown }) };
   });
 }
 

@@ -51,7 +51,7 @@ export function problems(log: Logger): ErrorRequestHandler {
       logOutage(err);
       const full = err.message.startsWith('OOM');
       answer(res, 503, full ? 'There is no room for more state now.' : UNREACHABLE);
-    } else if (err.status >= 400 && err.status < 500) {
+    } else if (err.expose || (err.status >= 400 && err.status < 500)) {
       answer(res, err.status, err.expose ? err.message : 'This request cannot be understood.');
     } else {
       const request = { method: req.method, path: req.path, requestId: res.get('X-Request-Id') };

@@ -8,20 +8,25 @@ import {
   createClient,
   DisconnectsClientError,
   ErrorReply,
+  type RedisClientOptions,
+  type RedisScripts,
   SocketClosedUnexpectedlyError,
   SocketTimeoutError,
 } from 'redis';
-import { sessionScripts } from './session-scripts.ts';
+import type { sessionScripts } from './session-scripts.ts';
 
-/** The Redis client of an instance, with the scripts that it knows. */
-export type Redis = ReturnType<typeof createRedis>;
+/** The Redis client of an instance, with the scripts of its sessions. */
+export type Redis = ReturnType<typeof createRedis<typeof sessionScripts>>;
 
-/** Where Redis is, and how long any command may take. */
-export interface RedisOptions {
+/** Where Redis is, how long any command may take, and which scripts the client knows. */
+export interface RedisOptions<Scripts extends RedisScripts> {
   url: string;
   /** Milliseconds. Every command has ended by then, with a reply or with an error. */
   timeoutMs: number;
   log: Logger;
+  scripts: Scripts;
+  /** Keeps what the client has read, and is told by Redis when it changes. */
+  clientSideCache?: NonNullable<RedisClientOptions['clientSideCache']>;
 }
 
 /** The most commands that may wait for Redis at once; it bounds the memory of an outage. */
@@ -32,10 +37,12 @@ const MAX_WAITING = 10_000;
  * with one that has gone silent it fails within `timeoutMs`. It connects, and connects again, for
  * ever and by itself.
  */
-export function createRedis({ url, timeoutMs, log }: RedisOptions) {
+export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<Scripts>) {
+  const { url, timeoutMs, log, scripts, clientSideCache } = options;
   const client = createClient({
     url,
-    scripts: sessionScripts,
+    scripts,
+    ...(clientSideCache && { clientSideCache }),
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_WAITING,
     // Its own deadline covers only commands that are not yet written; see failWhenSilent.
@@ -116,7 +123,10 @@ function failWhenSilent(client: Connection, timeoutMs: number, log: Logger): voi
 }
 
 /** Closes the client once its last replies are there, or after `timeoutMs` at the latest. */
-export async function closeRedis(client: Redis, timeoutMs: number): Promise<void> {
+export async function closeRedis(
+  client: Pick<Redis, 'close' | 'destroy'>,
+  timeoutMs: number,
+): Promise<void> {
   // close() alone may wait for ever: for the reply to a command whose connection has gone.
   const closed = client.close().catch(() => {});
   await Promise.race([closed, delay(timeoutMs)]);

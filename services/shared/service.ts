@@ -1,18 +1,28 @@
 import { once } from 'node:events';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
+import type { RedisScripts } from 'redis';
 import { type CommonConfig, ConfigError } from './config.ts';
-import { closeRedis, createRedis, type Redis } from './redis.ts';
+import { closeRedis, createRedis, type Redis, type RedisOptions } from './redis.ts';
 import { HttpServer } from './server.ts';
+import { sessionScripts } from './session-scripts.ts';
 
 /** Milliseconds that requests under way, and then Redis, are given at the end: 10 s in all. */
 const DRAIN_MS = 8000;
 const CLOSE_REDIS_MS = 1000;
 
+/** Makes a client of the service's Redis; it is closed when the service ends. */
+export type Connect = <Scripts extends RedisScripts>(
+  options: Pick<RedisOptions<Scripts>, 'scripts' | 'clientSideCache'>,
+) => ReturnType<typeof createRedis<Scripts>>;
+
 /** What a service is made of. */
 export interface Parts<Config extends CommonConfig = CommonConfig> {
   config: Config;
+  /** The client for its sessions. */
   redis: Redis;
+  /** Makes another client of the same Redis. */
+  connect: Connect;
   log: Logger;
   /** True once the process has been asked to end. */
   isDraining: () => boolean;
@@ -33,15 +43,22 @@ export async function runService<Config extends CommonConfig>(
     formatters: { level: (label) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
   });
-  const redis = createRedis({ url: config.REDIS_URL, timeoutMs: config.REDIS_TIMEOUT_MS, log });
+  const clients: Pick<Redis, 'close' | 'destroy'>[] = [];
+  const connect: Connect = (options) => {
+    const { REDIS_URL: url, REDIS_TIMEOUT_MS: timeoutMs } = config;
+    const client = createRedis({ url, timeoutMs, log, ...options });
+    clients.push(client);
+    return client;
+  };
+  const redis = connect({ scripts: sessionScripts });
   const isDraining = () => server.isDraining;
-  const server = new HttpServer(createApp({ config, redis, log, isDraining }));
+  const server = new HttpServer(createApp({ config, redis, connect, log, isDraining }));
 
   const shutDown = async (signal: NodeJS.Signals) => {
     log.info(`${signal}: draining`);
     const cut = await server.drain(DRAIN_MS);
     if (cut > 0) log.warn(`${cut} requests were cut off`);
-    await closeRedis(redis, CLOSE_REDIS_MS);
+    await Promise.all(clients.map((client) => closeRedis(client, CLOSE_REDIS_MS)));
     log.info('ended');
     process.exit(0);
   };

@@ -51,7 +51,11 @@ describe('readConfig', () => {
     ['COUNTER', 'Atomic'],
     ['CACHE_TTL_SECONDS', '0'],
     ['CACHE_TTL_SECONDS', '86401'],
+    ['CACHE', 'on'],
+    ['CACHE_STALE_SECONDS', '-1'],
+    ['CACHE_GUARD', 'all'],
     ['ORIGIN_DELAY_MS', '8001'],
+    ['ORIGIN_FAILURE_PERCENT', '101'],
     ['ORIGIN_DELAY_MS', 'soon'],
   ])('should refuse %s=%j in one line that says what is allowed', (name, value) => {
     const { allowed } =

@@ -3,6 +3,7 @@ import type { SessionData } from 'express-session';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { closeRedis, createRedis, type Redis } from '../../services/shared/redis.ts';
+import { sessionScripts } from '../../services/shared/session-scripts.ts';
 import { GuardedRedisStore, SessionEnded } from '../../services/shared/session-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
@@ -19,7 +20,9 @@ describe('GuardedRedisStore', () => {
 
   beforeAll(async () => {
     alone = await RedisAlone.start();
-    redis = createRedis({ url: alone.url, timeoutMs: 1000, log: pino({ level: 'silent' }) });
+    const quiet = pino({ level: 'silent' });
+    const scripts = sessionScripts;
+    redis = createRedis({ url: alone.url, timeoutMs: 1000, log: quiet, scripts });
     await eventually(() => redis.ping());
   });
   afterAll(async () => {

@@ -1,46 +1,72 @@
-import type { RequestHandler } from 'express';
-import type { DataCache, Entry } from '../data-cache.ts';
+import type { Request, RequestHandler, Response } from 'express';
+import { sendProblem } from '../../shared/problem.ts';
+import type { Cache, Found, Source } from '../cache/cache.ts';
+import { DATA } from '../cache/origin.ts';
 
-/** `GET /data`: from the cache, or else from the origin and then into the cache (cache-aside). */
-export function getData(
-  cache: DataCache,
-  origin: (signal: AbortSignal) => Promise<string>,
-  instance: string,
-): RequestHandler {
-  const make = async (signal: AbortSignal): Promise<Entry> => {
-    const entry = { data: await origin(signal), madeBy: instance, madeAt: Date.now() };
-    await cache.set(entry);
-    return entry;
-  };
+/** What a key of the catalogue may be. */
+const KEY = /^[\w-]{1,64}$/;
+
+/**
+ * Where an entry was found, for whoever looks into a reply: the cache next to the origin first.
+ * @see https://www.rfc-editor.org/rfc/rfc9211 The Cache-Status HTTP Response Header Field
+ */
+const CACHE_STATUS: Record<Source, string> = {
+  local: 'local; hit',
+  redis: 'redis; hit, local; fwd=miss',
+  load: 'redis; fwd=miss; collapsed, local; fwd=miss',
+  origin: 'redis; fwd=miss; stored, local; fwd=miss',
+};
+
+const BYPASS = 'redis; fwd=bypass, local; fwd=bypass';
+
+/** `GET /data` and `GET /data/:key`: from the cache, or else from the origin (cache-aside). */
+export function getData(cache: Cache): RequestHandler {
   return async (req, res) => {
-    const cached = await cache.get();
-    const entry = cached ?? (await make(req.deadline));
-
-    const ageMs = Math.max(0, Date.now() - entry.madeAt); // clocks may differ between machines
-    res.set({
-      'X-Cache': cached ? 'HIT' : 'MISS',
-      Age: String(Math.floor(ageMs / 1000)),
-      'Cache-Control': 'no-cache',
-    });
-    const text = `${cached ? 'Cached' : 'New'} Data: ${entry.data}`;
-    const json = {
-      data: entry.data,
-      cached: cached !== undefined,
-      madeBy: entry.madeBy,
-      madeAt: new Date(entry.madeAt).toISOString(),
-    };
+    const name = nameOf(req);
+    if (name === undefined) return sendNotFound(res);
+    const found = cache.peek(name) ?? (await cache.get(name, req.deadline));
+    const { entry, result } = found;
+    setHeaders(res, found);
+    if (entry.data === null) return sendNotFound(res);
+    const isNew = result === 'MISS' || result === 'BYPASS';
+    const text = `${isNew ? 'New' : 'Cached'} Data: ${entry.data}`;
     res.format({
       text: () => res.send(text),
-      json: () => res.json(json),
+      json: () => {
+        const { data, madeBy, madeAt, load } = entry;
+        res.json({ data, cached: !isNew, madeBy, madeAt: new Date(madeAt).toISOString(), load });
+      },
       default: () => res.type('text').send(text),
     });
   };
 }
 
-/** `DELETE /data`: forgets the cached value. */
-export function forgetData(cache: DataCache): RequestHandler {
-  return async (_req, res) => {
-    await cache.forget();
+/** `DELETE /data` and `DELETE /data/:key`: forgets the cached value, on all instances. */
+export function forgetData(cache: Cache): RequestHandler {
+  return async (req, res) => {
+    const name = nameOf(req);
+    if (name !== undefined) await cache.forget(name);
     res.status(204).end();
   };
+}
+
+/** The name under which the answer is cached; `undefined` for a key that there cannot be. */
+function nameOf(req: Request): string | undefined {
+  const { key } = req.params;
+  if (key === undefined) return DATA;
+  return KEY.test(String(key)) ? `${DATA}:${key}` : undefined;
+}
+
+function setHeaders(res: Response, { entry, result, source }: Found): void {
+  const ageMs = Math.max(0, Date.now() - entry.madeAt); // clocks may differ between machines
+  res.set({
+    'X-Cache': result,
+    'Cache-Status': result === 'BYPASS' ? BYPASS : CACHE_STATUS[source],
+    Age: String(Math.floor(ageMs / 1000)),
+    'Cache-Control': 'no-cache',
+  });
+}
+
+function sendNotFound(res: Response): void {
+  sendProblem(res, 404, 'The catalogue has item-1 to item-1000.');
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { freePort } from '../../services/stack/port.ts';
 import type { Redis } from '../../services/stack/redis.ts';
@@ -17,10 +17,27 @@ export class DelayedRedis implements AsyncDisposable {
     await redis.stop();
     redis.port = await freePort('127.0.0.1');
     await redis.start();
-    const delayed = new DelayedRedis(redis.port);
-    delayed.#server.listen(port, '127.0.0.1');
-    await once(delayed.#server, 'listening');
-    return delayed;
+    return new DelayedRedis(redis.port).#listen(port);
+  }
+
+  /** Stands beside a Redis: who goes to `url` instead is held back, the others are not. */
+  static async beside(redis: Redis): Promise<DelayedRedis> {
+    return new DelayedRedis(redis.port).#listen(0);
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Ends all connections; new ones are accepted. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async #listen(port: number): Promise<this> {
+    this.#server.listen(port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    return this;
   }
 
   private constructor(port: number) {
@@ -58,6 +75,6 @@ export class DelayedRedis implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    this.cut();
   }
 }

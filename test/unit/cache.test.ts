@@ -1,0 +1,429 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  Cache,
+  type CacheOptions,
+  type Found,
+  OriginFailed,
+} from '../../services/app/cache/cache.ts';
+import { LocalCache } from '../../services/app/cache/local-cache.ts';
+import type { Origin } from '../../services/app/cache/origin.ts';
+import { createRedis } from '../../services/shared/redis.ts';
+import { DelayedRedis } from '../support/delayed-redis.ts';
+import { eventually } from '../support/eventually.ts';
+import { range } from '../support/proofs.ts';
+import { inRedis } from '../support/redis.ts';
+import { RedisAlone } from '../support/redis-alone.ts';
+
+const PATIENT = new AbortController().signal;
+/** What a lookup is at most, once it is known that what it finds has been forgotten. */
+const FORGOTTEN_MS = 100;
+
+describe('Cache, on three instances with one Redis', () => {
+  let alone: RedisAlone;
+  let clients: { destroy(): void }[] = [];
+  /** What the origin does: the number of the call, and how it ends. */
+  let origin: Origin;
+  let calls: number;
+
+  beforeAll(async () => {
+    alone = await RedisAlone.start();
+  });
+  afterAll(() => alone[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    calls = 0;
+    origin = answering(100);
+    await inRedis(alone.url, (redis) => redis.flushAll());
+  });
+  afterEach(() => {
+    for (const client of clients) client.destroy();
+    clients = [];
+  });
+
+  /** An origin that answers with the number of its call. */
+  const answering =
+    (ms: number): Origin =>
+    async (_name, signal) => {
+      calls += 1;
+      const answer = `call ${calls}`;
+      await delay(ms, undefined, { signal });
+      return answer;
+    };
+
+  async function newCache(options: Partial<CacheOptions> = {}, url = alone.url) {
+    const log = pino({ level: 'silent' });
+    const local = new LocalCache((more) => {
+      const client = createRedis({ url, timeoutMs: 1000, log, ...more });
+      clients.push(client);
+      return client;
+    }, true);
+    await eventually(() => local.redis.ping());
+    const cache = new Cache({
+      local,
+      origin: (name, signal) => origin(name, signal),
+      guard: 'cluster',
+      enabled: true,
+      ttlMs: 60_000,
+      staleMs: 30_000,
+      instance: `app-${clients.length}`,
+      log,
+      ...options,
+    });
+    return { cache, local, get: (name = 'data', signal = PATIENT) => lookUp(cache, name, signal) };
+  }
+  const lookUp = async (cache: Cache, name: string, signal: AbortSignal): Promise<Found> =>
+    cache.peek(name) ?? (await cache.get(name, signal));
+  const three = (options: Partial<CacheOptions> = {}) =>
+    Promise.all([newCache(options), newCache(options), newCache(options)]);
+  const atOnce = (instances: { get(): Promise<Found> }[], times: number) =>
+    Promise.all(
+      range(1, times).map((i) =>
+        (instances[i % instances.length] as never as { get(): Promise<Found> }).get(),
+      ),
+    );
+  const resultsOf = (found: Found[]) => found.map(({ result }) => result);
+
+  describe('a cold name, 100 times at once', () => {
+    it('should be loaded once by all, with the guard cluster', async () => {
+      const found = await atOnce(await three({ guard: 'cluster' }), 100);
+      expect(calls).toBe(1);
+      expect(new Set(found.map(({ entry }) => entry.data))).toEqual(new Set(['call 1']));
+      expect(resultsOf(found).filter((result) => result === 'MISS')).toHaveLength(1);
+      expect(resultsOf(found).filter((result) => result === 'HIT')).toHaveLength(99);
+    });
+
+    it('should be loaded once by each, with the guard instance', async () => {
+      await atOnce(await three({ guard: 'instance' }), 100);
+      expect(calls).toBe(3);
+    });
+
+    it('should be loaded every time, with the guard off', async () => {
+      await atOnce(await three({ guard: 'off' }), 100);
+      expect(calls).toBe(100);
+    });
+  });
+
+  describe('a load', () => {
+    it('should be taken over by one other, once, where its instance dies', async () => {
+      const [dying, second, third] = await three();
+      const dead: Origin = () => new Promise(() => {});
+      const living = origin;
+      origin = dead;
+      void dying.get();
+      await eventually(() =>
+        inRedis(alone.url, async (redis) => {
+          expect(await redis.get('cache:lock:data')).toBe('1');
+        }),
+      );
+      dying.local.redis.destroy(); // it renews its lock no more
+      origin = living;
+      const from = performance.now();
+      const found = await atOnce([second, third], 50);
+      expect(performance.now() - from).toBeLessThan(1500); // the lock is held for a second
+      expect(calls).toBe(1);
+      expect(resultsOf(found).filter((result) => result === 'MISS')).toHaveLength(1);
+    });
+
+    it('should keep its lock for as long as it takes', async () => {
+      origin = answering(2500);
+      const [first, second] = await three();
+      const loading = first.get();
+      await eventually(() => expect(calls).toBe(1));
+      const found = await Promise.all([loading, second.get()]);
+      expect(calls).toBe(1);
+      expect(resultsOf(found)).toEqual(['MISS', 'HIT']);
+    });
+
+    it('should not overwrite the result of a later one, where it outlived its lock', async () => {
+      const [slow, fast] = await three();
+      origin = answering(600);
+      const loading = slow.get();
+      await eventually(() => expect(calls).toBe(1));
+      await inRedis(alone.url, (redis) => redis.del('cache:lock:data')); // as if it had stood still
+      origin = answering(10);
+      expect((await fast.get()).entry.data).toBe('call 2');
+      expect((await loading).entry.data).toBe('call 1');
+      expect((await fast.get()).entry.data).toBe('call 2');
+      expect((await slow.get()).entry.data).toBe('call 2');
+    });
+
+    it('should not let go of the lock of a later one', async () => {
+      const [slow, other] = await three();
+      origin = answering(300);
+      const loading = slow.get();
+      await eventually(() => expect(calls).toBe(1));
+      await inRedis(alone.url, (redis) => redis.del('cache:lock:data'));
+      origin = answering(900);
+      const later = other.get();
+      await eventually(() => expect(calls).toBe(2));
+      await loading;
+      const holder = await inRedis(alone.url, (redis) => redis.get('cache:lock:data'));
+      expect(holder).toBe('2');
+      await later;
+    });
+
+    it('should not store over a later invalidation', async () => {
+      const [first, second, third] = await three();
+      origin = answering(400);
+      const loading = first.get();
+      await eventually(() => expect(calls).toBe(1));
+      await second.cache.forget('data');
+      await loading;
+      expect(await inRedis(alone.url, (redis) => redis.get('cache:data'))).toBeNull();
+      expect((await third.get()).entry.data).toBe('call 2');
+      expect((await first.get()).entry.data).toBe('call 2');
+    });
+
+    it('should not be joined any more after an invalidation', async () => {
+      const [first, second] = await three();
+      origin = answering(400);
+      const before = first.get();
+      await eventually(() => expect(calls).toBe(1));
+      await second.cache.forget('data');
+      await delay(FORGOTTEN_MS);
+      const after = await Promise.all([first.get(), second.get()]);
+      expect(after.map(({ entry }) => entry.data)).toEqual(['call 2', 'call 2']);
+      expect((await before).entry.data).toBe('call 1');
+    });
+
+    it('should end, with its lock, when nobody waits for it any more', async () => {
+      const [first] = await three();
+      origin = answering(60_000);
+      const impatient = [new AbortController(), new AbortController()];
+      const lookups = impatient.map(({ signal }) => first.get('data', signal));
+      await eventually(() => expect(calls).toBe(1));
+      impatient[0]?.abort(new Error('gone'));
+      await expect(lookups[0]).rejects.toThrow('gone');
+      origin = answering(10);
+      impatient[1]?.abort(new Error('gone too'));
+      await expect(lookups[1]).rejects.toThrow('gone too');
+      const from = performance.now();
+      expect((await first.get()).entry.data).toBe('call 2');
+      expect(performance.now() - from).toBeLessThan(500); // the lock of the dead is held for a second
+    });
+  });
+
+  describe('an origin that fails', () => {
+    const failing: Origin = async () => {
+      calls += 1;
+      throw new Error('no answer');
+    };
+
+    it('should be reported, and not cached', async () => {
+      const instances = await three();
+      const healthy = origin;
+      origin = failing;
+      const failed = await Promise.allSettled(range(1, 30).map((i) => instances[i % 3]?.get()));
+      for (const one of failed) {
+        expect(one).toMatchObject({ status: 'rejected', reason: expect.any(OriginFailed) });
+      }
+      expect(calls).toBeLessThanOrEqual(3); // those who wait for one that failed try for themselves
+      expect(await inRedis(alone.url, (redis) => redis.get('cache:data'))).toBeNull();
+      origin = healthy;
+      expect((await instances[0].get()).result).toBe('MISS');
+    });
+
+    it('should be covered by what is stale, for a bounded time, and asked once a second', async () => {
+      const instances = await three({ ttlMs: 300, staleMs: 1500 });
+      const made = await instances[0].get();
+      const madeAt = performance.now();
+      origin = failing;
+      calls = 0;
+      await delay(350);
+      while (performance.now() - madeAt < 1400) {
+        const found = await atOnce(instances, 3);
+        expect(new Set(resultsOf(found))).toEqual(new Set(['STALE']));
+        expect(found[0]?.entry).toEqual(made.entry);
+        await delay(50);
+      }
+      expect(calls).toBeGreaterThanOrEqual(1);
+      expect(calls).toBeLessThanOrEqual(3);
+      await delay(600);
+      await expect(instances[1].get()).rejects.toThrow(OriginFailed);
+    });
+  });
+
+  it('should answer with what is stale while one instance makes it anew', async () => {
+    const instances = await three({ ttlMs: 400, staleMs: 5000 });
+    await instances[0].get();
+    await delay(450);
+    const found = await atOnce(instances, 30);
+    expect(new Set(resultsOf(found))).toEqual(new Set(['STALE']));
+    await eventually(async () => {
+      expect(await instances[1].get()).toMatchObject({ result: 'HIT', entry: { data: 'call 2' } });
+    });
+    expect(calls).toBe(2);
+  });
+
+  it('should ask once for what is not there, and again a little later', async () => {
+    const instances = await three({ ttlMs: 60_000 });
+    origin = async () => {
+      calls += 1;
+      await delay(50);
+      return null;
+    };
+    const found = await atOnce(instances, 50);
+    expect(calls).toBe(1);
+    expect(new Set(found.map(({ entry }) => entry.data))).toEqual(new Set([null]));
+    const ms = await inRedis(alone.url, (redis) => redis.pTTL('cache:data'));
+    expect(ms).toBeGreaterThan(4000);
+    expect(ms).toBeLessThanOrEqual(5000);
+  });
+
+  it('should not have everything expire at once', async () => {
+    const [instance] = await three({ ttlMs: 60_000, staleMs: 0 });
+    origin = answering(0);
+    await Promise.all(range(1, 100).map((i) => instance.get(`data:item-${i}`)));
+    const ttls = await inRedis(alone.url, (redis) =>
+      Promise.all(range(1, 100).map((i) => redis.pTTL(`cache:data:item-${i}`))),
+    );
+    expect(Math.max(...ttls)).toBeLessThanOrEqual(60_000);
+    expect(Math.min(...ttls)).toBeGreaterThan(54_000 - 1000);
+    expect(Math.max(...ttls) - Math.min(...ttls)).toBeGreaterThan(3000);
+  });
+
+  it.each(['bad JSON', '"a text"', '{}', '{"data":7,"madeAt":1,"load":9}', 'null'])(
+    'should replace %j, which can be no entry',
+    async (junk) => {
+      const [first, second] = await three();
+      await inRedis(alone.url, (redis) => redis.set('cache:data', junk));
+      expect((await first.get()).entry.data).toBe('call 1');
+      expect(await second.get()).toMatchObject({ result: 'HIT', entry: { data: 'call 1' } });
+    },
+  );
+
+  it('should replace a key of another type', async () => {
+    const [first, second] = await three();
+    await inRedis(alone.url, async (redis) => {
+      for (const key of ['cache:data', 'cache:loads:data', 'cache:floor:data']) {
+        await redis.lPush(key, 'x');
+      }
+    });
+    expect((await first.get()).entry.data).toBe('call 1');
+    expect((await second.get()).result).toBe('HIT');
+  });
+
+  describe('what is kept in the process', () => {
+    it('should be used without asking Redis', async () => {
+      const [first] = await three();
+      await first.get();
+      await first.get();
+      const commands = () =>
+        inRedis(alone.url, async (redis) => {
+          const stats = await redis.info('commandstats');
+          return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]);
+        });
+      const before = await commands();
+      for (const _ of range(1, 50)) {
+        expect(first.cache.peek('data')).toMatchObject({ result: 'HIT', source: 'local' });
+      }
+      expect(await commands()).toBe(before);
+    });
+
+    it('should be gone within 100 ms where another instance forgets it', async () => {
+      const instances = await three();
+      for (const _ of range(1, 20)) {
+        await Promise.all(instances.map(({ get }) => get()));
+        await Promise.all(instances.map(({ get }) => get()));
+        const latest = calls;
+        await instances[0].cache.forget('data');
+        await delay(FORGOTTEN_MS);
+        const found = await Promise.all(instances.map(({ get }) => get()));
+        for (const { entry } of found) expect(entry.data).toBe(`call ${latest + 1}`);
+      }
+    });
+
+    it('should be gone within 100 ms also where Redis cannot tell', async () => {
+      await using behind = await DelayedRedis.beside(alone.part);
+      const [first, second] = [await newCache(), await newCache({}, behind.url)];
+      await first.get();
+      await second.get();
+      expect((await second.get()).source).toBe('local');
+      behind.delayMs = 600; // no word of a change reaches it
+      await first.cache.forget('data');
+      await delay(FORGOTTEN_MS);
+      expect(second.cache.peek('data')).toBeUndefined();
+      behind.delayMs = 0;
+      expect((await second.get()).entry.data).toBe('call 2');
+    });
+
+    it('should be gone when the connection is', async () => {
+      await using behind = await DelayedRedis.beside(alone.part);
+      const one = await newCache({}, behind.url);
+      await one.get();
+      await eventually(async () => expect((await one.get()).source).toBe('local'));
+      behind.cut();
+      await eventually(() => expect(one.cache.peek('data')).toBeUndefined(), 90);
+      await eventually(async () => expect((await one.get()).source).toBe('redis'));
+    });
+
+    it('should never be older than a change, whatever happens at once', async () => {
+      const instances = await three({ ttlMs: 200, staleMs: 200 });
+      let version = 0;
+      origin = async (_name, signal) => {
+        const answer = String(version);
+        await delay(Math.random() * 30, undefined, { signal });
+        return answer;
+      };
+      const until = performance.now() + 3000;
+      /** The version that no lookup may fall behind which begins now. */
+      let least = 0;
+      let lookups = 0;
+      const look = async () => {
+        while (performance.now() < until) {
+          const due = least;
+          const found = await instances[Math.floor(Math.random() * 3)]?.get();
+          expect(Number(found?.entry.data)).toBeGreaterThanOrEqual(due);
+          lookups += 1;
+          await delay(Math.random() * 3);
+        }
+      };
+      const change = async () => {
+        while (performance.now() < until) {
+          version += 1;
+          const changed = version;
+          await instances[Math.floor(Math.random() * 3)]?.cache.forget('data');
+          await delay(FORGOTTEN_MS);
+          least = changed;
+        }
+      };
+      await Promise.all([change(), ...range(1, 20).map(look)]);
+      expect(version).toBeGreaterThan(15);
+      expect(lookups).toBeGreaterThan(500);
+    });
+  });
+
+  describe('without Redis', () => {
+    it('should answer from the origin, a few calls at a time', async () => {
+      await using doomed = await RedisAlone.start();
+      const one = await newCache({}, doomed.url);
+      await doomed.part.kill();
+      let atOnce = 0;
+      let most = 0;
+      origin = async () => {
+        atOnce += 1;
+        most = Math.max(most, atOnce);
+        await delay(20);
+        atOnce -= 1;
+        return 'answer';
+      };
+      const same = await Promise.all(range(1, 50).map(() => one.get()));
+      expect(new Set(resultsOf(same))).toEqual(new Set(['BYPASS']));
+      expect(most).toBe(1);
+      const different = await Promise.all(range(1, 50).map((i) => one.get(`data:item-${i}`)));
+      expect(new Set(resultsOf(different))).toEqual(new Set(['BYPASS']));
+      expect(most).toBe(16);
+    });
+
+    it('should answer with what it has just loaded, though Redis cannot store it', async () => {
+      await using full = await RedisAlone.start();
+      const one = await newCache({}, full.url);
+      await inRedis(full.url, (redis) =>
+        redis.sendCommand(['CONFIG', 'SET', 'maxmemory', '1mb', 'maxmemory-policy', 'noeviction']),
+      );
+      expect((await one.get()).result).toBe('BYPASS');
+      expect(calls).toBe(1);
+    });
+  });
+});
