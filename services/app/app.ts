@@ -5,6 +5,7 @@ import { newExpress } from '../shared/express.ts';
 import { live, ready } from '../shared/health.ts';
 import { identify } from '../shared/identify.ts';
 import { jsonBody } from '../shared/json-body.ts';
+import { KnownVisitors } from '../shared/known-visitors.ts';
 import { notFound, problems } from '../shared/problem.ts';
 import { sameOrigin } from '../shared/same-origin.ts';
 import { securityHeaders } from '../shared/security-headers.ts';
@@ -21,7 +22,7 @@ import { createMetrics } from './metrics.ts';
 import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
 import { forgetData, getData } from './routes/data.ts';
 import { logIn, loginBody, logOut, whoAmI } from './routes/login.ts';
-import { countViews } from './routes/views.ts';
+import { countAgain, countViews } from './routes/views.ts';
 import { memoryStore } from './wrong-ways/memory-store.ts';
 import { stateInSession, viewsInSession } from './wrong-ways/state-in-session.ts';
 
@@ -29,7 +30,9 @@ import { stateInSession, viewsInSession } from './wrong-ways/state-in-session.ts
 export function createApp(parts: Parts<Config>): Express {
   const { config, redis, log, isDraining } = parts;
   const { store, state } = stateOf(parts);
-  const session = sessions({ name: config.SESSION_NAME, store, secrets: secretsOf(config, redis) });
+  const visitors = new KnownVisitors();
+  const secrets = secretsOf(config, redis);
+  const session = sessions({ name: config.SESSION_NAME, store, secrets, visitors });
   const cache = cacheOf(parts);
   const metrics = createMetrics(config.INSTANCE, cache.counts);
 
@@ -50,7 +53,8 @@ export function createApp(parts: Parts<Config>): Express {
 
   // with one; what changes it is refused to other sites, and done once
   const change = [sameOrigin, changeId(config.DEDUPE === 'on')];
-  app.get('/', change, session, countViews(state, config.INSTANCE));
+  const again = countAgain(state, visitors, config.INSTANCE);
+  app.get('/', change, again, session, countViews(state, config.INSTANCE));
   app.post('/login', change, jsonBody(loginBody), session, logIn);
   app.post('/logout', change, session, logOut(config.SESSION_NAME));
   app.get('/me', session, whoAmI(state));

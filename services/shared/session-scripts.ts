@@ -36,6 +36,15 @@ const MAKE_SURE_OF_ROOM = `
     if cache < 10 then return redis.error_reply('OOM sessions have filled the memory') end
   end`;
 
+/** Lua: puts off the end of all keys of a session. */
+const PUT_OFF = "for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[1]) end";
+
+/** What every script on one session is told: its keys, and for how long they and the note live. */
+function pushTarget(parser: CommandParser, { id, ttlSeconds, changeId }: Target): void {
+  parser.pushKeys([...keysOf(id), seenKeyOf(id, changeId)]);
+  parser.push(String(ttlSeconds), changeId === undefined ? '0' : String(SEEN_SECONDS));
+}
+
 /**
  * A script that changes or reads what belongs to a session. It does nothing and answers nil where
  * the session has ended; otherwise it puts off the end of all its keys. A change that was applied
@@ -62,7 +71,7 @@ function sessionScript<Args extends unknown[], Reply>(
       return redis.error_reply(failure)
     end
     if once then redis.call('SET', KEYS[5], tostring(reply), 'EX', ARGV[2]) end
-    for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[1]) end`;
+    ${PUT_OFF}`;
   const read = `
     local reply = body()
     for i = 1, 4 do redis.pcall('EXPIRE', KEYS[i], ARGV[1]) end`;
@@ -74,21 +83,45 @@ function sessionScript<Args extends unknown[], Reply>(
       ${kind === 'change' ? change : read}
       return reply`,
     parseCommand(parser: CommandParser, target: Target, ...rest: Args) {
-      const { id, ttlSeconds, changeId } = target;
-      parser.pushKeys([...keysOf(id), seenKeyOf(id, changeId)]);
-      parser.push(String(ttlSeconds), changeId === undefined ? '0' : String(SEEN_SECONDS));
+      pushTarget(parser, target);
       parser.push(...args(...rest).map(String));
     },
     transformReply: (reply: unknown) => reply as Reply | null,
   });
 }
 
-/** Counts a view. Replies with the number of views so far. */
-const countView = sessionScript<[], number>(
-  'change',
-  `return redis.call('INCR', KEYS[2])`,
-  () => [],
-);
+/**
+ * Counts a view: the most frequent change by far, so it does as little as it can. Replies with the
+ * number of views so far and with the stored session, which need not be read before then. It puts
+ * off the end of the session only where it is told to, or has to.
+ */
+const countView = defineScript({
+  NUMBER_OF_KEYS: 5,
+  SCRIPT: `
+    local session = redis.call('GET', KEYS[1])
+    if not session then return nil end
+    local once = ARGV[2] ~= '0'
+    local seen = once and redis.call('GET', KEYS[5])
+    if seen then return {tonumber(seen), session} end
+    local views = redis.call('INCR', KEYS[2])
+    if once then
+      local noted = redis.pcall('SET', KEYS[5], views, 'EX', ARGV[2])
+      if noted.err then
+        redis.call('DECR', KEYS[2])
+        return noted
+      end
+    end
+    if ARGV[3] == '1' or views == 1 then ${PUT_OFF} end
+    return {views, session}`,
+  parseCommand(parser: CommandParser, target: Target, putOff: boolean) {
+    pushTarget(parser, target);
+    parser.push(putOff ? '1' : '0');
+  },
+  transformReply: (reply: unknown) => {
+    const [views, session] = (reply ?? []) as [views?: number, session?: string];
+    return views === undefined ? null : { views, session: session as string };
+  },
+});
 
 /** Adds to an item of the cart. Replies with its quantity, or -1 where the cart is full. */
 const addToCart = sessionScript<[item: string, quantity: number], number>(

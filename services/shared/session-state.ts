@@ -2,10 +2,11 @@ import type { Request } from 'express';
 import type { Logger } from 'pino';
 import { ErrorReply } from 'redis';
 import { assertRecent } from './deadline.ts';
+import type { Visitor } from './known-visitors.ts';
 import type { Redis } from './redis.ts';
 import { isStored, startSession } from './session.ts';
 import type { Target } from './session-scripts.ts';
-import { SessionEnded } from './session-store.ts';
+import { canBeSession, SessionEnded } from './session-store.ts';
 
 /** What belongs to a session besides who it is. */
 export interface State {
@@ -23,6 +24,11 @@ export interface State {
 export interface SessionState {
   /** Counts one view. Resolves to the number of views so far. */
   countView(req: Request): Promise<number>;
+  /**
+   * The same for a visitor who is known, without `req.session`: all of it is one step in Redis.
+   * Resolves to `undefined` where the session is not what it was.
+   */
+  countViewOf?(visitor: Visitor, req: Request): Promise<number | undefined>;
   /** Resolves to the quantity of the item then, or to `undefined` where the cart is full. */
   addToCart(req: Request, item: string, quantity: number): Promise<number | undefined>;
   removeFromCart(req: Request, item: string): Promise<void>;
@@ -32,11 +38,18 @@ export interface SessionState {
 }
 
 /**
+ * After which part of its life the end of a session is put off again by one who does nothing but
+ * view: it may come that much sooner than after the last view.
+ */
+const PUT_OFF_AFTER = 0.01;
+
+/**
  * Keeps it in Redis, in keys of its own beside the session, and changes it there in one step each.
  * So nothing is lost however many instances change it at once, as it would be where each of them
  * reads the session, changes it and writes it back.
  */
 export function redisState(redis: Redis, ttlSeconds: number, log: Logger): SessionState {
+  const putOffMs = ttlSeconds * 1000 * PUT_OFF_AFTER;
   /** Runs a script on the session of a request. */
   async function run<T>(
     req: Request,
@@ -62,7 +75,27 @@ export function redisState(redis: Redis, ttlSeconds: number, log: Logger): Sessi
     return run(req, script, req.changeId);
   }
   return {
-    countView: (req) => change(req, (target) => redis.countView(target)),
+    async countView(req) {
+      const { views } = await change(req, (target) => redis.countView(target, true));
+      return views;
+    },
+    async countViewOf(visitor, req) {
+      assertRecent(req);
+      const now = performance.now();
+      const putOff = now - visitor.putOffAt > putOffMs;
+      const target = { id: visitor.id, ttlSeconds, changeId: req.changeId };
+      const reply = await redis.countView(target, putOff).catch((err) => {
+        if (!isCorrupt(err)) throw err;
+        return null;
+      });
+      if (reply === null) return undefined;
+      if (reply.session !== visitor.session) {
+        if (!canBeSession(reply.session)) return undefined;
+        visitor.session = reply.session;
+      }
+      if (putOff) visitor.putOffAt = now;
+      return reply.views;
+    },
     async addToCart(req, item, quantity) {
       const total = await change(req, (target) => redis.addToCart(target, item, quantity));
       return total < 0 ? undefined : total;

@@ -131,6 +131,16 @@ export class GuardedRedisStore extends RedisStore implements SessionStore {
   }
 }
 
+/** Tells whether something that is stored can be a session. */
+export function canBeSession(json: string): boolean {
+  try {
+    parse(json);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What is stored cannot be a session. The message does not repeat it. */
 class CorruptSession extends Error {}
 

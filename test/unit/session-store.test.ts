@@ -110,7 +110,7 @@ describe('GuardedRedisStore', () => {
 
   it('should destroy all that belongs to a session', async () => {
     await store.set('a', data());
-    await redis.countView({ id: 'a', ttlSeconds: 100 });
+    await redis.countView({ id: 'a', ttlSeconds: 100 }, true);
     await redis.addToCart({ id: 'a', ttlSeconds: 100 }, 'tea', 1);
     await redis.setProfile({ id: 'a', ttlSeconds: 100 }, 'nickname', 'Countess');
     expect(await redis.dbSize()).toBe(4);
@@ -120,7 +120,7 @@ describe('GuardedRedisStore', () => {
 
   it('should replace a session by another, with all that belongs to it', async () => {
     await store.set('a', data());
-    await redis.countView({ id: 'a', ttlSeconds: 100 });
+    await redis.countView({ id: 'a', ttlSeconds: 100 }, true);
     await redis.addToCart({ id: 'a', ttlSeconds: 100 }, 'tea', 2);
     await redis.setProfile({ id: 'a', ttlSeconds: 100 }, 'nickname', 'Countess');
     await store.replace('a', 'b', data({ name: 'Ada' }));

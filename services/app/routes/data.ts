@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
+import { preferredType } from '../../shared/preferred-type.ts';
 import { sendProblem } from '../../shared/problem.ts';
 import type { Cache, Found, Source } from '../cache/cache.ts';
 import { DATA } from '../cache/origin.ts';
@@ -19,6 +20,8 @@ const CACHE_STATUS: Record<Source, string> = {
 
 const BYPASS = 'redis; fwd=bypass, local; fwd=bypass';
 
+const typeFor = preferredType('text', 'json');
+
 /** `GET /data` and `GET /data/:key`: from the cache, or else from the origin (cache-aside). */
 export function getData(cache: Cache): RequestHandler {
   return async (req, res) => {
@@ -29,15 +32,11 @@ export function getData(cache: Cache): RequestHandler {
     setHeaders(res, found);
     if (entry.data === null) return sendNotFound(res);
     const isNew = result === 'MISS' || result === 'BYPASS';
-    const text = `${isNew ? 'New' : 'Cached'} Data: ${entry.data}`;
-    res.format({
-      text: () => res.send(text),
-      json: () => {
-        const { data, madeBy, madeAt, load } = entry;
-        res.json({ data, cached: !isNew, madeBy, madeAt: new Date(madeAt).toISOString(), load });
-      },
-      default: () => res.type('text').send(text),
-    });
+    if (typeFor(req, res) === 'text') {
+      return void res.type('text').send(`${isNew ? 'New' : 'Cached'} Data: ${entry.data}`);
+    }
+    const { data, madeBy, madeAt, load } = entry;
+    res.json({ data, cached: !isNew, madeBy, madeAt: new Date(madeAt).toISOString(), load });
   };
 }
 

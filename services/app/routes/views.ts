@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
+import type { KnownVisitors } from '../../shared/known-visitors.ts';
+import { preferredType } from '../../shared/preferred-type.ts';
 import type { SessionState } from '../../shared/session-state.ts';
 
 /** What a visitor sees of the shared state. */
@@ -10,20 +12,39 @@ interface Seen {
   session: string;
 }
 
+const typeFor = preferredType('text', 'json', 'html');
+
+/** `GET /` of a visitor who is known: counts one view, and needs no more of the session than its id. */
+export function countAgain(
+  state: SessionState,
+  visitors: KnownVisitors,
+  instance: string,
+): RequestHandler {
+  return async (req, res, next) => {
+    const visitor = visitors.find(req);
+    const views = visitor && (await state.countViewOf?.(visitor, req));
+    if (visitor && views !== undefined) return show(req, res, instance, visitor.id, views);
+    visitors.forget(req);
+    next();
+  };
+}
+
 /** `GET /`: counts one view of the visitor's session and says which instance counted it. */
 export function countViews(state: SessionState, instance: string): RequestHandler {
   return async (req, res) => {
     const views = await state.countView(req);
-    const session = createHash('sha256').update(req.sessionID).digest('hex').slice(0, 8);
-    const seen: Seen = { views, instance, session };
-    const text = `Views: ${views}`;
-    res.set('Cache-Control', 'no-store').format({
-      text: () => res.send(text),
-      json: () => res.json(seen),
-      html: () => res.send(page(seen)),
-      default: () => res.type('text').send(text),
-    });
+    show(req, res, instance, req.sessionID, views);
   };
+}
+
+function show(req: Request, res: Response, instance: string, id: string, views: number): void {
+  res.set('Cache-Control', 'no-store');
+  const kind = typeFor(req, res);
+  if (kind === 'text') return void res.type('text').send(`Views: ${views}`);
+  const session = createHash('sha256').update(id).digest('hex').slice(0, 8);
+  const seen: Seen = { views, instance, session };
+  if (kind === 'json') res.json(seen);
+  else res.type('html').send(page(seen));
 }
 
 function page({ views, instance, session }: Seen): string {

@@ -56,8 +56,9 @@ export const stateInSession: SessionState = {
 
 /** COUNTER=session: only the views are counted in the wrong way. */
 export function viewsInSession(state: SessionState): SessionState {
+  const { countViewOf: _, ...others } = state;
   return {
-    ...state,
+    ...others,
     countView: stateInSession.countView,
     read: async (req) => ({ ...(await state.read(req)), views: req.session.views ?? 0 }),
   };

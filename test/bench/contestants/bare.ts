@@ -1,0 +1,8 @@
+// Express 5 and a constant: as much as Express behind nginx can do here.
+import express from 'express';
+
+const app = express();
+app.get('/', (_req, res) => {
+  res.send('Views: 1');
+});
+app.listen(Number(process.env.PORT), '127.0.0.1');

@@ -1,0 +1,15 @@
+// The well-known Compose sample's way: one counter for everybody, by GET and SET; nobody waits for the SET.
+import express from 'express';
+import { createClient } from 'redis';
+
+const client = createClient({ url: process.env.REDIS_URL ?? '' });
+client.on('error', console.error);
+await client.connect();
+
+const app = express();
+app.get('/', async (_req, res) => {
+  const views = Number(await client.get('views')) + 1;
+  client.set('views', views);
+  res.send(`Views: ${views}`);
+});
+app.listen(Number(process.env.PORT), '127.0.0.1');

@@ -1,0 +1,3 @@
+import { servePipeline } from './pipeline-app.ts';
+
+await servePipeline();
