@@ -20,7 +20,7 @@ import { slowOrigin } from './cache/origin.ts';
 import type { Config } from './config.ts';
 import { createMetrics } from './metrics.ts';
 import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
-import { forgetData, getData } from './routes/data.ts';
+import { dataAtHand, forgetData, getData } from './routes/data.ts';
 import { logIn, loginBody, logOut, whoAmI } from './routes/login.ts';
 import { countAgain, countViews } from './routes/views.ts';
 import { memoryStore } from './wrong-ways/memory-store.ts';
@@ -40,6 +40,8 @@ export function createApp(parts: Parts<Config>): Express {
   app.use(identify(config.INSTANCE));
   app.use(metrics.measure);
   app.use(securityHeaders);
+  app.get('/data', dataAtHand(cache));
+  app.get('/data/:key', dataAtHand(cache));
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
   // without a session

@@ -3,11 +3,28 @@ import type { Request, RequestHandler } from 'express';
 declare global {
   namespace Express {
     interface Request {
-      /** Aborts when nobody waits for the reply any more, or it would come too late. */
-      deadline: AbortSignal;
+      deadline: Deadline;
       /** When nginx got it, in milliseconds since 1970. */
       startedAt: number;
     }
+  }
+}
+
+/** How long somebody waits for a reply. */
+export class Deadline {
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+
+  /** Aborts when nobody waits for the reply any more, or it would come too late. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController(); // most requests never ask for it
+    if (this.#reason) this.#controller.abort(this.#reason);
+    return this.#controller.signal;
+  }
+
+  abort(reason: Error): void {
+    this.#reason = reason;
+    this.#controller?.abort(reason);
   }
 }
 
@@ -41,18 +58,17 @@ export function assertRecent(req: Request): void {
  */
 export function deadline(ms: number): RequestHandler {
   return (req, res, next) => {
-    const controller = new AbortController();
-    req.deadline = controller.signal;
-    const [, seconds] = REQUEST_START.exec(req.get('X-Request-Start') ?? '') ?? [];
+    const [, seconds] = REQUEST_START.exec(String(req.headers['x-request-start'])) ?? [];
     req.startedAt = seconds ? Math.round(Number(seconds) * 1000) : Date.now();
+    req.deadline = new Deadline();
     const timer = setTimeout(() => {
       const late = new DeadlineExceeded(`no reply within ${ms} ms`);
-      controller.abort(late);
+      req.deadline.abort(late);
       next(late);
     }, ms);
     res.once('close', () => {
       clearTimeout(timer);
-      if (!res.writableEnded) controller.abort(new Error('the client has gone'));
+      if (!res.writableEnded) req.deadline.abort(new Error('the client has gone'));
     });
     next();
   };

@@ -7,11 +7,9 @@ const REQUEST_ID = /^[\w-]{8,64}$/;
 /** Says in each reply which instance answered, and under which id the request went. */
 export function identify(instance: string): RequestHandler {
   return (req, res, next) => {
-    const given = req.get('X-Request-Id');
-    res.set({
-      'X-Instance': instance,
-      'X-Request-Id': given && REQUEST_ID.test(given) ? given : randomUUID(),
-    });
+    const given = req.headers['x-request-id'] as string | undefined;
+    res.setHeader('X-Instance', instance);
+    res.setHeader('X-Request-Id', given && REQUEST_ID.test(given) ? given : randomUUID());
     next();
   };
 }

@@ -5,7 +5,8 @@ const MAX_KNOWN = 100;
 
 /**
  * A function that says in which of some types a client wants the answer: the first of them where it
- * takes any, or none of them. The same as `res.format`, but what an Accept header means is found out once.
+ * takes any, or none of them. The same as `res.format`, but what an Accept header means is worked
+ * out once.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1 Accept
  */
@@ -13,10 +14,16 @@ export function preferredType<const Type extends string>(...types: Type[]) {
   const known = new Map<string | undefined, Type>();
   const first = types[0] as Type;
   return (req: Request, res: Response): Type => {
-    res.vary('Accept');
+    res.setHeader('Vary', 'Accept');
     const { accept } = req.headers;
     const type = known.get(accept) ?? ((req.accepts(types) || first) as Type);
     if (known.size < MAX_KNOWN) known.set(accept, type);
     return type;
   };
+}
+
+/** Sends a short text: what `res.send` does, without asking whether the client has it already. */
+export function sendText(res: Response, text: string): void {
+  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  res.end(text);
 }

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { preferredType } from '../../shared/preferred-type.ts';
+import { preferredType, sendText } from '../../shared/preferred-type.ts';
 import { sendProblem } from '../../shared/problem.ts';
 import type { Cache, Found, Source } from '../cache/cache.ts';
 import { DATA } from '../cache/origin.ts';
@@ -22,21 +22,22 @@ const BYPASS = 'redis; fwd=bypass, local; fwd=bypass';
 
 const typeFor = preferredType('text', 'json');
 
+/** `GET /data` and `GET /data/:key`, where the answer is at hand. */
+export function dataAtHand(cache: Cache): RequestHandler {
+  return (req, res, next) => {
+    const name = nameOf(req);
+    const found = name && cache.peek(name);
+    if (found) show(req, res, found);
+    else next();
+  };
+}
+
 /** `GET /data` and `GET /data/:key`: from the cache, or else from the origin (cache-aside). */
 export function getData(cache: Cache): RequestHandler {
   return async (req, res) => {
     const name = nameOf(req);
-    if (name === undefined) return sendNotFound(res);
-    const found = cache.peek(name) ?? (await cache.get(name, req.deadline));
-    const { entry, result } = found;
-    setHeaders(res, found);
-    if (entry.data === null) return sendNotFound(res);
-    const isNew = result === 'MISS' || result === 'BYPASS';
-    if (typeFor(req, res) === 'text') {
-      return void res.type('text').send(`${isNew ? 'New' : 'Cached'} Data: ${entry.data}`);
-    }
-    const { data, madeBy, madeAt, load } = entry;
-    res.json({ data, cached: !isNew, madeBy, madeAt: new Date(madeAt).toISOString(), load });
+    if (name === undefined) sendNotFound(res);
+    else show(req, res, await cache.get(name, req.deadline.signal));
   };
 }
 
@@ -56,14 +57,17 @@ function nameOf(req: Request): string | undefined {
   return KEY.test(String(key)) ? `${DATA}:${key}` : undefined;
 }
 
-function setHeaders(res: Response, { entry, result, source }: Found): void {
-  const ageMs = Math.max(0, Date.now() - entry.madeAt); // clocks may differ between machines
-  res.set({
-    'X-Cache': result,
-    'Cache-Status': result === 'BYPASS' ? BYPASS : CACHE_STATUS[source],
-    Age: String(Math.floor(ageMs / 1000)),
-    'Cache-Control': 'no-cache',
-  });
+function show(req: Request, res: Response, { entry, result, source }: Found): void {
+  const { data, madeBy, madeAt, load } = entry;
+  const ageMs = Math.max(0, Date.now() - madeAt); // clocks may differ between machines
+  res.setHeader('X-Cache', result);
+  res.setHeader('Cache-Status', result === 'BYPASS' ? BYPASS : CACHE_STATUS[source]);
+  res.setHeader('Age', Math.floor(ageMs / 1000));
+  res.setHeader('Cache-Control', 'no-cache');
+  const isNew = result === 'MISS' || result === 'BYPASS';
+  if (data === null) sendNotFound(res);
+  else if (typeFor(req, res) === 'text') sendText(res, `${isNew ? 'New' : 'Cached'} Data: ${data}`);
+  else res.json({ data, cached: !isNew, madeBy, madeAt: new Date(madeAt).toISOString(), load });
 }
 
 function sendNotFound(res: Response): void {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
 import type { KnownVisitors } from '../../shared/known-visitors.ts';
-import { preferredType } from '../../shared/preferred-type.ts';
+import { preferredType, sendText } from '../../shared/preferred-type.ts';
 import type { SessionState } from '../../shared/session-state.ts';
 
 /** What a visitor sees of the shared state. */
@@ -38,9 +38,12 @@ export function countViews(state: SessionState, instance: string): RequestHandle
 }
 
 function show(req: Request, res: Response, instance: string, id: string, views: number): void {
-  res.set('Cache-Control', 'no-store');
+  res.setHeader('Cache-Control', 'no-store');
   const kind = typeFor(req, res);
-  if (kind === 'text') return void res.type('text').send(`Views: ${views}`);
+  if (kind === 'text') {
+    sendText(res, `Views: ${views}`);
+    return;
+  }
   const session = createHash('sha256').update(id).digest('hex').slice(0, 8);
   const seen: Seen = { views, instance, session };
   if (kind === 'json') res.json(seen);
