@@ -3,12 +3,11 @@ import { changeId } from '../shared/change-id.ts';
 import { deadline } from '../shared/deadline.ts';
 import { newExpress } from '../shared/express.ts';
 import { live, ready } from '../shared/health.ts';
-import { identify } from '../shared/identify.ts';
 import { jsonBody } from '../shared/json-body.ts';
 import { KnownVisitors } from '../shared/known-visitors.ts';
 import { notFound, problems } from '../shared/problem.ts';
+import { replyHeaders } from '../shared/reply-headers.ts';
 import { sameOrigin } from '../shared/same-origin.ts';
-import { securityHeaders } from '../shared/security-headers.ts';
 import type { Parts } from '../shared/service.ts';
 import { sessions } from '../shared/session.ts';
 import { secretsOf } from '../shared/session-secret.ts';
@@ -37,23 +36,15 @@ export function createApp(parts: Parts<Config>): Express {
   const metrics = createMetrics(config.INSTANCE, cache.counts);
 
   const app = newExpress();
-  app.use(identify(config.INSTANCE));
+  app.use(replyHeaders(config.INSTANCE));
   app.use(metrics.measure);
-  app.use(securityHeaders);
+
+  // what is at hand needs no deadline
   app.get('/data', dataAtHand(cache));
   app.get('/data/:key', dataAtHand(cache));
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
-  // without a session
-  app.get('/livez', live);
-  app.get('/readyz', ready(redis, isDraining));
-  app.get('/metrics', metrics.expose); // nginx does not pass it on
-  app.get('/data', getData(cache));
-  app.get('/data/:key', getData(cache));
-  app.delete('/data', sameOrigin, forgetData(cache));
-  app.delete('/data/:key', sameOrigin, forgetData(cache));
-
-  // with one; what changes it is refused to other sites, and done once
+  // with a session; what changes it is refused to other sites, and done once
   const change = [sameOrigin, changeId(config.DEDUPE === 'on')];
   const again = countAgain(state, visitors, config.INSTANCE);
   app.get('/', change, again, session, countViews(state, config.INSTANCE));
@@ -63,6 +54,15 @@ export function createApp(parts: Parts<Config>): Express {
   app.get('/cart', session, showCart(state));
   app.post('/cart', change, jsonBody(cartBody), session, addToCart(state));
   app.delete('/cart/:item', change, session, removeFromCart(state));
+
+  // without one
+  app.get('/data', getData(cache));
+  app.get('/data/:key', getData(cache));
+  app.delete('/data', sameOrigin, forgetData(cache));
+  app.delete('/data/:key', sameOrigin, forgetData(cache));
+  app.get('/livez', live);
+  app.get('/readyz', ready(redis, isDraining));
+  app.get('/metrics', metrics.expose); // nginx does not pass it on
 
   app.use(notFound);
   app.use(problems(log));

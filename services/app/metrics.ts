@@ -1,6 +1,16 @@
-import type { RequestHandler } from 'express';
+import { subscribe } from 'node:diagnostics_channel';
+import type { Request, RequestHandler, Response } from 'express';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
 import type { CacheCounts } from './cache/cache.ts';
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** By `performance.now()`, where it is measured. */
+      receivedAt?: number;
+    }
+  }
+}
 
 /** The measurements of one instance. */
 export interface Metrics {
@@ -23,13 +33,27 @@ export function createMetrics(instance: string, cache: CacheCounts): Metrics {
     registers: [registry],
   });
   exposeCache(cache, registry);
+  const observers = new Map<string, (seconds: number) => void>();
+  const observerOf = (method: string, route: string, status: string) => {
+    const key = `${method} ${status} ${route}`;
+    let observe = observers.get(key);
+    if (observe === undefined) {
+      observe = duration.labels(method, route, status).observe;
+      observers.set(key, observe);
+    }
+    return observe;
+  };
+  // One listener for all replies, where `res.once` would make one for each.
+  subscribe('http.server.response.finish', (message) => {
+    const { request: req, response: res } = message as { request: Request; response: Response };
+    if (req.receivedAt === undefined) return;
+    // Never the path itself: whoever asks for many paths would make many time series.
+    const observe = observerOf(req.method, req.route?.path ?? 'none', String(res.statusCode));
+    observe((performance.now() - req.receivedAt) / 1000);
+  });
   return {
-    measure(req, res, next) {
-      const end = duration.startTimer();
-      res.once('finish', () => {
-        // Never the path itself: whoever asks for many paths would make many time series.
-        end({ method: req.method, route: req.route?.path ?? 'none', status: res.statusCode });
-      });
+    measure(req, _res, next) {
+      req.receivedAt = performance.now();
       next();
     },
     async expose(_req, res) {

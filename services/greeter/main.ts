@@ -6,11 +6,10 @@ import { commonVariables, readVariables } from '../shared/config.ts';
 import { deadline } from '../shared/deadline.ts';
 import { newExpress } from '../shared/express.ts';
 import { live, ready } from '../shared/health.ts';
-import { identify } from '../shared/identify.ts';
 import { jsonBody, trimmedText } from '../shared/json-body.ts';
 import { notFound, problems } from '../shared/problem.ts';
+import { replyHeaders } from '../shared/reply-headers.ts';
 import { sameOrigin } from '../shared/same-origin.ts';
-import { securityHeaders } from '../shared/security-headers.ts';
 import { runService } from '../shared/service.ts';
 import { sessions } from '../shared/session.ts';
 import { secretsOf } from '../shared/session-secret.ts';
@@ -25,7 +24,7 @@ await runService(readConfig, ({ config, redis, log, isDraining }) => {
   const session = sessions({ name: config.SESSION_NAME, store, secrets: secretsOf(config, redis) });
 
   const app = newExpress();
-  app.use(identify(config.INSTANCE), securityHeaders, deadline(config.REQUEST_TIMEOUT_MS));
+  app.use(replyHeaders(config.INSTANCE), deadline(config.REQUEST_TIMEOUT_MS));
   app.get('/livez', live);
   app.get('/readyz', ready(redis, isDraining));
 

@@ -22,7 +22,7 @@ const KEY = /^"?([\w-]{8,64})"?$/;
 export function changeId(dedupe: boolean): RequestHandler {
   return (req, res, next) => {
     const key = req.get('Idempotency-Key');
-    const [, chosen] = KEY.exec(key ?? '') ?? [];
+    const [, chosen] = (key !== undefined && KEY.exec(key)) || [];
     if (key !== undefined && chosen === undefined) {
       return sendProblem(res, 400, 'Idempotency-Key: must be 8 to 64 letters, digits, _ or -');
     }
@@ -32,5 +32,5 @@ export function changeId(dedupe: boolean): RequestHandler {
 }
 
 function requestId(res: Parameters<RequestHandler>[1]): string {
-  return String(res.get('X-Request-Id'));
+  return String(res.getHeader('X-Request-Id'));
 }

@@ -7,11 +7,10 @@ import { sendProblem } from './problem.ts';
  * @see https://www.w3.org/TR/fetch-metadata/
  */
 export const sameOrigin: RequestHandler = (req, res, next) => {
-  const origin = req.get('Origin');
-  const followed = req.method === 'GET' && req.get('Sec-Fetch-Mode') === 'navigate';
+  const { origin, 'sec-fetch-site': site, 'sec-fetch-mode': mode } = req.headers;
+  const followed = req.method === 'GET' && mode === 'navigate';
   const foreign =
-    (req.get('Sec-Fetch-Site') === 'cross-site' && !followed) ||
-    (origin !== undefined && hostOf(origin) !== req.host);
+    (site === 'cross-site' && !followed) || (origin !== undefined && hostOf(origin) !== req.host);
   if (foreign) sendProblem(res, 403, 'Another site may not do this.');
   else next();
 };

@@ -30,18 +30,23 @@ describe('an outage of Redis', () => {
     expect(reply.headers['set-cookie']).toBeUndefined();
   }
 
-  /** Every route that needs Redis, on every instance, for a known and for a new visitor. */
+  /** Every route that needs Redis, on every instance, for a known and for a new visitor; and the others. */
   async function expectOutage(): Promise<void> {
     const replies = [1, 2, 3].flatMap(() => [
       visitor.send(),
       new Visitor(stack.url).send(),
-      send(`${stack.url}/data`),
       send(`${stack.url}/data`, { method: 'DELETE' }),
       send(`${stack.url}/readyz`),
     ]);
     for (const reply of await Promise.all(replies)) expectUnavailable(reply);
     for (const { port } of stack.instances) {
       expect((await send(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
+      const data = await send(`http://127.0.0.1:${port}/data`); // the origin is there
+      expect(data).toMatchObject({
+        status: 200,
+        body: expect.stringMatching(/Data: This is the new data$/),
+      });
+      expect(data.ms).toBeLessThan(2000);
     }
   }
 

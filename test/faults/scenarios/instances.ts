@@ -140,7 +140,8 @@ export const slowRoute: Scenario = {
   name: 'slow-route',
   should: 'answer the other routes from all instances while one route is too slow for anybody',
   async run(options) {
-    await using stage = await Stage.open(slowRoute.name, options, { ORIGIN_DELAY_MS: '8000' });
+    const env = { ORIGIN_DELAY_MS: '8000', CACHE: 'off', CACHE_GUARD: 'off' };
+    await using stage = await Stage.open(slowRoute.name, options, env);
     await stage.startLoad();
     await stage.goOn(12_000, 4500);
     await stage.stopLoad();

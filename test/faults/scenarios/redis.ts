@@ -1,9 +1,9 @@
 // A Redis that hangs, is slow, or dies.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Stack } from '../../../services/stack/stack.ts';
+import { DelayedRedis } from '../../support/delayed-redis.ts';
 import { send } from '../../support/http.ts';
 import { inRedis } from '../../support/redis.ts';
-import { DelayedRedis } from '../../support/delayed-redis.ts';
 import { showUse, steadyUsesOf, usesOf } from '../process-use.ts';
 import { kinds, type Scenario, Stage } from '../stage.ts';
 
