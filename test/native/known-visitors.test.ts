@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Stack } from '../../services/stack/stack.ts';
+import { Visitor } from '../support/http.ts';
+import { inRedis } from '../support/redis.ts';
+import { Shopper, sessionIdOf } from '../support/shop.ts';
+
+/** The instance has seen the cookie before, and takes the short way. */
+async function known(stack: Stack): Promise<Shopper> {
+  const visitor = new Shopper(stack.url);
+  expect((await visitor.viewInTurn(3)).map(({ views }) => views)).toEqual([1, 2, 3]);
+  return visitor;
+}
+
+describe('a visitor whom the instance knows', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await Stack.start({ scale: 1, env: { ...process.env, SESSION_TTL_SECONDS: '3' } });
+  });
+  afterAll(() => stack?.close());
+
+  it('should be known again by the cookie alone, and get no other', async () => {
+    const visitor = await known(stack);
+    const reply = await visitor.send();
+    expect(reply.body).toBe('Views: 4');
+    expect(reply.headers['set-cookie']).toBeUndefined();
+  });
+
+  it.each([
+    ['ended', ['DEL', 'sess:']],
+    ['is junk by now', ['SET', 'sess:', 'junk']],
+    ['is of another type by now', ['LPUSH', 'sess:', 'junk']],
+    ['is of another version by now', ['SET', 'sess:', '{"version":0,"cookie":{},"startedAt":1}']],
+  ])('should be a stranger where the session %s', async (_what, [command = '', key, ...rest]) => {
+    const visitor = await known(stack);
+    const id = sessionIdOf(visitor);
+    await inRedis(stack.redis.url, async (redis) => {
+      if (command === 'LPUSH') await redis.del(`${key}${id}`);
+      await redis.sendCommand([command, `${key}${id}`, ...rest]);
+    });
+    const { views } = await visitor.view();
+    expect(views).toBe(1);
+    expect(sessionIdOf(visitor)).not.toBe(id);
+    expect(await inRedis(stack.redis.url, (redis) => redis.exists(`sess:${id}`))).toBe(0);
+  });
+
+  it('should be a stranger after a logout', async () => {
+    const visitor = await known(stack);
+    const before = visitor.copy();
+    await visitor.logOut();
+    expect((await before.view()).views).toBe(1);
+  });
+
+  it('should be somebody else with another signature', async () => {
+    const visitor = await known(stack);
+    const cookie = visitor.cookies.get('connect.sid') ?? '';
+    const forger = new Visitor(stack.url);
+    forger.cookies.set('connect.sid', `${cookie.slice(0, -3)}abc`);
+    expect((await forger.view()).views).toBe(1);
+    expect((await visitor.view()).views).toBe(4);
+  });
+
+  it('should keep a session that is used, and lose one that is not', async () => {
+    const visitor = await known(stack);
+    const idle = await known(stack);
+    for (let views = 4; views <= 11; views += 1) {
+      await delay(500);
+      expect((await visitor.view()).views).toBe(views);
+    }
+    expect((await idle.view()).views).toBe(1);
+  });
+
+  it('should have counters that are corrupt dropped, and the session kept', async () => {
+    const visitor = await known(stack);
+    const id = sessionIdOf(visitor);
+    await inRedis(stack.redis.url, (redis) => redis.set(`views:{sess:${id}}`, 'junk'));
+    expect((await visitor.view()).views).toBe(1);
+    expect(sessionIdOf(visitor)).toBe(id);
+  });
+});
