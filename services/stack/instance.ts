@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { type Command, Part, type Surroundings } from './part.ts';
 import { ROOT } from './root.ts';
@@ -7,6 +10,11 @@ import { ROOT } from './root.ts';
  * an instance (services/app/Dockerfile) has the same.
  */
 const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=256';
+/**
+ * Where Node keeps compiled code, types stripped, between two starts: half a second and 25 MB less
+ * for each instance.
+ */
+const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/compiled');
 /** Milliseconds within which an instance says whether it is ready. */
 const READY_MS = 2000;
 
@@ -40,17 +48,37 @@ export class Instance extends Part {
     return {
       file: process.execPath,
       args: [join(ROOT, 'services', this.#service, 'main.ts')],
-      env: { NODE_OPTIONS, ...this.#env, ...own },
+      env: { NODE_OPTIONS, ...compileCache(), ...this.#env, ...own },
     };
   }
 
   protected override async isServing(): Promise<boolean> {
+    const signal = AbortSignal.timeout(READY_MS);
+    const asking = get({
+      port: this.port,
+      host: '127.0.0.1',
+      path: '/readyz',
+      agent: false,
+      signal,
+    });
     try {
-      const signal = AbortSignal.timeout(READY_MS);
-      return (await fetch(`http://127.0.0.1:${this.port}/readyz`, { signal })).ok;
+      const [res] = (await once(asking, 'response')) as [IncomingMessage];
+      res.resume();
+      return res.statusCode === 200;
     } catch {
       return false;
     }
+  }
+}
+
+/** Where the checkout cannot be written to, Node does without. */
+function compileCache(): NodeJS.ProcessEnv {
+  try {
+    mkdirSync(COMPILE_CACHE, { recursive: true });
+    accessSync(COMPILE_CACHE, constants.W_OK);
+    return { NODE_COMPILE_CACHE: COMPILE_CACHE };
+  } catch {
+    return {};
   }
 }
 

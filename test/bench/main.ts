@@ -1,33 +1,23 @@
 // npm run bench: how fast this project is beside other ways to do the same, on this machine.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { arch, availableParallelism, loadavg, platform, tmpdir, totalmem } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { arch, availableParallelism, loadavg, platform, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { failure } from '../../services/stack/commands.ts';
 import { UsageError } from '../../services/stack/errors.ts';
-import { Guard } from '../../services/stack/guard.ts';
 import { findTools, type Tools } from '../../services/stack/tools.ts';
 import { chart } from './chart.ts';
-import { BASELINE, type Contestant, contestants } from './contestants.ts';
-import { type Measurement, orderOf, summarize } from './figures.ts';
-import { GENERATORS, type Generator, type Job, putLoad } from './load.ts';
-import { hasSection, table, withLastRun } from './report.ts';
-import { Runner } from './runner.ts';
-import { type Site, startSite } from './site.ts';
-
-/** Seconds of load before the first round, for V8 to compile what is used most. */
-const WARM_UP_SECONDS = 3;
+import { type ContestOptions, holdContest } from './contest.ts';
+import { BASELINE, contestants } from './contestants.ts';
+import { summarize } from './figures.ts';
+import { GENERATORS, type Generator } from './load.ts';
+import type { Figure } from './measures/figure.ts';
+import { measurements } from './measures/index.ts';
+import { checkSections, figureTable, showAll, summaryTable, withLastRun } from './report.ts';
 
 /** The load average from which on the machine is too busy with something else. */
 const BUSY = 0.5;
-
-/** How all contestants are measured. */
-interface Options {
-  rounds: number;
-  seconds: number;
-  generator: Generator;
-}
 
 try {
   const { values } = parseArgs({
@@ -45,29 +35,38 @@ try {
     seconds: count('--seconds', values.seconds),
     generator: generatorOf(values.generator),
   };
-  const chosen = choose(values.only.split(',').filter(Boolean));
-  if (values.docs && !hasSection(readFileSync(values.docs, 'utf8'))) {
-    throw new UsageError(
-      `--docs ${values.docs}: it has no lines <!-- bench --> and <!-- /bench -->`,
-    );
-  }
+  const isChosen = choose(values.only.split(',').filter(Boolean));
+  const { json, docs } = values;
+  if (docs) checkSections(docs, readFileSync(docs, 'utf8'));
   const report = (line: string) => console.log(line);
   const [busy = 0] = loadavg();
   if (busy > BUSY) report(`the machine is busy (load ${busy.toFixed(1)}): the ratios will vary`);
   const tools = findTools(report);
-  const measurements = await run(chosen, options, tools, report);
-  const summaries = summarize(measurements, BASELINE);
-  const machine = describeRun(options, tools);
-  console.log(`\n${table(summaries)}\n\n${machine}`);
-  if (values.json) {
-    const content = { machine, ...options, summaries, measurements };
-    writeFileSync(values.json, `${JSON.stringify(content, null, 2)}\n`);
+
+  const rivals = contestants.filter(({ name }) => isChosen(name));
+  // The one that the others are compared with is always there.
+  const field = contestants.filter((one) => rivals.includes(one) || one.name === BASELINE);
+  const contest = rivals.length === 0 ? [] : await holdContest(field, options, tools, report);
+  const figures: Figure[] = [];
+  for (const { name, measure } of measurements.filter((one) => isChosen(one.name))) {
+    report(`measuring ${name}`);
+    figures.push(...(await measure()));
   }
-  if (values.docs) {
-    const document = readFileSync(values.docs, 'utf8');
-    writeFileSync(values.docs, withLastRun(document, summaries, machine));
+
+  const summaries = summarize(contest, BASELINE);
+  const machine = describeRun(options, tools);
+  const tables = [summaryTable(summaries), figureTable(figures)].filter(({ rows }) => rows.length);
+  report(`\n${tables.map(showAll).join('\n\n')}\n\n${machine}`);
+  if (json) {
+    const content = { machine, ...options, summaries, measurements: contest, figures };
+    writeFileSync(json, `${JSON.stringify(content, null, 2)}\n`);
+  }
+  if (docs) {
+    writeFileSync(docs, withLastRun(readFileSync(docs, 'utf8'), tables, machine));
     const title = 'Requests per second, relative to bare Express (median and range)';
-    writeFileSync(join(dirname(values.docs), 'performance.svg'), chart(summaries, title, machine));
+    if (contest.length > 0) {
+      writeFileSync(join(dirname(docs), 'performance.svg'), chart(summaries, title, machine));
+    }
   }
   process.exit(0);
 } catch (err) {
@@ -76,44 +75,8 @@ try {
   process.exit(exitCode);
 }
 
-/** Starts all contestants, warms each up, and measures them in turn, round by round. */
-async function run(
-  chosen: Contestant[],
-  { rounds, seconds, generator }: Options,
-  tools: Tools,
-  report: (line: string) => void,
-): Promise<Measurement[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'shared-state-bench-'));
-  chmodSync(folder, 0o711); // for the workers of nginx, which are another user when it runs as root
-  const around = { folder, guard: new Guard(folder), report };
-  const load = (job: Job) => putLoad(generator, job, around.guard);
-  const sites = new Map<string | undefined, Site>(); // by program: those of this project share one
-  const runners: Runner[] = [];
-  for (const contestant of chosen) {
-    const { name, program } = contestant;
-    const site = sites.get(program) ?? (await startSite(contestant, tools, around));
-    sites.set(program, site);
-    const runner = new Runner(contestant, site, load);
-    await runner.warmUp(WARM_UP_SECONDS);
-    report(`${name} is warm`);
-    runners.push(runner);
-  }
-  const measurements: Measurement[] = [];
-  for (let round = 1; round <= rounds; round += 1) {
-    for (const runner of orderOf(runners, round - 1)) {
-      const measurement = await runner.measure(round, seconds);
-      const { name, requestsPerSecond } = measurement;
-      report(`round ${round}: ${name} ${requestsPerSecond.toFixed(0)} requests/s`);
-      measurements.push(measurement);
-    }
-  }
-  for (const site of sites.values()) await site.close();
-  around.guard.close();
-  return measurements;
-}
-
 /** When, where and with what it was measured. */
-function describeRun({ rounds, seconds, generator }: Options, tools: Tools): string {
+function describeRun({ rounds, seconds, generator }: ContestOptions, tools: Tools): string {
   const day = new Date().toISOString().slice(0, 10);
   const memory = Math.round(totalmem() / 2 ** 30);
   const machine = `${availableParallelism()} cores, ${memory} GiB, ${platform()} ${arch()}`;
@@ -129,15 +92,12 @@ function versionOf(file: string, option: string): string {
   return stdout + stderr;
 }
 
-/** The contestants of these names, or all; always with the one that the others are compared with. */
-function choose(names: string[]): Contestant[] {
-  const known = contestants.map(({ name }) => name);
+/** What is measured: the contestants and measurements of these names, or all. */
+function choose(names: string[]): (name: string) => boolean {
+  const known = [...contestants, ...measurements].map(({ name }) => name);
   const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new UsageError(`--only ${unknown}: there are only ${known.join(', ')}`);
-  }
-  const isChosen = (name: string) => names.includes(name) || name === BASELINE;
-  return contestants.filter(({ name }) => names.length === 0 || isChosen(name));
+  if (unknown === undefined) return (name) => names.length === 0 || names.includes(name);
+  throw new UsageError(`--only ${unknown}: there are only ${known.join(', ')}`);
 }
 
 function generatorOf(text: string): Generator {

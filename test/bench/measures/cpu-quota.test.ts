@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { cpuMs, limitCpu, type Mechanism, stopAndContinue } from './cpu-quota.ts';
+
+const SHARE = 0.2;
+const LOOK_MS = 2000;
+
+const ways: [string, Mechanism[] | undefined][] = [
+  ['the best way there is here', undefined],
+  ['stopping and continuing', [stopAndContinue]],
+];
+
+describe.skipIf(!existsSync('/proc/self/stat'))('A limit of CPU time', () => {
+  it.each(ways)('should hold a busy process to its share, by %s', async (_, mechanisms) => {
+    const busy = spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' });
+    const pid = busy.pid ?? 0;
+    try {
+      const quota = await limitCpu(pid, SHARE, mechanisms);
+      expect(await shareOf(pid)).toBeLessThan(SHARE * 1.15);
+      await quota.lift();
+      expect(await shareOf(pid)).toBeGreaterThan(0);
+    } finally {
+      busy.kill('SIGKILL');
+    }
+  });
+
+  it('should be lifted from a process that has ended', async () => {
+    const brief = spawn('sleep', ['0.1'], { stdio: 'ignore' });
+    const quota = await limitCpu(brief.pid ?? 0, SHARE);
+    await delay(300);
+    await quota.lift();
+    expect(existsSync(`/proc/${brief.pid}`)).toBe(false);
+  });
+});
+
+/** The share of a core that a process uses from now on. */
+async function shareOf(pid: number): Promise<number> {
+  const [from, before] = [performance.now(), cpuMs(pid)];
+  await delay(LOOK_MS);
+  return (cpuMs(pid) - before) / (performance.now() - from);
+}
