@@ -36,12 +36,10 @@ export function createApp(parts: Parts<Config>): Express {
   const metrics = createMetrics(config.INSTANCE, cache.counts);
 
   const app = newExpress();
-  app.use(replyHeaders(config.INSTANCE));
   app.use(metrics.measure);
-
-  // what is at hand needs no deadline
-  app.get('/data', dataAtHand(cache));
-  app.get('/data/:key', dataAtHand(cache));
+  app.get('/data', dataAtHand(cache, config.INSTANCE));
+  app.get('/data/:key', dataAtHand(cache, config.INSTANCE));
+  app.use(replyHeaders(config.INSTANCE));
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
   // with a session; what changes it is refused to other sites, and done once

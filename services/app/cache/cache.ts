@@ -100,10 +100,11 @@ export class Cache {
     options.local.onForgotten((name) => this.#loads.renew(name));
   }
 
-  /** What is at hand, if it is: the same as `get`, without waiting. */
+  /** What is at hand, if it is and is fresh: the same as `get`, without waiting. */
   peek(name: string): Found | undefined {
     const kept = this.#options.local.get(name);
-    return kept && this.#use(name, kept, 'local');
+    if (kept === undefined || performance.now() >= kept.freshUntil) return undefined;
+    return this.#use(name, kept, 'local');
   }
 
   /**

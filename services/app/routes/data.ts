@@ -1,7 +1,9 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { preferredType, sendText } from '../../shared/preferred-type.ts';
 import { sendProblem } from '../../shared/problem.ts';
+import { PreparedReply } from '../../shared/reply-headers.ts';
 import type { Cache, Found, Source } from '../cache/cache.ts';
+import type { Entry } from '../cache/entry.ts';
 import { DATA } from '../cache/origin.ts';
 
 /** What a key of the catalogue may be. */
@@ -22,13 +24,28 @@ const BYPASS = 'redis; fwd=bypass, local; fwd=bypass';
 
 const typeFor = preferredType('text', 'json');
 
-/** `GET /data` and `GET /data/:key`, where the answer is at hand. */
-export function dataAtHand(cache: Cache): RequestHandler {
+/**
+ * `GET /data` and `GET /data/:key`, where the answer is at hand: it is prepared once for each entry,
+ * and comes before whatever else is done for a request.
+ */
+export function dataAtHand(cache: Cache, instance: string): RequestHandler {
+  const prepared = new WeakMap<Entry, PreparedReply>();
+  const prepare = (found: Found) => {
+    const headers = {
+      ...headersOf(found),
+      Vary: 'Accept',
+      'Content-Type': 'text/plain; charset=utf-8',
+    };
+    const reply = new PreparedReply(instance, headers, textOf(found));
+    prepared.set(found.entry, reply);
+    return reply;
+  };
   return (req, res, next) => {
-    const name = nameOf(req);
+    const name = req.method === 'GET' && typeFor(req) === 'text' ? nameOf(req) : undefined;
     const found = name && cache.peek(name);
-    if (found) show(req, res, found);
-    else next();
+    if (!found || found.entry.data === null) return next();
+    const reply = prepared.get(found.entry) ?? prepare(found);
+    reply.send(req, res, ageOf(found.entry));
   };
 }
 
@@ -57,17 +74,36 @@ function nameOf(req: Request): string | undefined {
   return KEY.test(String(key)) ? `${DATA}:${key}` : undefined;
 }
 
-function show(req: Request, res: Response, { entry, result, source }: Found): void {
-  const { data, madeBy, madeAt, load } = entry;
-  const ageMs = Math.max(0, Date.now() - madeAt); // clocks may differ between machines
-  res.setHeader('X-Cache', result);
-  res.setHeader('Cache-Status', result === 'BYPASS' ? BYPASS : CACHE_STATUS[source]);
-  res.setHeader('Age', Math.floor(ageMs / 1000));
-  res.setHeader('Cache-Control', 'no-cache');
-  const isNew = result === 'MISS' || result === 'BYPASS';
+function show(req: Request, res: Response, found: Found): void {
+  const { data, madeBy, madeAt, load } = found.entry;
+  res.vary('Accept').set({ ...headersOf(found), Age: String(ageOf(found.entry)) });
   if (data === null) sendNotFound(res);
-  else if (typeFor(req, res) === 'text') sendText(res, `${isNew ? 'New' : 'Cached'} Data: ${data}`);
-  else res.json({ data, cached: !isNew, madeBy, madeAt: new Date(madeAt).toISOString(), load });
+  else if (typeFor(req) === 'text') sendText(res, textOf(found));
+  else {
+    const cached = !isNew(found);
+    res.json({ data, cached, madeBy, madeAt: new Date(madeAt).toISOString(), load });
+  }
+}
+
+function headersOf({ result, source }: Found): Record<string, string> {
+  return {
+    'X-Cache': result,
+    'Cache-Status': result === 'BYPASS' ? BYPASS : CACHE_STATUS[source],
+    'Cache-Control': 'no-cache',
+  };
+}
+
+function textOf(found: Found): string {
+  return `${isNew(found) ? 'New' : 'Cached'} Data: ${found.entry.data}`;
+}
+
+function isNew({ result }: Found): boolean {
+  return result === 'MISS' || result === 'BYPASS';
+}
+
+/** In seconds. Clocks may differ between machines. */
+function ageOf({ madeAt }: Entry): number {
+  return Math.max(0, Math.floor((Date.now() - madeAt) / 1000));
 }
 
 function sendNotFound(res: Response): void {

@@ -39,7 +39,8 @@ export function countViews(state: SessionState, instance: string): RequestHandle
 
 function show(req: Request, res: Response, instance: string, id: string, views: number): void {
   res.setHeader('Cache-Control', 'no-store');
-  const kind = typeFor(req, res);
+  res.setHeader('Vary', 'Accept');
+  const kind = typeFor(req);
   if (kind === 'text') {
     sendText(res, `Views: ${views}`);
     return;
