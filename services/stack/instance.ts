@@ -9,7 +9,7 @@ import { ROOT } from './root.ts';
  * A heap as large as an instance needs, or else Node lets it grow before it tidies up. The image of
  * an instance (services/app/Dockerfile) has the same.
  */
-const NODE_OPTIONS = '--max-semi-space-size=4 --max-old-space-size=256';
+const NODE_OPTIONS = '--max-semi-space-size=16 --max-old-space-size=256';
 /**
  * Where Node keeps compiled code, types stripped, between two starts: half a second and 25 MB less
  * for each instance.

@@ -1,0 +1,62 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Summary } from '../bench/figures.ts';
+import type { Figure } from '../bench/measures/figure.ts';
+import { Running } from '../support/processes.ts';
+
+describe('npm run bench', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'shared-state-bench-test-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** Runs it for a moment: its figures mean little, but what is counted is counted. */
+  async function bench(...options: string[]) {
+    const json = join(folder, 'bench.json');
+    const args = ['test/bench/main.ts', '--rounds', '1', '--seconds', '1', '--json', json];
+    await using running = new Running(process.execPath, [...args, ...options]);
+    const { code, stderr } = await running.ended;
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    return JSON.parse(readFileSync(json, 'utf8'));
+  }
+
+  describe('side by side', () => {
+    let summaries: Summary[];
+    beforeAll(async () => {
+      ({ summaries } = await bench('--only', 'article,get-set,views,data'));
+    });
+    const of = (name: string) => summaries.find((summary) => summary.name === name);
+
+    it('should compare all with bare Express', () => {
+      expect(of('bare')?.ratio).toEqual({ median: 1, min: 1, max: 1 });
+      for (const { name, ratio, requests, p50Ms, p99Ms } of summaries) {
+        expect(requests, name).toBeGreaterThan(100);
+        expect(ratio.median, name).toBeGreaterThan(0);
+        expect(p99Ms, name).toBeGreaterThanOrEqual(p50Ms);
+      }
+    });
+
+    it('should find what each has lost', () => {
+      expect(of('article')?.lost).toBeGreaterThan(0);
+      expect(of('get-set')?.lost).toBeGreaterThan(0);
+      expect(of('views')?.lost).toBe(0);
+      expect(of('data')?.lost).toBeUndefined();
+    });
+  });
+
+  it('should measure the other figures, each within what is possible', async () => {
+    const { figures } = await bench('--only', 'scale,session-bytes');
+    const value = (name: string) => figures.find((one: Figure) => one.name === name)?.value;
+    expect(value('scale up')).toBeGreaterThan(100);
+    expect(value('session, 1 view')).toBeGreaterThan(200); // the JSON alone has 130 characters
+    expect(value('session, 1 view')).toBeLessThan(2000);
+  });
+
+  it('should name what it does not know', async () => {
+    await using running = new Running(process.execPath, ['test/bench/main.ts', '--only', 'speed']);
+    const { code, stderr } = await running.ended;
+    expect(code).toBe(2);
+    expect(stderr).toContain('--only speed: there are only bare, article');
+  });
+});
