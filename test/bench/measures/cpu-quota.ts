@@ -21,11 +21,11 @@ export interface Mechanism {
 }
 
 /** Milliseconds within which a process uses no more than its share; containers have the same. */
-const PERIOD_MS = 100;
+const PERIOD_MS = 20;
 
 const CGROUPS = '/sys/fs/cgroup';
 /** Share and milliseconds of a trial: so little that a busy process wants more, whatever else runs. */
-const TRIAL_SHARE = 0.02;
+const TRIAL_SHARE = 0.05;
 const TRIAL_MS = 500;
 /** How often the removal of a group is tried, and milliseconds between: its process leaves it late. */
 const REMOVALS = 40;
@@ -176,7 +176,7 @@ const MECHANISMS = [cgroup2, cgroup1, stopAndContinue];
 const known = new Map<Mechanism, Promise<boolean>>();
 
 /**
- * Lets a process use no more than a share of the time of one core: 0.15 is 15 %. The least is 0.01.
+ * Lets a process use no more than a share of the time of one core: 0.15 is 15 %. The least is 0.05.
  *
  * @param mechanisms what is tried, in order
  * @throws {Error} where none of them works here

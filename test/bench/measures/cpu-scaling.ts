@@ -12,7 +12,7 @@ const ROUNDS = 3;
 const SECONDS = 5;
 const WARM_UP_SECONDS = 10;
 /** For each instance: enough that it never waits for a request. */
-const CONNECTIONS = 24;
+const CONNECTIONS = 20;
 const VISITORS = 48;
 /** Of what the instances would answer if each added as much as the first. */
 const TARGET = { atLeast: 0.9 };
