@@ -29,9 +29,9 @@ import { stateInSession, viewsInSession } from './wrong-ways/state-in-session.ts
 export function createApp(parts: Parts<Config>): Express {
   const { config, redis, log, isDraining } = parts;
   const { store, state } = stateOf(parts);
-  const visitors = new KnownVisitors();
   const secrets = secretsOf(config, redis);
-  const session = sessions({ name: config.SESSION_NAME, store, secrets, visitors });
+  const session = sessions({ name: config.SESSION_NAME, store, secrets });
+  const visitors = new KnownVisitors(config.SESSION_NAME, secrets);
   const cache = cacheOf(parts);
   const metrics = createMetrics(config.INSTANCE, cache.counts);
 

@@ -1,7 +1,8 @@
+import { parseCookie } from 'cookie';
+import { unsign } from 'cookie-signature';
 import type { Request } from 'express';
-import { isStored } from './session.ts';
 
-/** A visitor whose cookie was verified, and whose session was read, by this process. */
+/** A visitor whose cookie is rightly signed. Whether the session is still there only Redis knows. */
 export interface Visitor {
   id: string;
   /** The session as it is stored, once it is known. It never changes: see session.ts. */
@@ -14,32 +15,57 @@ export interface Visitor {
 const MAX_VISITORS = 5000;
 
 /**
- * Remembers whose a cookie is, so that neither its signature is computed nor its session read again
- * for each request. That the session is still there has to be asked of Redis all the same.
+ * Tells whose a cookie is, as express-session does, but remembers it: so that a signature need not
+ * be computed again for each request.
  */
 export class KnownVisitors {
+  #name: string;
+  #secrets: () => Promise<string[]>;
+  #signedWith: string[] = [];
   #byCookie = new Map<string, Visitor>();
 
-  /** The visitor with the cookie of a request. */
-  find(req: Request): Visitor | undefined {
-    return this.#byCookie.get(req.headers.cookie ?? '');
+  /**
+   * @param name of the cookie
+   * @param secrets those in force now: all of them verify
+   */
+  constructor(name: string, secrets: () => Promise<string[]>) {
+    this.#name = name;
+    this.#secrets = secrets;
   }
 
-  /** Remembers the visitor of a request whose session is stored. */
-  remember(req: Request): void {
-    const { cookie } = req.headers;
-    if (cookie === undefined || !isStored(req)) return;
-    this.#byCookie.set(cookie, { id: req.sessionID, putOffAt: -Infinity });
-    if (this.#byCookie.size <= MAX_VISITORS) return;
-    for (const oldest of this.#byCookie.keys()) return void this.#byCookie.delete(oldest);
+  /** The visitor with the cookie of a request; `undefined` where it has none, or none of ours. */
+  async find({ headers: { cookie } }: Request): Promise<Visitor | undefined> {
+    if (cookie === undefined) return undefined;
+    const secrets = await this.#secrets();
+    if (secrets !== this.#signedWith) {
+      this.#signedWith = secrets;
+      this.#byCookie.clear();
+    }
+    const known = this.#byCookie.get(cookie);
+    if (known) return known;
+    const id = this.#verify(cookie, secrets);
+    if (id === undefined) return undefined;
+    const visitor = { id, putOffAt: -Infinity };
+    this.#byCookie.set(cookie, visitor);
+    if (this.#byCookie.size > MAX_VISITORS) this.#forgetOldest();
+    return visitor;
   }
 
-  forget(req: Request): void {
-    this.#byCookie.delete(req.headers.cookie ?? '');
+  /** The id in `s:<id>.<signature>`. */
+  #verify(cookie: string, secrets: string[]): string | undefined {
+    const value = parseCookie(cookie)[this.#name];
+    if (!value?.startsWith('s:')) return undefined;
+    for (const secret of secrets) {
+      const id = unsign(value.slice(2), secret);
+      if (id !== false) return id;
+    }
+    return undefined;
   }
 
-  /** Forgets all of them, where signatures may count no more. */
-  clear(): void {
-    this.#byCookie.clear();
+  #forgetOldest(): void {
+    for (const oldest of this.#byCookie.keys()) {
+      this.#byCookie.delete(oldest);
+      return;
+    }
   }
 }

@@ -3,7 +3,6 @@ import { promisify } from 'node:util';
 import type { Request, RequestHandler } from 'express';
 import session, { type SessionData } from 'express-session';
 import { assertRecent } from './deadline.ts';
-import type { KnownVisitors } from './known-visitors.ts';
 import { SessionEnded, type SessionStore, VERSION } from './session-store.ts';
 
 declare module 'express-session' {
@@ -32,19 +31,16 @@ export interface SessionOptions {
   store: SessionStore;
   /** The secrets in force now: the first one signs, all of them verify. */
   secrets: () => Promise<string[]>;
-  /** Is told who has a session. */
-  visitors?: KnownVisitors;
 }
 
 /** Sessions that all instances share. A visitor gets a cookie once there is something to remember. */
-export function sessions({ name, store, secrets, visitors }: SessionOptions): RequestHandler {
+export function sessions({ name, store, secrets }: SessionOptions): RequestHandler {
   let signedWith: string[] | undefined;
   let handle: RequestHandler;
   return async (req, res, next) => {
     const secret = await secrets();
     if (secret !== signedWith) {
       signedWith = secret;
-      visitors?.clear();
       handle = session({
         name,
         store,
@@ -55,10 +51,7 @@ export function sessions({ name, store, secrets, visitors }: SessionOptions): Re
         cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto' },
       });
     }
-    handle(req, res, (err) => {
-      if (!err) visitors?.remember(req);
-      next(err);
-    });
+    handle(req, res, next);
   };
 }
 

@@ -21,11 +21,10 @@ export function countAgain(
   instance: string,
 ): RequestHandler {
   return async (req, res, next) => {
-    const visitor = visitors.find(req);
+    const visitor = state.countViewOf && (await visitors.find(req));
     const views = visitor && (await state.countViewOf?.(visitor, req));
-    if (visitor && views !== undefined) return show(req, res, instance, visitor.id, views);
-    visitors.forget(req);
-    next();
+    if (visitor && views !== undefined) show(req, res, instance, visitor.id, views);
+    else next();
   };
 }
 

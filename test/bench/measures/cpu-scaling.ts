@@ -11,7 +11,7 @@ const COUNTS = [2, 3, 6];
 const ROUNDS = 3;
 const SECONDS = 5;
 const WARM_UP_SECONDS = 10;
-/** For each instance: enough that it never waits for a request. */
+/** For each instance: enough that it seldom waits for a request, and few enough that nginx keeps all open. */
 const CONNECTIONS = 20;
 const VISITORS = 48;
 /** Of what the instances would answer if each added as much as the first. */
@@ -22,6 +22,8 @@ const FULL = 0.95;
 /** What some instances answered. */
 interface Answered {
   perSecond: number;
+  /** Microseconds of CPU time that an instance took for a request. */
+  cpuUs: number;
   /** The share that they used of the CPU time that they might use. */
   used: number;
   /** The share of all cores that was in use. */
@@ -41,8 +43,13 @@ export async function measureCpuScaling(): Promise<Figure[]> {
     const before = usedMs(count);
     const machine = watchCores();
     const load = await saturate(stack.url, CONNECTIONS * count, seconds, asks);
-    const used = (usedMs(count) - before) / (SHARE * count * load.seconds * 1000);
-    return { perSecond: load.perSecond, used, machine: machine() };
+    const ms = usedMs(count) - before;
+    return {
+      perSecond: load.perSecond,
+      cpuUs: (ms * 1000) / (load.perSecond * load.seconds),
+      used: ms / (SHARE * count * load.seconds * 1000),
+      machine: machine(),
+    };
   };
   await answer(pids.length, WARM_UP_SECONDS);
 
@@ -87,8 +94,10 @@ function gainOf(count: number, its: Answered[], alone: Answered[]): Figure {
 }
 
 function describe(its: Answered[]): string {
-  const percent = (shares: number[]) => `${Math.round(median(shares) * 100)} %`;
-  const used = percent(its.map((some) => some.used));
-  const machine = percent(its.map((some) => some.machine));
-  return `${Math.round(median(its.map(rate)))} requests/s, ${used} of the limit used, machine ${machine} busy`;
+  const middle = (what: keyof Answered, factor = 1) =>
+    Math.round(median(its.map((some) => some[what])) * factor);
+  return (
+    `${middle('perSecond')} requests/s of ${middle('cpuUs')} µs of CPU each, ` +
+    `${middle('used', 100)} % of the limit used, machine ${middle('machine', 100)} % busy`
+  );
 }
