@@ -19,7 +19,7 @@ import { Running } from '../support/processes.ts';
 describe('npm run dev', () => {
   // A copy of the project, since its code is changed here.
   const copy = mkdtempSync(join(tmpdir(), 'shared-state-dev-'));
-  const origin = join(copy, 'services/app/origin.ts');
+  const origin = join(copy, 'services/app/cache/origin.ts');
   beforeAll(() => {
     for (const name of ['package.json', 'services', 'nginx']) {
       cpSync(join(ROOT, name), join(copy, name), { recursive: true });
