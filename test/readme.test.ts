@@ -114,7 +114,7 @@ describe('README.md', () => {
       clients.push(client);
       return client;
     };
-    const redis = connect({ scripts: sessionScripts });
+    const redis = connect({ name: 'Redis', scripts: sessionScripts });
     const app = createApp({ config, redis, connect, log, isDraining: () => false });
     for (const client of clients) client.destroy();
     const routes = app.router.stack.flatMap(({ route }) =>

@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { Request } from 'express';
 
 /** The most different Accept headers that are remembered. */
 const MAX_KNOWN = 100;
@@ -15,14 +15,10 @@ export function preferredType<const Type extends string>(...types: Type[]) {
   const first = types[0] as Type;
   return (req: Request): Type => {
     const { accept } = req.headers;
-    const type = known.get(accept) ?? ((req.accepts(types) || first) as Type);
+    const before = known.get(accept);
+    if (before !== undefined) return before;
+    const type = (req.accepts(types) || first) as Type;
     if (known.size < MAX_KNOWN) known.set(accept, type);
     return type;
   };
-}
-
-/** Sends a short text: what `res.send` does, without asking whether the client has it already. */
-export function sendText(res: Response, text: string): void {
-  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
-  res.end(text);
 }

@@ -24,6 +24,8 @@ export interface RedisOptions<Scripts extends RedisScripts> {
   /** Milliseconds. Every command has ended by then, with a reply or with an error. */
   timeoutMs: number;
   log: Logger;
+  /** How it is called in the log. */
+  name: string;
   scripts: Scripts;
   /** Keeps what the client has read, and is told by Redis when it changes. */
   clientSideCache?: NonNullable<RedisClientOptions['clientSideCache']>;
@@ -38,7 +40,7 @@ const MAX_WAITING = 10_000;
  * ever and by itself.
  */
 export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<Scripts>) {
-  const { url, timeoutMs, log, scripts, clientSideCache } = options;
+  const { url, timeoutMs, log, name, scripts, clientSideCache } = options;
   const client = createClient({
     url,
     scripts,
@@ -55,22 +57,22 @@ export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<
       reconnectStrategy: (retries) => Math.min(1000, 50 * 2 ** retries) * (0.5 + Math.random() / 2),
     },
   });
-  logConnection(client, log);
+  logConnection(client, name, log);
   reconnect(client);
-  failWhenSilent(client, timeoutMs, log);
+  failWhenSilent(client, name, timeoutMs, log);
   return client;
 }
 
 /** Logs each change for the worse once, and not again with each attempt to connect. */
-function logConnection(client: EventEmitter, log: Logger): void {
+function logConnection(client: EventEmitter, name: string, log: Logger): void {
   let logged = '';
   client.on('error', (err) => {
     const reason = err.message || err.code;
-    if (reason !== logged) log.warn(`Redis: ${reason}`);
+    if (reason !== logged) log.warn(`${name}: ${reason}`);
     logged = reason;
   });
   client.on('ready', () => {
-    log.info('Redis: connected');
+    log.info(`${name}: connected`);
     logged = '';
   });
 }
@@ -94,7 +96,7 @@ function reconnect(client: Connection): void {
  * before it will be: the connection is dropped, all that waits for it fails, a new one is made.
  * One timer for each client, and nothing to pay for each command.
  */
-function failWhenSilent(client: Connection, timeoutMs: number, log: Logger): void {
+function failWhenSilent(client: Connection, name: string, timeoutMs: number, log: Logger): void {
   const beat = timeoutMs / 4;
   let askedAt: number | undefined;
   const check = () => {
@@ -113,7 +115,7 @@ function failWhenSilent(client: Connection, timeoutMs: number, log: Logger): voi
       setImmediate(() => {
         if (askedAt !== asked || !client.isReady) return;
         askedAt = undefined;
-        log.warn(`Redis: silent for ${Math.round(performance.now() - asked)} ms`);
+        log.warn(`${name}: silent for ${Math.round(performance.now() - asked)} ms`);
         client.destroy();
         reconnect(client);
       });

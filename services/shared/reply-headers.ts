@@ -52,7 +52,7 @@ function requestIdOf(req: IncomingMessage): string {
 /** A reply that is sent many times, with all its headers made once but for two. */
 export class PreparedReply {
   #body: string;
-  /** Names and values in turn; the values of X-Request-Id and Age come first. */
+  /** Names and values in turn, X-Request-Id and Age first. Node has read them when writeHead returns. */
   #headers: string[];
 
   /** @param headers besides those that every reply carries */

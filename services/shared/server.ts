@@ -20,14 +20,8 @@ export class HttpServer {
   #server: Server;
   #underWay = new Set<ServerResponse>();
   #draining = false;
-  /** The same listener for all replies, rather than one for each. */
-  #forget: (this: ServerResponse) => void;
 
   constructor(listener: RequestListener) {
-    const underWay = this.#underWay;
-    this.#forget = function forget() {
-      underWay.delete(this);
-    };
     this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS });
     this.#server.on('request', (_req, res) => this.#follow(res));
     this.#server.on('request', listener);
@@ -73,7 +67,7 @@ export class HttpServer {
   #follow(res: ServerResponse): void {
     if (this.#draining) closeAfter(res);
     this.#underWay.add(res);
-    res.on('close', this.#forget);
+    res.once('close', () => this.#underWay.delete(res));
   }
 }
 

@@ -13,7 +13,7 @@ const CLOSE_REDIS_MS = 1000;
 
 /** Makes a client of the service's Redis; it is closed when the service ends. */
 export type Connect = <Scripts extends RedisScripts>(
-  options: Pick<RedisOptions<Scripts>, 'scripts' | 'clientSideCache'>,
+  options: Pick<RedisOptions<Scripts>, 'name' | 'scripts' | 'clientSideCache'>,
 ) => ReturnType<typeof createRedis<Scripts>>;
 
 /** What a service is made of. */
@@ -50,7 +50,7 @@ export async function runService<Config extends CommonConfig>(
     clients.push(client);
     return client;
   };
-  const redis = connect({ scripts: sessionScripts });
+  const redis = connect({ name: 'Redis', scripts: sessionScripts });
   const isDraining = () => server.isDraining;
   const server = new HttpServer(createApp({ config, redis, connect, log, isDraining }));
 

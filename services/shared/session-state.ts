@@ -28,7 +28,7 @@ export interface SessionState {
    * The same for a visitor who is known, without `req.session`: all of it is one step in Redis.
    * Resolves to `undefined` where the session is not what it was.
    */
-  countViewOf?(visitor: Visitor, req: Request): Promise<number | undefined>;
+  countViewOf(visitor: Visitor, req: Request): Promise<number | undefined>;
   /** Resolves to the quantity of the item then, or to `undefined` where the cart is full. */
   addToCart(req: Request, item: string, quantity: number): Promise<number | undefined>;
   removeFromCart(req: Request, item: string): Promise<void>;

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { accessSync, constants, mkdirSync } from 'node:fs';
-import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { type Command, Part, type Surroundings } from './part.ts';
 import { ROOT } from './root.ts';
@@ -53,18 +51,9 @@ export class Instance extends Part {
   }
 
   protected override async isServing(): Promise<boolean> {
-    const signal = AbortSignal.timeout(READY_MS);
-    const asking = get({
-      port: this.port,
-      host: '127.0.0.1',
-      path: '/readyz',
-      agent: false,
-      signal,
-    });
     try {
-      const [res] = (await once(asking, 'response')) as [IncomingMessage];
-      res.resume();
-      return res.statusCode === 200;
+      const signal = AbortSignal.timeout(READY_MS);
+      return (await fetch(`http://127.0.0.1:${this.port}/readyz`, { signal })).ok;
     } catch {
       return false;
     }

@@ -1,7 +1,7 @@
 // Runs autocannon for a Job, given as JSON; writes a Load as JSON.
 import autocannon from 'autocannon';
 import { percentile } from './figures.ts';
-import { CONNECTIONS, type Job, type Load, TIMEOUT_SECONDS } from './load.ts';
+import { CONNECTIONS, type Job, type Load, RECONNECT_AFTER, TIMEOUT_SECONDS } from './load.ts';
 
 const { url, seconds, cookies }: Job = JSON.parse(process.argv[2] ?? '');
 const times: number[] = [];
@@ -15,9 +15,7 @@ const run = autocannon(
     duration: seconds,
     timeout: TIMEOUT_SECONDS,
     sampleInt: 100, // it ends with a sample
-    // nginx closes a connection after 1000 requests, and a request that autocannon has sent by then
-    // is lost. This drops one reply in 900 from the count instead.
-    reconnectRate: 900,
+    reconnectRate: RECONNECT_AFTER,
     setupClient: (client) => {
       const cookie = cookies[clients % cookies.length];
       clients += 1;

@@ -34,8 +34,7 @@ export class Runner {
     for (let i = 0; i < VISITORS; i += 1) {
       const visitor = new Visitor(this.#url);
       await this.#ask(visitor);
-      const cookie = [...visitor.cookies].map((pair) => pair.join('=')).join('; ');
-      this.#visitors.set(cookie, visitor);
+      this.#visitors.set(visitor.cookie, visitor);
     }
     await this.#load(seconds);
   }

@@ -46,8 +46,13 @@ export class Visitor {
     this.url = url;
   }
 
+  /** Its cookies as a request carries them; empty where there are none. */
+  get cookie(): string {
+    return [...this.cookies].map((pair) => pair.join('=')).join('; ');
+  }
+
   async send(path = '/', sending: Sending = {}): Promise<Reply> {
-    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    const { cookie } = this;
     const headers = { ...(cookie && { cookie }), ...sending.headers };
     const reply = await send(this.url + path, { ...sending, headers });
     for (const line of reply.headers['set-cookie'] ?? []) {

@@ -22,7 +22,7 @@ describe('GuardedRedisStore', () => {
     alone = await RedisAlone.start();
     const quiet = pino({ level: 'silent' });
     const scripts = sessionScripts;
-    redis = createRedis({ url: alone.url, timeoutMs: 1000, log: quiet, scripts });
+    redis = createRedis({ url: alone.url, timeoutMs: 1000, log: quiet, name: 'Redis', scripts });
     await eventually(() => redis.ping());
   });
   afterAll(async () => {

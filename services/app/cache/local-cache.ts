@@ -34,7 +34,11 @@ export class LocalCache {
   constructor(connect: Connect, keeps: boolean) {
     this.#keeps = keeps;
     const tracking = new BasicClientSideCache({ maxEntries: 1, recordStats: false });
-    this.redis = connect({ scripts: cacheScripts, clientSideCache: tracking });
+    this.redis = connect({
+      name: 'Redis (cache)',
+      scripts: cacheScripts,
+      clientSideCache: tracking,
+    });
     tracking.on('invalidate', (key?: string | Buffer) => this.#changed(key?.toString()));
     // Without a connection changes are missed, and with a new one Redis knows nothing of what was read.
     for (const event of ['error', 'ready', 'end']) this.redis.on(event, () => this.#changed());

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { preferredType, sendText } from '../../shared/preferred-type.ts';
+import { preferredType } from '../../shared/preferred-type.ts';
 import { sendProblem } from '../../shared/problem.ts';
 import { PreparedReply } from '../../shared/reply-headers.ts';
 import type { Cache, Found, Source } from '../cache/cache.ts';
@@ -78,7 +78,7 @@ function show(req: Request, res: Response, found: Found): void {
   const { data, madeBy, madeAt, load } = found.entry;
   res.vary('Accept').set({ ...headersOf(found), Age: String(ageOf(found.entry)) });
   if (data === null) sendNotFound(res);
-  else if (typeFor(req) === 'text') sendText(res, textOf(found));
+  else if (typeFor(req) === 'text') res.type('text').send(textOf(found));
   else {
     const cached = !isNew(found);
     res.json({ data, cached, madeBy, madeAt: new Date(madeAt).toISOString(), load });

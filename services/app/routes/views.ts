@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
 import type { KnownVisitors } from '../../shared/known-visitors.ts';
-import { preferredType, sendText } from '../../shared/preferred-type.ts';
+import { preferredType } from '../../shared/preferred-type.ts';
 import type { SessionState } from '../../shared/session-state.ts';
 
 /** What a visitor sees of the shared state. */
@@ -21,8 +21,8 @@ export function countAgain(
   instance: string,
 ): RequestHandler {
   return async (req, res, next) => {
-    const visitor = state.countViewOf && (await visitors.find(req));
-    const views = visitor && (await state.countViewOf?.(visitor, req));
+    const visitor = await visitors.find(req);
+    const views = visitor && (await state.countViewOf(visitor, req));
     if (visitor && views !== undefined) show(req, res, instance, visitor.id, views);
     else next();
   };
@@ -41,7 +41,8 @@ function show(req: Request, res: Response, instance: string, id: string, views: 
   res.setHeader('Vary', 'Accept');
   const kind = typeFor(req);
   if (kind === 'text') {
-    sendText(res, `Views: ${views}`);
+    res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+    res.end(`Views: ${views}`); // not by res.send, which would look for what the client has already
     return;
   }
   const session = createHash('sha256').update(id).digest('hex').slice(0, 8);

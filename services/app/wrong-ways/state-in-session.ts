@@ -30,6 +30,10 @@ export const stateInSession: SessionState = {
     await save(req);
     return views;
   },
+  /** Without the session there is nothing to count in. */
+  async countViewOf() {
+    return undefined;
+  },
   async addToCart(req, item, quantity) {
     const cart = new Map(Object.entries(req.session.cart ?? {}));
     const total = (cart.get(item) ?? 0) + quantity;
@@ -56,10 +60,10 @@ export const stateInSession: SessionState = {
 
 /** COUNTER=session: only the views are counted in the wrong way. */
 export function viewsInSession(state: SessionState): SessionState {
-  const { countViewOf: _, ...others } = state;
   return {
-    ...others,
+    ...state,
     countView: stateInSession.countView,
+    countViewOf: stateInSession.countViewOf,
     read: async (req) => ({ ...(await state.read(req)), views: req.session.views ?? 0 }),
   };
 }

@@ -2,9 +2,7 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import autocannon from 'autocannon';
 import { Visitor } from '../../support/http.ts';
-
-/** nginx closes a connection after 1000 requests, and autocannon would send one more. */
-const RECONNECT_AFTER = 900;
+import { RECONNECT_AFTER } from '../load.ts';
 
 /** A request of a load: always a GET. */
 export interface Ask {
@@ -18,7 +16,7 @@ export async function newVisitors(url: string, count: number): Promise<string[]>
     Array.from({ length: count }, async () => {
       const visitor = new Visitor(url);
       await visitor.view();
-      return [...visitor.cookies].map((pair) => pair.join('=')).join('; ');
+      return visitor.cookie;
     }),
   );
 }

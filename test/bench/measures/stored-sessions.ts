@@ -1,4 +1,5 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { sign } from 'cookie-signature';
 import type { RedisClientType } from 'redis';
 import { keysOf } from '../../../services/shared/session-keys.ts';
 
@@ -47,6 +48,5 @@ export async function copySession(
 
 /** The cookie of a session, signed as express-session signs it. */
 export function signedCookie(id: string, secret: string): string {
-  const signature = createHmac('sha256', secret).update(id).digest('base64').replace(/=+$/, '');
-  return `connect.sid=${encodeURIComponent(`s:${id}.${signature}`)}`;
+  return `connect.sid=${encodeURIComponent(`s:${sign(id, secret)}`)}`;
 }
