@@ -90,38 +90,43 @@ function reconnect(client: Connection): void {
   client.connect().catch(() => {});
 }
 
+/** After how many beats without an answer Redis counts as silent. */
+const MAX_SILENT_BEATS = 3;
+
 /**
  * Gives every command a deadline, also one that was sent to a Redis that hangs (node-redis has no
  * such deadline). Redis answers in order, so a PING that is not answered in time means that nothing
  * before it will be: the connection is dropped, all that waits for it fails, a new one is made.
- * One timer for each client, and nothing to pay for each command.
+ * One timer for each client, and nothing to pay for each command. It counts beats, not time: where
+ * the whole machine stood still, Redis did too, and has not been silent.
  */
 function failWhenSilent(client: Connection, name: string, timeoutMs: number, log: Logger): void {
-  const beat = timeoutMs / 4;
-  let askedAt: number | undefined;
-  const check = () => {
-    if (!client.isReady) {
-      askedAt = undefined;
-    } else if (askedAt === undefined) {
-      const asked = performance.now();
-      const answered = () => {
-        if (askedAt === asked) askedAt = undefined;
-      };
-      askedAt = asked;
-      client.ping().then(answered, answered);
-    } else if (performance.now() - askedAt > 2.5 * beat) {
+  const beatMs = timeoutMs / (MAX_SILENT_BEATS + 1); // a command may come just after the PING
+  let question: { beats: number } | undefined;
+  const ask = () => {
+    const asked = { beats: 0 };
+    const answered = () => {
+      if (question === asked) question = undefined;
+    };
+    question = asked;
+    client.ping().then(answered, answered);
+  };
+  const dropIfUnanswered = (asked: typeof question) => {
+    if (question !== asked || !client.isReady) return;
+    question = undefined;
+    log.warn(`${name}: silent for ${MAX_SILENT_BEATS * beatMs} ms`);
+    client.destroy();
+    reconnect(client);
+  };
+  const beat = () => {
+    if (!client.isReady) question = undefined;
+    else if (!question) ask();
+    else if (++question.beats === MAX_SILENT_BEATS) {
       // A reply may have come while this process was busy: let it be read first.
-      const asked = askedAt;
-      setImmediate(() => {
-        if (askedAt !== asked || !client.isReady) return;
-        askedAt = undefined;
-        log.warn(`${name}: silent for ${Math.round(performance.now() - asked)} ms`);
-        client.destroy();
-        reconnect(client);
-      });
+      setImmediate(dropIfUnanswered, question);
     }
   };
-  setInterval(check, beat).unref();
+  setInterval(beat, beatMs).unref();
 }
 
 /** Closes the client once its last replies are there, or after `timeoutMs` at the latest. */

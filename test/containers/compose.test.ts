@@ -4,7 +4,7 @@ import {
   type StartedDockerComposeEnvironment,
   Wait,
 } from 'testcontainers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ROOT } from '../../services/stack/root.ts';
 import { docker, dockerMissing } from '../support/docker.ts';
 import { eventually } from '../support/eventually.ts';
@@ -48,6 +48,10 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   }, UP_MS);
   afterAll(async () => {
     await environment?.down({ removeVolumes: true, timeout: 10_000 });
+  });
+
+  beforeEach(({ onTestFailed }) => {
+    onTestFailed(() => console.error(compose('logs', '--timestamps', 'app', 'greeter', 'redis')));
   });
 
   it('should run 3 instances where nothing is said', async () => {
