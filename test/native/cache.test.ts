@@ -83,12 +83,12 @@ describe('the cache of three instances', () => {
     }
   });
 
-  it('should say where a reply was found', async () => {
+  it.each(['text/plain', 'application/json'])('should say where %s was found', async (accept) => {
     await using stack = await stackWith();
     const [first, second] = stack.instances.map(({ port }) => `http://127.0.0.1:${port}/data`);
     const seen: unknown[] = [];
     for (const url of [first, second, second]) {
-      const { headers } = await send(url ?? '');
+      const { headers } = await send(url ?? '', { headers: { accept } });
       seen.push([headers['x-cache'], headers['cache-status']]);
     }
     expect(seen).toEqual([

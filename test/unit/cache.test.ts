@@ -82,10 +82,8 @@ describe('Cache, on three instances with one Redis', () => {
       log,
       ...options,
     });
-    return { cache, local, get: (name = 'data', signal = PATIENT) => lookUp(cache, name, signal) };
+    return { cache, local, get: (name = 'data', signal = PATIENT) => cache.get(name, signal) };
   }
-  const lookUp = async (cache: Cache, name: string, signal: AbortSignal): Promise<Found> =>
-    cache.peek(name) ?? (await cache.get(name, signal));
   const three = (options: Partial<CacheOptions> = {}) =>
     Promise.all([newCache(options), newCache(options), newCache(options)]);
   const atOnce = (instances: { get(): Promise<Found> }[], times: number) =>

@@ -116,6 +116,8 @@ export class Cache {
   async get(name: string, signal: AbortSignal): Promise<Found> {
     const { local, enabled } = this.#options;
     if (!enabled) return this.#collapse(name, signal, (ending) => this.#bypass(name, ending));
+    const kept = this.peek(name);
+    if (kept) return kept;
     try {
       const dated = await local.read(name);
       if (dated) return this.#use(name, dated, 'redis');
