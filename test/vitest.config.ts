@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-const FAULTS = 'test/native/faults.test.ts';
+/** Each has the machine for itself, after the others: they measure how long replies take under load. */
+const ALONE = ['test/native/faults.test.ts', 'test/loadtest/scripts.test.ts'];
 
 export default defineConfig({
   test: {
@@ -14,12 +15,11 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'proofs', include: ['test/**/*.test.ts'], exclude: [FAULTS] },
+        test: { name: 'proofs', include: ['test/**/*.test.ts'], exclude: ALONE },
       },
       {
         extends: true,
-        // After the others and alone: it measures how long replies take under load.
-        test: { name: 'faults', include: [FAULTS], sequence: { groupOrder: 1 } },
+        test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
       },
     ],
   },

@@ -1,0 +1,83 @@
+// npm run loadtest -- NAME: runs a load test with k6, or with what stands in for it here.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const FOLDER = import.meta.dirname;
+const RESULTS = join(FOLDER, 'results');
+const IMAGE = process.env.K6_IMAGE || 'grafana/k6:latest';
+
+const names = readdirSync(FOLDER)
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts') && file !== 'run.ts')
+  .map((file) => file.slice(0, -'.ts'.length));
+
+const USAGE = `Usage: npm run loadtest -- NAME [-e NAME=VALUE] [any option of "k6 run"]
+  names: ${names.join(', ')}
+  --with k6|image|runner   instead of the first of them that is there
+  -e BASE_URL=http://localhost:8080, and what the head of each script names`;
+
+/** How a load test can be run. */
+interface Way {
+  isThere(): boolean;
+  what: string;
+  command(script: string, options: string[]): string[];
+}
+
+const WAYS: Record<string, Way> = {
+  k6: {
+    isThere: () => succeeds('k6', 'version'),
+    what: 'k6',
+    command: (script, options) => ['k6', 'run', ...options, join(FOLDER, script)],
+  },
+  image: {
+    isThere: () => succeeds('docker', 'image', 'inspect', IMAGE),
+    what: `the image ${IMAGE}`,
+    command: (script, options) => [
+      ...['docker', 'run', '--rm', '--init', '--network', 'host'],
+      ...['--user', `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`],
+      ...['--volume', `${FOLDER}:${FOLDER}`, '--workdir', FOLDER],
+      ...Object.keys(process.env).flatMap((name) =>
+        name.startsWith('K6_') ? ['--env', name] : [],
+      ),
+      ...[IMAGE, 'run', ...options, join(FOLDER, script)],
+    ],
+  },
+  runner: {
+    isThere: () => true,
+    what: "the project's own runner, for want of k6 and its image",
+    command: (script, options) => [
+      ...[process.execPath, join(FOLDER, 'runner/main.ts'), 'run'],
+      ...[...options, join(FOLDER, script)],
+    ],
+  },
+};
+
+const words = process.argv.slice(2);
+const at = words.indexOf('--with');
+const [, wanted] = at < 0 ? [] : words.splice(at, 2);
+const [name = '', ...options] = words;
+const way = WAYS[wanted ?? Object.keys(WAYS).find((one) => WAYS[one]?.isThere()) ?? ''];
+if (!names.includes(name) || !way) {
+  console.error(USAGE);
+  process.exit(name === '--list' || name === '' ? 0 : 1);
+}
+console.error(`${name}, by ${way.what}`);
+mkdirSync(RESULTS, { recursive: true });
+const [command = '', ...args] = way.command(`${name}.ts`, [...settings(options)]);
+const child = spawn(command, args, { stdio: 'inherit' });
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+child.once('exit', (code, signal) => process.exit(code ?? (signal ? 105 : 1)));
+
+/** The results go to one folder; an earlier one is named as seen from here, not from the script. */
+function* settings(given: string[]): Generator<string> {
+  yield* ['-e', `RESULTS=${RESULTS}`];
+  for (const option of given) {
+    yield option.startsWith('BEFORE=')
+      ? `BEFORE=${resolve(option.slice('BEFORE='.length))}`
+      : option;
+  }
+}
+
+function succeeds(command: string, ...args: string[]): boolean {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+}

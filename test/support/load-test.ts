@@ -1,0 +1,41 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Run } from '../../loadtest/lib/report.ts';
+import { ROOT } from '../../services/stack/root.ts';
+import { type Ended, Running } from './processes.ts';
+
+/** What a load test came to. */
+export interface LoadTest extends Ended {
+  /** Its HTML file. */
+  html: string;
+  /** Its JSON file. */
+  run: Run;
+}
+
+/**
+ * `npm run loadtest -- NAME`, without npm in between, and by the project's own runner, whatever
+ * else is there.
+ *
+ * @param settings what is said with `-e`
+ * @param during runs meanwhile
+ */
+export async function loadTest(
+  name: string,
+  settings: Record<string, string>,
+  during?: () => Promise<void>,
+): Promise<LoadTest> {
+  const folder = mkdtempSync(join(tmpdir(), 'shared-state-load-'));
+  try {
+    const all = Object.entries({ ...settings, RESULTS: folder });
+    const words = all.flatMap(([key, value]) => ['-e', `${key}=${value}`]);
+    const launcher = join(ROOT, 'loadtest/run.ts');
+    const args = [launcher, name, '--with', 'runner', ...words];
+    await using running = new Running(process.execPath, args);
+    const [ended] = await Promise.all([running.ended, during?.()]);
+    const read = (kind: string) => readFileSync(join(folder, `${name}.${kind}`), 'utf8');
+    return { ...ended, html: read('html'), run: JSON.parse(read('json')) };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
