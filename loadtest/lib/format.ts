@@ -1,4 +1,38 @@
-export const duration = (ms: number) => `${ms.toFixed(2)}ms`;
-export const count = (n: number) => String(Math.round(n * 100) / 100);
-export const percent = (rate: number) => `${(100 * rate).toFixed(2)}%`;
-export const bytes = (n: number) => `${n} B`;
+// Figures as a reader wants them.
+
+/** Rounds to so many significant digits, without an exponent. */
+function significant(n: number, digits: number): string {
+  if (n === 0) return '0';
+  const places = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(n))));
+  return String(Number(n.toFixed(Math.min(places, 20))));
+}
+
+/** A time in milliseconds: `456µs`, `1.23ms`, `2.1s`, `1m3s`. */
+export function duration(ms: number): string {
+  if (ms === 0) return '0s';
+  if (Math.abs(ms) < 1) return `${significant(ms * 1000, 3)}µs`;
+  if (Math.abs(ms) < 1000) return `${significant(ms, 3)}ms`;
+  if (Math.abs(ms) < 60_000) return `${significant(ms / 1000, 3)}s`;
+  const s = Math.round(ms / 1000);
+  return `${Math.floor(s / 60)}m${s % 60}s`;
+}
+
+/** A number: whole as it is, or with two digits behind the point at the most. */
+export function count(n: number): string {
+  return String(Number(n.toFixed(2)));
+}
+
+/** A part of one: `99.95%`. Only what is all is 100%, and only what is nothing 0%. */
+export function percent(rate: number): string {
+  const rounded = (100 * rate).toFixed(2);
+  if (rate < 1 && rounded === '100.00') return '99.99%';
+  if (rate > 0 && rounded === '0.00') return '0.01%';
+  return `${rounded}%`;
+}
+
+/** An amount of data: `512 B`, `1.2 kB`, `3.4 MB`. */
+export function bytes(n: number): string {
+  if (n < 1000) return `${significant(n, 3)} B`;
+  if (n < 1_000_000) return `${significant(n / 1000, 3)} kB`;
+  return `${significant(n / 1_000_000, 3)} MB`;
+}
