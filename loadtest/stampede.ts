@@ -1,7 +1,7 @@
 // Proves that the origin is asked once where many want what has just expired.
 //   -e RATE=50      requests a second for the same key
 //   -e DURATION=10s
-//   -e VUS=50       the most requests at a time
+//   -e VUS=20       the most requests at a time
 import { check, sleep } from 'k6';
 import { Counter, Trend } from 'k6/metrics';
 import { forgetData, getData } from './lib/data.ts';
@@ -26,7 +26,7 @@ export const options = {
       exec: 'arrive',
       rate: RATE,
       duration: `${DURATION}s`,
-      preAllocatedVUs: wholeNumber('VUS', 50),
+      preAllocatedVUs: wholeNumber('VUS', 20),
     },
     expiry: { executor: 'constant-vus', exec: 'expire', vus: 1, duration: `${DURATION}s` },
   },

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -15,9 +15,10 @@ import { newName, npmStart, ready } from './support/npm.ts';
 import type { Running } from './support/processes.ts';
 
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const LOADTEST = readFileSync(join(ROOT, 'docs/loadtest.md'), 'utf8');
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 
-/** A block of commands that README.md says are run, with what it says they print. */
+/** A block of commands that a document says are run, with what it says they print. */
 interface Example {
   env: NodeJS.ProcessEnv;
   commands: string;
@@ -47,11 +48,11 @@ function tableOf(text: string, heading: string): string[][] {
     );
 }
 
-describe('README.md', () => {
+describe('README.md and docs/loadtest.md', () => {
   const folder = mkdtempSync(join(tmpdir(), 'shared-state-readme-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  const examples = examplesOf(README);
+  const examples = examplesOf(README + LOADTEST);
   const settings = [...new Set(examples.map(({ env }) => JSON.stringify(env)))];
 
   it('should have examples to run', () => {
@@ -76,10 +77,12 @@ describe('README.md', () => {
       const here = commands
         .replaceAll('localhost:8080', new URL(url).host)
         .replaceAll('npm run stack --', `npm run --silent --prefix ${ROOT} stack -- --name ${name}`)
+        .replaceAll('npm run loadtest --', `npm run --silent --prefix ${ROOT} loadtest --`)
         .replaceAll(/^.*npm start.*$/gm, ''); // it runs already
       const { stdout, stderr, status } = spawnSync('bash', ['-e', '-c', here], {
         cwd: folder,
         encoding: 'utf8',
+        env: { ...process.env, BASE_URL: url },
       });
       expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
       return stdout;
@@ -124,8 +127,25 @@ describe('README.md', () => {
     expect(documented.sort()).toEqual([...new Set(routes)].sort());
   });
 
+  it('should have every load test in its table, with its settings', () => {
+    const folder = join(ROOT, 'loadtest');
+    const files = readdirSync(folder).filter((file) => /^[a-z]+\.ts$/.test(file));
+    const settingsOf = (file: string) =>
+      [...readFileSync(join(folder, file), 'utf8').matchAll(/^\/\/ {3}-e (\w+=\w+)/gm)].map(
+        ([, setting]) => `\`${setting}\``,
+      );
+    const scripts = files.filter((file) => file !== 'run.ts');
+    const rows = tableOf(LOADTEST, 'script').map(([link, , settings]) => [link, settings]);
+    expect(rows.sort()).toEqual(
+      scripts.map((file) => [
+        `[${file.slice(0, -3)}](../loadtest/${file})`,
+        settingsOf(file).join(', '),
+      ]),
+    );
+  });
+
   it('should name no npm script that is not there', () => {
-    for (const [, script = ''] of README.matchAll(/npm run ([\w:-]+)/g)) {
+    for (const [, script = ''] of (README + LOADTEST).matchAll(/npm run ([\w:-]+)/g)) {
       expect(scripts, script).toHaveProperty([script]);
     }
   });

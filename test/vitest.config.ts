@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 /** Each has the machine for itself, after the others: they measure how long replies take under load. */
-const ALONE = ['test/native/faults.test.ts', 'test/loadtest/scripts.test.ts'];
+const ALONE = [
+  'test/native/faults.test.ts',
+  'test/loadtest/scripts.test.ts',
+  'test/containers/loadtest.test.ts',
+];
 
 export default defineConfig({
   test: {

@@ -17,6 +17,9 @@ export interface Run {
 const PARTS_OF_A_REQUEST =
   /^http_req_(blocked|connecting|tls_handshaking|sending|waiting|receiving)/;
 
+/** A change of less than that part is nobody's merit. */
+const NOISE = 0.05;
+
 const STYLE = `
   :root { color-scheme: light dark; --line: #8884; --good: #0a7a33; --bad: #c4162a; --bar: #4a7fd4; }
   @media (prefers-color-scheme: dark) { :root { --good: #4cc27a; --bad: #ff7b86; --bar: #7aa7ee; } }
@@ -64,8 +67,8 @@ export function report(run: Run, before?: Run): string {
 <p>${escaped(run.title)}. ${escaped(run.at.slice(0, 16).replace('T', ' '))} UTC, ${duration(run.data.state.testRunDurationMs)}.</p>
 ${verdict}
 ${keyFigures(run)}
-${before ? beforeAndAfter(run, before) : ''}
 ${thresholds(run.data)}
+${before ? beforeAndAfter(run, before) : ''}
 ${instances(run)}
 ${latencies(run.data)}
 ${checks(run.data.root_group)}
@@ -136,6 +139,7 @@ function change({ value, better }: Figure, then: Figure | undefined): string {
   const part = value / then.value - 1;
   const text = `${part > 0 ? '+' : '−'}${Math.abs(100 * part).toFixed(1)}%`;
   if (better === 'neither') return `<td>${text}</td>`;
+  if (Math.abs(part) < NOISE) return `<td>${text}</td>`;
   const isBetter = part > 0 === (better === 'more');
   return `<td class="${isBetter ? 'good' : 'bad'}">${text} ${isBetter ? 'better' : 'worse'}</td>`;
 }
