@@ -11,8 +11,8 @@ export interface Field {
   isOver(): boolean;
   /** Runs one iteration; ends when it has ended or was interrupted. */
   iterate(user: VirtualUser): Promise<void>;
-  /** Notes an iteration for which no VU was free. */
-  drop(): void;
+  /** Notes iterations for which no VU was free, or no time was left. */
+  drop(count: number): void;
 }
 
 type Of<Name extends Scenario['executor']> = Extract<Scenario, { executor: Name }>;
@@ -25,10 +25,16 @@ export async function execute(scenario: Scenario, field: Field): Promise<void> {
   switch (scenario.executor) {
     case 'shared-iterations': {
       let left = scenario.iterations;
-      return loop(field, () => left-- > 0);
+      await loop(field, () => left > 0 && left-- > 0);
+      if (left > 0) field.drop(left);
+      return;
     }
-    case 'per-vu-iterations':
-      return loop(field, (made) => made < scenario.iterations);
+    case 'per-vu-iterations': {
+      let left = scenario.iterations * field.users.length;
+      await loop(field, (made) => made < scenario.iterations && left-- > 0);
+      if (left > 0) field.drop(left);
+      return;
+    }
     case 'constant-vus':
       return loop(field, () => true);
     case 'ramping-vus':
@@ -101,7 +107,7 @@ async function arrive(field: Field, length: number, dueBy: (ms: number) => numbe
     for (const due = dueBy(now); started < due; started += 1) {
       const user = idle.shift();
       if (!user) {
-        field.drop();
+        field.drop(1);
         continue;
       }
       const iteration = field.iterate(user).then(() => {

@@ -26,6 +26,10 @@ const ERROR_CODES: Record<string, number> = {
   EPIPE: 1220,
 };
 const OTHER_ERROR = 1000;
+/** For a status from 400 on, the code is so much more. */
+const STATUS_ERROR = 1000;
+
+const USER_AGENT = { 'User-Agent': 'shared-state-loadtest' };
 
 /** What a VU sends its requests with: connections of its own, and a cookie jar. */
 export class HttpClient {
@@ -87,12 +91,13 @@ export class HttpClient {
       const { protocol } = new URL(url);
       if (protocol !== 'http:' && protocol !== 'https:') throw new Error(`not HTTP: ${url}`);
       const jar = await this.#jar.getCookieString(url);
+      const length = body === null ? {} : { 'Content-Length': Buffer.byteLength(body) };
       const own = Object.entries(headers).find(([name]) => name.toLowerCase() === 'cookie')?.[1];
       const cookie = [jar, own].filter(Boolean).join('; ');
       req = (protocol === 'https:' ? https : http).request(url, {
         method,
         agent: this.#agents[protocol],
-        headers: { 'User-Agent': 'shared-state-loadtest', ...headers, ...(cookie && { cookie }) },
+        headers: { ...USER_AGENT, ...length, ...headers, ...(cookie && { cookie }) },
         signal,
       });
       const counted = countBytes(req, bytes);
@@ -151,15 +156,16 @@ function replyOf(url: string, res: IncomingMessage, body: string, timings: Timin
     name.replace(/(^|-)[a-z]/g, (first) => first.toUpperCase()),
     values.join(', '),
   ]);
+  const { statusCode: status = 0 } = res;
   return {
-    status: res.statusCode ?? 0,
-    status_text: `${res.statusCode} ${res.statusMessage}`,
+    status,
+    status_text: `${status} ${res.statusMessage}`,
     proto: `HTTP/${res.httpVersion}`,
     url,
     headers: Object.fromEntries(headers),
     body,
     error: '',
-    error_code: 0,
+    error_code: status >= 400 ? STATUS_ERROR + status : 0,
     timings,
   };
 }

@@ -62,12 +62,12 @@ async function main(words: string[]): Promise<number> {
   const run = await Run.prepare({
     file,
     env: { ...(process.env as Record<string, string>), ...pairs(values.env) },
-    shortcuts: {
+    overrides: {
       vus: wholeNumber('--vus', values.vus),
       duration: values.duration,
       iterations: wholeNumber('--iterations', values.iterations),
+      summaryTrendStats: values['summary-trend-stats']?.split(','),
     },
-    summaryTrendStats: values['summary-trend-stats']?.split(','),
     output,
     log,
   });

@@ -83,6 +83,10 @@ const threshold = z.strictObject({
   delayAbortEval: duration.default(0),
 });
 
+const trendStat = z.string().refine((text) => /^(avg|min|med|max|count|p\([\d.]+\))$/.test(text), {
+  error: ({ input }) => `${input} is no figure of a trend`,
+});
+
 const options = z.strictObject({
   scenarios: z.record(z.string(), scenario).optional(),
   vus: count.optional(),
@@ -97,7 +101,7 @@ const options = z.strictObject({
       ),
     )
     .default({}),
-  summaryTrendStats: z.array(z.string()).default(['avg', 'min', 'med', 'max', 'p(90)', 'p(95)']),
+  summaryTrendStats: z.array(trendStat).default(['avg', 'min', 'med', 'max', 'p(90)', 'p(95)']),
   noCookiesReset: z.boolean().default(false),
   setupTimeout: duration.default(60_000),
   teardownTimeout: duration.default(60_000),
@@ -106,22 +110,26 @@ const options = z.strictObject({
 /** What a script's options and the command line come to. */
 export type Options = z.infer<typeof options> & { scenarios: Record<string, Scenario> };
 
-/** What of the command line stands for the script's own scenarios. */
-export interface Shortcuts {
+/** What the command line says; any of the first three replaces the script's own scenarios. */
+export interface Overrides {
   vus?: number | undefined;
   duration?: string | undefined;
   iterations?: number | undefined;
+  summaryTrendStats?: string[] | undefined;
 }
 
 /**
- * Reads the options that a script exports. Those of the command line replace its scenarios.
+ * Reads the options that a script exports.
  *
  * @throws {Refusal} that names each option that is wrong or not supported
  */
-export function readOptions(exported: unknown, shortcuts: Shortcuts): Options {
-  const given = Object.entries(shortcuts).filter(([, value]) => value !== undefined);
+export function readOptions(exported: unknown, overrides: Overrides): Options {
+  const { summaryTrendStats: _, ...shortcuts } = overrides;
   const own = { ...(exported as object) } as Record<string, unknown>;
-  if (given.length > 0) for (const name of ['scenarios', 'stages']) delete own[name];
+  if (Object.values(shortcuts).some((value) => value !== undefined)) {
+    for (const name of ['scenarios', 'stages']) delete own[name];
+  }
+  const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
   const { data, error } = options.safeParse({ ...own, ...Object.fromEntries(given) });
   if (error) {
     const lines = error.issues.map(

@@ -12,9 +12,9 @@ import {
   lengthOf,
   mostVUs,
   type Options,
+  type Overrides,
   readOptions,
   type Scenario,
-  type Shortcuts,
 } from './options.ts';
 import type { JsonOutput } from './output.ts';
 import { readProgram, readThread } from './program.ts';
@@ -30,8 +30,7 @@ export interface RunRequest {
   file: string;
   /** `__ENV`. */
   env: Record<string, string>;
-  shortcuts: Shortcuts;
-  summaryTrendStats?: string[] | undefined;
+  overrides: Overrides;
   output?: JsonOutput | undefined;
   /** Says what happens; `fromScript` where the script says it. */
   log(level: string, text: string, fromScript?: boolean): void;
@@ -93,7 +92,7 @@ export class Run implements Listener {
     if (!declarations) throw new Refusal(this.#ending?.reason ?? '', this.#ending?.exitCode);
     const { options, functions, metrics } = declarations;
     this.#functions = functions;
-    this.#options = readOptions(options, this.#request.shortcuts);
+    this.#options = readOptions(options, this.#request.overrides);
     for (const declared of metrics) this.#metrics.declare(declared);
     this.#thresholds = readThresholds(this.#options, this.#metrics);
     for (const [name, { exec }] of Object.entries(this.#options.scenarios)) {
@@ -166,7 +165,7 @@ export class Run implements Listener {
 
   /** What `handleSummary` is given. */
   summary(): Summary {
-    const stats = this.#request.summaryTrendStats ?? this.#options.summaryTrendStats;
+    const stats = this.#options.summaryTrendStats;
     const seconds = this.elapsed / 1000;
     const metrics: Summary['metrics'] = {};
     for (const { name, type, contains, sink } of this.#metrics.all()) {
@@ -208,11 +207,12 @@ export class Run implements Listener {
     if (error) this.#request.log('warning', `Request Failed error="${method} ${url}: ${error}"`);
     const tags: Tags = {
       ...scenarioTags,
-      ...{ method, url, name: url, proto, status: String(status) },
+      ...{ method, name: url, proto, status: String(status) },
       expected_response: String(isExpected),
       ...(error_code > 0 && { error_code: String(error_code) }),
       ...request.tags,
     };
+    tags.url = tags.name ?? url; // a name stands for many addresses
     const at = Date.now();
     const add = (name: string, value: number) => this.#metrics.add(name, value, tags, at);
     add('http_reqs', 1);
@@ -269,7 +269,7 @@ export class Run implements Listener {
       users,
       elapsed,
       isOver: () => signal.aborted || elapsed() >= length,
-      drop: () => this.#metrics.add('dropped_iterations', 1, tags),
+      drop: (count) => this.#metrics.add('dropped_iterations', count, tags),
       iterate: (user) => {
         const about = { scenario: name, scenarioStart, iterationInTest: iterationInTest++ };
         return this.#iterate(user, scenario.exec, about, tags);
@@ -300,7 +300,8 @@ export class Run implements Listener {
       this.#mostActive = this.counts.active;
       this.#countUsers(); // a short run has no other sample of it
     }
-    const outcome = await user.call({ name, args: this.#args(), iteration });
+    const iterationOfVu = user.iterationsMade++;
+    const outcome = await user.call({ name, args: this.#args(), iteration, iterationOfVu });
     this.counts.active -= 1;
     if (!this.#options.noCookiesReset) user.forgetCookies();
     if (!outcome) {

@@ -45,7 +45,8 @@ export class VirtualUser {
   #isBusy = false;
   /** What its samples carry now. */
   tags: Tags = {};
-  /** How many iterations it has begun, by scenario. */
+  iterationsMade = 0;
+  /** The same by scenario. */
   readonly iterations = new Map<string, number>();
 
   constructor(id: number, program: Program, listener: Listener) {

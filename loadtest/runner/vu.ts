@@ -43,7 +43,8 @@ function host(operation: Operation, text: string): string {
   return receiveMessageOnPort(port)?.message ?? '';
 }
 
-const context = vm.createContext();
+// With a global object of its own, and not one of this realm behind it.
+const context = vm.createContext(vm.constants.DONT_CONTEXTIFY);
 const run = (text: string, filename: string) =>
   new vm.Script(text, { filename }).runInContext(context, { displayErrors: false });
 // Made inside the context: a function of this realm would lead to Node's globals.

@@ -1,0 +1,199 @@
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { ROOT } from '../../services/stack/root.ts';
+import { Running } from './processes.ts';
+
+const MAIN = join(ROOT, 'loadtest/runner/main.ts');
+/** No script of a test takes that long. */
+const TIMEOUT_MS = 30_000;
+/** A script that ends with it prints exact figures. */
+const FIGURES = 'export const handleSummary = (data) => ({ stdout: JSON.stringify(data) });';
+
+/** What of a summary the tests look at. */
+export interface Summary {
+  metrics: Record<string, SummaryMetric>;
+  root_group: SummaryGroup;
+  state: { testRunDurationMs: number };
+}
+
+export interface SummaryMetric {
+  values: Record<string, number>;
+  thresholds?: Record<string, { ok: boolean }>;
+}
+
+export interface SummaryGroup {
+  name: string;
+  path: string;
+  groups: SummaryGroup[];
+  checks: { name: string; passes: number; fails: number }[];
+}
+
+/** A line of `-o json=FILE`. */
+export interface OutputLine {
+  type: string;
+  metric: string;
+  data: { time: string; value: number; tags: Record<string, string>; type?: string };
+}
+
+export interface RunOptions {
+  args?: string[];
+  env?: NodeJS.ProcessEnv;
+  /** Texts to stand beside the script, by their names. */
+  files?: Record<string, string>;
+  /** Where the script's requests go: it finds the address in `__ENV.URL`. */
+  server?: Target;
+  /** Leaves the script its own summary. */
+  ownSummary?: boolean;
+  /** Asks for `-o json=FILE`. */
+  lines?: boolean;
+  /** Sends a signal once the promise resolves. */
+  signal?: { name: NodeJS.Signals; when: Promise<unknown> };
+}
+
+/** How a run ended. */
+export interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+  ms: number;
+  lines: OutputLine[];
+  summary: Summary;
+  /** What the run left in its folder, by name. */
+  written: Record<string, string>;
+}
+
+/** Runs a script of k6 with the project's runner, in a folder that is gone afterwards. */
+export async function runScript(source: string, options: RunOptions = {}): Promise<Outcome> {
+  const { args = [], env, files = {}, server, ownSummary, lines, signal } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'load-runner-'));
+  const script = ownSummary ? source : `${source}\n${FIGURES}\n`;
+  const given = { 'script.ts': script, ...files };
+  for (const [name, content] of Object.entries(given)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
+  const words = [...args, ...(server ? ['-e', `URL=${server.url}`] : [])];
+  if (lines) words.push('-o', 'json=lines.json');
+  const from = performance.now();
+  try {
+    await using running = new Running(
+      process.execPath,
+      [MAIN, 'run', ...words, 'script.ts'],
+      env,
+      folder,
+    );
+    const timer = setTimeout(() => running.child.kill('SIGKILL'), TIMEOUT_MS);
+    signal?.when.then(
+      () => running.child.kill(signal.name),
+      () => running.child.kill('SIGKILL'),
+    );
+    const { code, stdout, stderr } = await running.ended;
+    clearTimeout(timer);
+    const ms = performance.now() - from;
+    const written = readFiles(folder, Object.keys(given));
+    const parsed = (written['lines.json'] ?? '').split('\n').filter(Boolean);
+    return {
+      ...{ code, stdout, stderr, ms, written },
+      lines: parsed.map((line) => JSON.parse(line)),
+      summary: stdout.startsWith('{') ? JSON.parse(stdout) : { metrics: {} },
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function readFiles(folder: string, except: string[]): Record<string, string> {
+  const names = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
+  const own = names.map(({ name }) => name).filter((name) => !except.includes(name));
+  return Object.fromEntries(own.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
+}
+
+/** A request as the server got it. */
+export interface Arrival {
+  method: string;
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: string;
+  /** Milliseconds on a clock that only goes forward. */
+  at: number;
+}
+
+/** What the server answers by the first part of the path; the rest are its parameters. */
+const ROUTES: Record<string, (res: ServerResponse, ...parameters: string[]) => unknown> = {
+  cookie: (res, name, value) => res.setHeader('set-cookie', `${name}=${value}; Path=/`).end(),
+  delay: (res, ms) => setTimeout(() => res.end('late'), Number(ms)),
+  json: (res) => res.end('{"items":[{"id":7},{"id":8}],"of":{"shop":"small"}}'),
+  loop: (res) => res.writeHead(302, { location: '/loop' }).end(),
+  redirect: (res, status, to) => res.writeHead(Number(status), { location: `/${to}` }).end(),
+  reset: (res) => res.socket?.resetAndDestroy(),
+  silent: () => {},
+  status: (res, status) => res.writeHead(Number(status)).end(),
+};
+
+/** A server for scripts to send requests to, which notes what it gets. */
+export class Target implements AsyncDisposable {
+  /** Where it is, without a slash at the end. */
+  url = '';
+  readonly arrivals: Arrival[] = [];
+  /** The most requests that were under way at one time. */
+  mostAtOnce = 0;
+  #atOnce = 0;
+  #server = createServer(async (req, res) => {
+    const at = performance.now();
+    this.#atOnce += 1;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.#atOnce);
+    res.once('close', () => {
+      this.#atOnce -= 1;
+    });
+    const { method = '', url: path = '', headers } = req;
+    this.arrivals.push({ method, path, headers, body: await text(req), at });
+    const [, route = '', ...parameters] = path.split('/');
+    res.setHeader('x-two-words', 'seen').setHeader('etag', '"1"');
+    const answer = ROUTES[route] ?? (() => res.end('ok'));
+    answer(res, ...parameters);
+  });
+
+  static async start(): Promise<Target> {
+    const target = new Target();
+    target.#server.listen(0, '127.0.0.1');
+    await once(target.#server, 'listening');
+    target.url = `http://127.0.0.1:${(target.#server.address() as AddressInfo).port}`;
+    return target;
+  }
+
+  get paths(): string[] {
+    return this.arrivals.map(({ path }) => path);
+  }
+
+  to(path: string): Arrival[] {
+    return this.arrivals.filter((arrival) => arrival.path === path);
+  }
+
+  /** The bodies that were sent to a path. */
+  bodies(path: string): string[] {
+    return this.to(path).map(({ body }) => body);
+  }
+
+  /** What a script told with `note(value)`; see NOTE. */
+  // biome-ignore lint/suspicious/noExplicitAny: a script tells whatever it has
+  get notes(): any[] {
+    return this.bodies('/note').map((body) => JSON.parse(body));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+/** The beginning of a script that tells the server what it sees. */
+export const NOTE = `
+import http from 'k6/http';
+const URL = __ENV.URL;
+const note = (value) => http.post(URL + '/note', JSON.stringify(value));
+`;
