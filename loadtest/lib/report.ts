@@ -1,4 +1,4 @@
-import { count, duration, percent } from './format.ts';
+import { count, duration, percent, statOf, valueOfMetric } from './format.ts';
 import type { Check, Group, Metric, Summary } from './summary-data.ts';
 
 /** One run of a load test, as its JSON file has it. */
@@ -17,7 +17,7 @@ export interface Run {
 const PARTS_OF_A_REQUEST =
   /^http_req_(blocked|connecting|tls_handshaking|sending|waiting|receiving)/;
 
-/** A change of less than that part is nobody's merit. */
+/** Of what is measured, a change by less than that part is nobody's merit. */
 const NOISE = 0.05;
 
 const STYLE = `
@@ -30,7 +30,7 @@ const STYLE = `
   .verdict { display: inline-block; border: 2px solid; border-radius: .5rem; padding: .1rem .8rem; font-size: 1.4rem; font-weight: 700; }
   .good { color: var(--good); }
   .bad { color: var(--bad); }
-  .key { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin: 1rem 0; padding: 0; }
+  .key { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: .75rem; margin: 1rem 0; padding: 0; }
   .key div { border: 1px solid var(--line); border-radius: .5rem; padding: .5rem .75rem; }
   .key dt { font-size: .85rem; }
   .key dd { margin: 0; font-size: 1.4rem; font-weight: 600; }
@@ -40,6 +40,12 @@ const STYLE = `
   th:first-child, td.text { text-align: left; overflow-wrap: anywhere; white-space: normal; min-width: 9rem; }
   .bar { display: block; height: .8rem; min-width: 1px; border-radius: .2rem; background: var(--bar); }
   .bars td:last-child { width: 50%; }
+  @media (max-width: 30rem) {
+    body { padding: .5rem; }
+    table { font-size: .8rem; }
+    th, td { padding: .3rem .3rem; }
+    th:first-child { min-width: 6rem; }
+  }
 `;
 
 /**
@@ -47,25 +53,28 @@ const STYLE = `
  * the latency, requests by instance, and what has changed since an earlier run.
  */
 export function report(run: Run, before?: Run): string {
-  const failed = thresholdsOf(run.data).filter(({ ok }) => !ok).length;
-  const verdict =
-    failed === 0
-      ? '<p class="verdict good">✓ passed</p>'
-      : `<p class="verdict bad">✗ failed: ${failed} threshold${failed === 1 ? '' : 's'}</p>`;
+  const judged = thresholdsOf(run.data);
+  const failed = judged.filter(({ ok }) => !ok).length;
+  const [symbol, word, kind] =
+    judged.length === 0
+      ? ['–', 'not judged: it has no thresholds', '']
+      : failed === 0
+        ? ['✓', 'passed', 'good']
+        : ['✗', `failed: ${failed} of ${judged.length} thresholds`, 'bad'];
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${failed === 0 ? '✓' : '✗'} ${escaped(run.name)}</title>
+<title>${symbol} ${escaped(run.name)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <main>
 <h1>${escaped(run.name)}</h1>
 <p>${escaped(run.title)}. ${escaped(run.at.slice(0, 16).replace('T', ' '))} UTC, ${duration(run.data.state.testRunDurationMs)}.</p>
-${verdict}
+<p class="verdict ${kind}">${symbol} ${word}</p>
 ${keyFigures(run)}
 ${thresholds(run.data)}
 ${before ? beforeAndAfter(run, before) : ''}
@@ -82,6 +91,8 @@ ${checks(run.data.root_group)}
 interface Figure {
   name: string;
   better: 'more' | 'less' | 'neither';
+  /** Times and rates of requests: they differ a little from run to run. */
+  isMeasured: boolean;
   value: number | undefined;
   text: string;
 }
@@ -92,7 +103,8 @@ function figure(
   value: number | undefined,
   format: (n: number) => string,
 ): Figure {
-  return { name, better, value, text: value === undefined ? '–' : format(value) };
+  const isMeasured = format === duration || name === 'requests per second';
+  return { name, better, isMeasured, value, text: value === undefined ? '–' : format(value) };
 }
 
 function keyFiguresOf({ data }: Run): Figure[] {
@@ -100,11 +112,11 @@ function keyFiguresOf({ data }: Run): Figure[] {
   return [
     figure('requests', 'neither', of('http_reqs', 'count'), count),
     figure('requests per second', 'more', of('http_reqs', 'rate'), count),
-    figure('failed requests', 'less', of('http_req_failed', 'passes'), count),
+    figure('failed requests', 'less', of('http_req_failed', 'rate'), percent),
     figure('checks that held', 'more', of('checks', 'rate'), percent),
     figure('iterations', 'neither', of('iterations', 'count'), count),
     figure('dropped iterations', 'less', of('dropped_iterations', 'count') ?? 0, count),
-    figure('most VUs', 'neither', of('vus_max', 'value'), count),
+    figure('most VUs', 'neither', of('vus', 'max'), count),
   ];
 }
 
@@ -132,15 +144,14 @@ function beforeAndAfter(run: Run, before: Run): string {
 ${table(['', 'before', 'after', 'change'], rows)}`;
 }
 
-function change({ value, better }: Figure, then: Figure | undefined): string {
+function change({ value, better, isMeasured }: Figure, then: Figure | undefined): string {
   if (value === undefined || then?.value === undefined) return '<td>–</td>';
   if (value === then.value) return '<td>same</td>';
-  if (then.value === 0) return '<td>new</td>';
   const part = value / then.value - 1;
-  const text = `${part > 0 ? '+' : '−'}${Math.abs(100 * part).toFixed(1)}%`;
-  if (better === 'neither') return `<td>${text}</td>`;
-  if (Math.abs(part) < NOISE) return `<td>${text}</td>`;
-  const isBetter = part > 0 === (better === 'more');
+  const isMore = value > then.value;
+  const text = then.value === 0 ? '' : `${isMore ? '+' : '−'}${Math.abs(100 * part).toFixed(1)}%`;
+  if (better === 'neither' || (isMeasured && Math.abs(part) < NOISE)) return `<td>${text}</td>`;
+  const isBetter = isMore === (better === 'more');
   return `<td class="${isBetter ? 'good' : 'bad'}">${text} ${isBetter ? 'better' : 'worse'}</td>`;
 }
 
@@ -157,19 +168,11 @@ function thresholdsOf({ metrics }: Summary) {
 
 function thresholds(data: Summary): string {
   const rows = thresholdsOf(data).map(({ name, metric, source, ok }) => {
-    const [stat = ''] = /^[a-z]+(\([\d.]+\))?/.exec(source.trim()) ?? [];
     const result = ok ? '<td class="good">✓ held</td>' : '<td class="bad">✗ crossed</td>';
-    return `<tr><th scope="row">${escaped(name)}</th><td>${escaped(source)}</td><td>${judged(stat, metric)}</td>${result}</tr>`;
+    return `<tr><th scope="row">${escaped(name)}</th>${result}<td>${valueOfMetric(statOf(source), metric)}</td><td>${escaped(source)}</td></tr>`;
   });
-  const heads = ['metric', 'threshold', 'result', ''];
+  const heads = ['metric', 'verdict', 'result', 'threshold'];
   return `<h2>Results against thresholds</h2>${table(heads, rows)}`;
-}
-
-function judged(stat: string, { type, contains, values }: Metric): string {
-  const value = values[stat];
-  if (value === undefined) return '–';
-  if (type === 'rate') return percent(value);
-  return contains === 'time' ? duration(value) : count(value);
 }
 
 function instances({ instances: list }: Run): string {
@@ -178,7 +181,7 @@ function instances({ instances: list }: Run): string {
   const most = Math.max(...list.map(({ requests }) => requests));
   const rows = list.map(
     ({ name, requests }) =>
-      `<tr><th scope="row">${escaped(name)}</th><td>${requests}</td><td>${percent(requests / total)}</td><td>${bar(requests / most)}</td></tr>`,
+      `<tr><th scope="row">${escaped(name)}</th><td>${requests}</td><td>${percent(total > 0 ? requests / total : 0)}</td><td>${bar(most > 0 ? requests / most : 0)}</td></tr>`,
   );
   const heads = ['instance', 'requests', 'share', ''];
   return `<h2>Requests by instance</h2>${table(heads, rows, 'bars')}`;
@@ -204,9 +207,9 @@ function latencies(data: Summary): string {
 function latencyTable(metrics: [string, Metric][], { options }: Summary): string {
   const stats = options.summaryTrendStats;
   const longest = Math.max(...metrics.map(([, { values }]) => values['p(95)'] ?? 0));
-  const rows = metrics.map(([name, { values }]) => {
-    const cells = stats.map((stat) => `<td>${duration(values[stat] ?? 0)}</td>`);
-    const p95 = longest > 0 ? bar((values['p(95)'] ?? 0) / longest) : '';
+  const rows = metrics.map(([name, metric]) => {
+    const cells = stats.map((stat) => `<td>${valueOfMetric(stat, metric)}</td>`);
+    const p95 = longest > 0 ? bar((metric.values['p(95)'] ?? 0) / longest) : '';
     return `<tr><th scope="row">${escaped(name)}</th>${cells.join('')}<td>${p95}</td></tr>`;
   });
   return table(['metric', ...stats, 'p(95), to scale'], rows);
@@ -236,7 +239,7 @@ function bar(part: number): string {
 
 function table(heads: string[], rows: string[], kind = ''): string {
   const cells = heads.map((head) => (head ? `<th scope="col">${escaped(head)}</th>` : '<td></td>'));
-  return `<div class="scroll" tabindex="0"><table class="${kind}"><thead><tr>${cells.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${escaped(heads.join(' '))}"><table class="${kind}"><thead><tr>${cells.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
 /** For names come from scripts and from servers. */

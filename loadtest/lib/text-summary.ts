@@ -1,4 +1,4 @@
-import { bytes, count, duration, percent } from './format.ts';
+import { percent, statOf, valueOfMetric } from './format.ts';
 import type { Group, Metric, Summary } from './summary-data.ts';
 
 /** The column at which values begin. */
@@ -50,16 +50,8 @@ function thresholdLines({ metrics }: Summary): string[] {
 
 /** The figure that a threshold judges, such as `p(95)=12.3ms`. */
 function figureOf(source: string, metric: Metric): string {
-  const [figure = ''] = /^[a-z]+(\([\d.]+\))?/.exec(source.trim()) ?? [];
-  const value = metric.values[figure];
-  return value === undefined ? '' : `${figure}=${formatted(figure, value, metric)}`;
-}
-
-function formatted(figure: string, value: number, { type, contains }: Metric): string {
-  if (type === 'rate') return percent(value);
-  const perSecond = type === 'counter' && figure === 'rate' ? '/s' : '';
-  if (contains === 'time') return duration(value) + perSecond;
-  return (contains === 'data' ? bytes(value) : count(value)) + perSecond;
+  const stat = statOf(source);
+  return `${stat}=${valueOfMetric(stat, metric)}`;
 }
 
 function checkLines({ metrics, root_group }: Summary): string[] {
@@ -94,7 +86,7 @@ function metricLine(name: string, { metrics, options }: Summary): string {
       ? `    ${label(base ?? '')}`
       : `      ${label(`{ ${tags.slice(0, -1)} }`, 2)}`;
   const { values } = metric;
-  const value = (figure: string) => formatted(figure, values[figure] ?? 0, metric);
+  const value = (stat: string) => valueOfMetric(stat, metric);
   switch (metric.type) {
     case 'counter':
       return `${title}: ${value('count')} ${value('rate')}`;

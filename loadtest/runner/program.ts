@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type ImportDeclaration, parse, type Program as Tree } from 'acorn';
-import { ancestor } from 'acorn-walk';
+import { type Identifier, type ImportDeclaration, parse, type Program as Tree } from 'acorn';
+import { ancestor, full } from 'acorn-walk';
 import { type BuildFailure, build, type Plugin } from 'esbuild';
+import { LACKING_GLOBALS } from './modules/host.ts';
 import { Refusal } from './refusal.ts';
 
 const MODULES: Record<string, string> = {
@@ -103,8 +104,15 @@ async function refuseWhatIsLacking(code: string): Promise<void> {
   for (const node of tree.body) {
     if (node.type === 'ImportDeclaration') await bind(node, bindings);
   }
+  const declared = new Set<string>();
+  full(tree, (node, _state, type) => {
+    if (type === 'VariablePattern') declared.add((node as Identifier).name);
+  });
   ancestor(tree, {
     Identifier(node, _state, ancestors) {
+      if (LACKING_GLOBALS.includes(node.name) && !declared.has(node.name)) {
+        throw new Refusal(`this runner lacks ${node.name}`);
+      }
       const { module, value } = bindings.get(node.name) ?? {};
       if (!module || !value) return;
       let [known, name] = [value, module];

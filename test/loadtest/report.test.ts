@@ -39,13 +39,19 @@ describe('the figures of a summary', () => {
     [duration(0.4567), '457µs'],
     [duration(1.234), '1.23ms'],
     [duration(2100), '2.1s'],
+    [duration(0.9999), '1ms'],
+    [duration(999.9), '1s'],
+    [duration(59_999), '1m0s'],
     [duration(63_000), '1m3s'],
+    [duration(3_725_000), '1h2m'],
     [count(3), '3'],
     [count(45.678), '45.68'],
     [percent(0.9995), '99.95%'],
     [percent(0.999_999), '99.99%'],
     [percent(1), '100.00%'],
+    [count(0.003), '0.003'],
     [bytes(512), '512 B'],
+    [bytes(999_999), '1 MB'],
     [bytes(3_400_000), '3.4 MB'],
   ])('should be short: %s', (text, expected) => {
     expect(text).toBe(expected);
@@ -56,14 +62,14 @@ describe('the report of a load test', () => {
   it('should say which thresholds held, and by which figure', () => {
     const failed = trend(12, 250, { 'p(95)<200': { ok: false }, 'med<100': { ok: true } });
     const html = report(runOf({ http_req_duration: failed }));
-    expect(html).toContain('✗ failed: 1 threshold<');
+    expect(html).toContain('✗ failed: 1 of 2 thresholds<');
     expect(rowsOf(html)).toContainEqual([
       'http_req_duration',
-      'p(95)&lt;200',
-      '250ms',
       '✗ crossed',
+      '250ms',
+      'p(95)&lt;200',
     ]);
-    expect(rowsOf(html)).toContainEqual(['http_req_duration', 'med&lt;100', '12ms', '✓ held']);
+    expect(rowsOf(html)).toContainEqual(['http_req_duration', '✓ held', '12ms', 'med&lt;100']);
     const passed = report(
       runOf({ http_req_duration: trend(12, 150, { 'p(95)<200': { ok: true } }) }),
     );
@@ -88,6 +94,28 @@ describe('the report of a load test', () => {
     expect(rows).toContainEqual(['http_req_duration p(95)', '100ms', '150ms', '+50.0% worse']);
     expect(rows).toContainEqual(['http_req_duration med', '10ms', '10.1ms', '+1.0%']);
     expect(rows).toContainEqual(['failed requests', '–', '–', '–']);
+  });
+
+  it('should judge every change for the worse of what has to be right', () => {
+    const rate = (share: number) =>
+      ({
+        type: 'rate',
+        contains: 'default',
+        values: { rate: share, passes: 0, fails: 0 },
+      }) as const;
+    const before = runOf({ checks: rate(1), http_req_failed: rate(0) });
+    const after = runOf({ checks: rate(0.98), http_req_failed: rate(0.01) });
+    const rows = rowsOf(report(after, before));
+    expect(rows).toContainEqual(['checks that held', '100.00%', '98.00%', '−2.0% worse']);
+    expect(rows).toContainEqual(['failed requests', '0.00%', '1.00%', ' worse']);
+  });
+
+  it('should show what is not there as such', () => {
+    const run = runOf({ http_req_duration: { ...trend(1, 2), values: { med: 1 } } });
+    const html = report({ ...run, instances: [{ name: 'app-1', requests: 0 }] });
+    expect(rowsOf(html)).toContainEqual(['http_req_duration', '1ms', '–', '']);
+    expect(html).toContain('– not judged');
+    expect(html).not.toContain('NaN');
   });
 
   it('should take names for text, and fetch nothing', () => {

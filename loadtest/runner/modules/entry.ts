@@ -1,5 +1,5 @@
 // What the runner calls in a VU's context: one stage of the script's life at a time.
-import { ask, type Iteration, refuse, takeSamples, vu } from './host.ts';
+import { ask, type Iteration, LACKING_GLOBALS, refuse, takeSamples, vu } from './host.ts';
 
 /** How a stage ended. */
 export interface Outcome {
@@ -11,8 +11,6 @@ export interface Outcome {
 
 type Script = Record<string, unknown>;
 
-/** k6's globals that this runner lacks. */
-const LACKING = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'crypto'];
 /** What the context has of JavaScript and k6 has not. */
 const FOREIGN = ['Intl', 'WebAssembly', 'SharedArrayBuffer', 'Atomics'];
 
@@ -20,7 +18,7 @@ const FOREIGN = ['Intl', 'WebAssembly', 'SharedArrayBuffer', 'Atomics'];
 function prepare(): void {
   const globals = globalThis as Record<string, unknown>;
   for (const name of FOREIGN) delete globals[name];
-  for (const name of LACKING) {
+  for (const name of LACKING_GLOBALS) {
     Object.defineProperty(globalThis, name, { get: () => refuse(name), configurable: true });
   }
   const log =

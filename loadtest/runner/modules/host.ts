@@ -23,6 +23,15 @@ export interface Iteration {
   iterationInScenario: number;
 }
 
+/** k6's globals that this runner lacks. */
+export const LACKING_GLOBALS = [
+  'setTimeout',
+  'clearTimeout',
+  'setInterval',
+  'clearInterval',
+  'crypto',
+];
+
 declare const __host: (operation: Operation, text: string) => string;
 
 /** What this VU is at. */
