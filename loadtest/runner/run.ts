@@ -102,13 +102,12 @@ export class Run implements Listener {
   }
 
   /** Starts as many VUs as the scenarios can need at one time. */
-  async makeUsers(): Promise<number> {
+  async makeUsers(): Promise<void> {
     const count = mostAtOnce(Object.values(this.#options.scenarios));
     const ids = Array.from({ length: count }, (_, i) => i + 1);
     this.#users = ids.map((id) => new VirtualUser(id, this.#program, this));
     await Promise.all(this.#users.map((user) => user.start()));
     this.#free = [...this.#users];
-    return count;
   }
 
   /** Runs setup, the scenarios and teardown; resolves to k6's exit code for what came of it. */
@@ -116,7 +115,7 @@ export class Run implements Listener {
     this.#startedAt = performance.now();
     const watches = [setInterval(() => this.#countUsers(), 1000)];
     watches.push(setInterval(() => this.#judge(), JUDGE_MS));
-    if (await this.#stage('setup', EXIT.setupTimeout)) {
+    if (!this.#ending && (await this.#stage('setup', EXIT.setupTimeout))) {
       const { scenarios } = this.#options;
       await Promise.all(Object.entries(scenarios).map(([name, one]) => this.#play(name, one)));
       await this.#stage('teardown', EXIT.teardownTimeout);

@@ -128,7 +128,7 @@ describe('executors of VUs', () => {
         works: { ...one, gracefulStop: '0s', exec: 'works' },
       })}
       export default () => sleep(1);
-      export const sleeps = () => sleep(25);
+      export const sleeps = () => sleep(20);
       export function works() { for (;;); }`,
       { lines: true },
     );
@@ -194,7 +194,7 @@ describe('executors of arrivals', () => {
           stages: [to('1s', 10)],
         },
       })}
-      export default () => { note(exec.scenario.name); sleep(25); };`,
+      export default () => { note(exec.scenario.name); sleep(20); };`,
       { server, lines: true },
     );
     expect(tally(server.notes)).toEqual({ constant: 2, ramping: 2 });

@@ -70,9 +70,9 @@ describe('setup and teardown', () => {
 
   it.each([
     ['setup', 'throws', `throw new Error('boom');`, 107, []],
-    ['setup', 'is late', `sleep(25);`, 100, []],
+    ['setup', 'is late', `sleep(20);`, 100, []],
     ['teardown', 'throws', `throw new Error('boom');`, 107, [1]],
-    ['teardown', 'is late', `sleep(25);`, 101, [1]],
+    ['teardown', 'is late', `sleep(20);`, 101, [1]],
   ])('should end the run where %s %s', async (stage, _what, source, exitCode, notes) => {
     await using server = await Target.start();
     const other = stage === 'setup' ? `export function teardown() { note('teardown'); }` : '';
@@ -162,7 +162,7 @@ describe('a run that ends before its time', () => {
       const { code, ms, stderr, summary } = await runScript(
         `import { sleep } from 'k6';
         ${NOTE}${each(2, 1)}
-        export default function () { note('begins'); sleep(25); note('ends'); }
+        export default function () { note('begins'); sleep(20); note('ends'); }
         export function teardown() { note('teardown'); }`,
         { server, signal: { name, when } },
       );

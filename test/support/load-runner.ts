@@ -10,7 +10,7 @@ import { Running } from './processes.ts';
 
 const MAIN = join(ROOT, 'loadtest/runner/main.ts');
 /** No script of a test takes that long. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 22_000;
 /** A script that ends with it prints exact figures. */
 const FIGURES = 'export const handleSummary = (data) => ({ stdout: JSON.stringify(data) });';
 
