@@ -16,8 +16,11 @@ export interface Exchange {
 /** How many requests of one batch are under way at once, as k6's `batchPerHost` has it. */
 const BATCH = 6;
 
+/** k6's code for an address that is none: nothing is sent. */
+export const INVALID_URL = 1020;
 /** k6's codes for what goes wrong below HTTP. */
 const ERROR_CODES: Record<string, number> = {
+  ERR_INVALID_URL: INVALID_URL,
   ETIMEDOUT: 1050,
   ENOTFOUND: 1101,
   EAI_AGAIN: 1101,
@@ -26,6 +29,8 @@ const ERROR_CODES: Record<string, number> = {
   EPIPE: 1220,
 };
 const OTHER_ERROR = 1000;
+/** A connection that was closed, not reset; Node gives both the same code. */
+const CLOSED = 'socket hang up';
 /** For a status from 400 on, the code is so much more. */
 const STATUS_ERROR = 1000;
 
@@ -119,7 +124,7 @@ export class HttpClient {
       const reply: Incoming = {
         ...{ status: 0, status_text: '', proto: '', url, headers: {}, body: '' },
         error: message || code || 'no reply',
-        error_code: ERROR_CODES[code ?? ''] ?? OTHER_ERROR,
+        error_code: message === CLOSED ? OTHER_ERROR : (ERROR_CODES[code ?? ''] ?? OTHER_ERROR),
         timings: clock.timings(),
       };
       return { method, bytes, reply };

@@ -1,7 +1,13 @@
 import { existsSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Identifier, type ImportDeclaration, parse, type Program as Tree } from 'acorn';
+import {
+  type Identifier,
+  type ImportDeclaration,
+  type MemberExpression,
+  parse,
+  type Program as Tree,
+} from 'acorn';
 import { ancestor, full } from 'acorn-walk';
 import { type BuildFailure, build, type Plugin } from 'esbuild';
 import { LACKING_GLOBALS } from './modules/host.ts';
@@ -118,8 +124,8 @@ async function refuseWhatIsLacking(code: string): Promise<void> {
       let [known, name] = [value, module];
       for (const parent of ancestors.slice(0, -1).reverse()) {
         if (parent.type !== 'MemberExpression' || !('property' in parent)) return;
-        const { property } = parent as { property: { type: string; name: string } };
-        if (property.type !== 'Identifier') return;
+        const { property, computed } = parent as MemberExpression & { property: Identifier };
+        if (computed) throw new Refusal(`this runner lacks ${name}[…]: write the name`);
         const descriptor = Object.getOwnPropertyDescriptor(known, property.name);
         name += `.${property.name}`;
         if (!descriptor) throw new Refusal(`this runner lacks ${name}`);

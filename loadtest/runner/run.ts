@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Summary } from '../lib/summary-data.ts';
 import { Checks } from './checks.ts';
 import { execute, type Field } from './executors.ts';
-import type { Exchange } from './http-client.ts';
+import { type Exchange, INVALID_URL } from './http-client.ts';
 import { Metrics, type Tags } from './metrics.ts';
 import type { Sample } from './modules/host.ts';
 import type { Outgoing } from './modules/http.ts';
@@ -204,6 +204,7 @@ export class Run implements Listener {
     const { url, status, proto, error, error_code, timings } = reply;
     const isExpected = status >= 200 && status < 400;
     if (error) this.#request.log('warning', `Request Failed error="${method} ${url}: ${error}"`);
+    if (error_code === INVALID_URL) return; // nothing was sent
     const tags: Tags = {
       ...scenarioTags,
       ...{ method, name: url, proto, status: String(status) },

@@ -67,9 +67,14 @@ export interface Call {
   iterationOfVu?: number;
 }
 
+let setupData: unknown[] | undefined;
+
 /** Calls a function of the script. Everything in and out is text, so that nothing else can pass. */
 export async function call(script: Script, text: string): Promise<string> {
-  const { name, args, iteration, iterationOfVu = 0 }: Call = JSON.parse(text);
+  const { name, args: given, iteration, iterationOfVu = 0 }: Call = JSON.parse(text);
+  // A VU reads the data of setup once, and may change its copy.
+  if (iteration) setupData ??= given;
+  const args = iteration ? (setupData ?? given) : given;
   const outcome: Outcome = { samples: [] };
   vu.iteration = iteration;
   vu.group = iteration ? '' : `::${name}`; // as k6 marks what setup and teardown do

@@ -86,6 +86,7 @@ function outgoing(method: string, url: string, body?: Body, params?: Params | nu
 function formOf(fields: Record<string, unknown>): string {
   const encode = (text: unknown) => encodeURIComponent(String(text)).replaceAll('%20', '+');
   return Object.entries(fields)
+    .sort(([a], [b]) => (a < b ? -1 : 1)) // as Go does
     .map((pair) => pair.map(encode).join('='))
     .join('&');
 }
