@@ -13,6 +13,7 @@ import { docker, dockerMissing } from '../support/docker.ts';
 import { loadTest } from '../support/load-test.ts';
 
 const missing = dockerMissing();
+type Env = Record<string, string>;
 /** Milliseconds: the image may have to be built, and others to be pulled. */
 const UP_MS = 300_000;
 
@@ -27,7 +28,8 @@ describe.skipIf(missing)(
       environment = await new DockerComposeEnvironment(ROOT, 'docker-compose.yml')
         .withProjectName(project)
         .withBuild()
-        .withEnvironment({ ...process.env, PORT: '0' } as Record<string, string>)
+        // A slower origin, in whose shadow the noise of a small machine is small.
+        .withEnvironment({ ...process.env, PORT: '0', ORIGIN_DELAY_MS: '1000' } as Env)
         .withWaitStrategy('nginx-1', Wait.forHealthCheck())
         .withStartupTimeout(UP_MS)
         .up();
