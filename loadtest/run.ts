@@ -11,6 +11,11 @@ const names = readdirSync(FOLDER)
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts') && file !== 'run.ts')
   .map((file) => file.slice(0, -'.ts'.length));
 
+/** The setting that names a file. */
+const BEFORE = 'BEFORE=';
+/** k6's exit code where a signal ended it. */
+const SIGNALLED = 105;
+
 const USAGE = `Usage: npm run loadtest -- NAME [-e NAME=VALUE] [any option of "k6 run"]
   names: ${names.join(', ')}
   --with k6|image|runner   instead of the first of them that is there
@@ -36,15 +41,16 @@ const WAYS: Record<string, Way> = {
       ...['docker', 'run', '--rm', '--init', '--network', 'host'],
       ...['--user', `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`],
       ...['--volume', `${FOLDER}:${FOLDER}`, '--workdir', FOLDER],
+      ...options.filter((one) => one.startsWith(BEFORE)).flatMap((one) => mounted(one)),
       ...Object.keys(process.env).flatMap((name) =>
-        name.startsWith('K6_') ? ['--env', name] : [],
+        name.startsWith('K6_') || name === 'BASE_URL' ? ['--env', name] : [],
       ),
       ...[IMAGE, 'run', ...options, join(FOLDER, script)],
     ],
   },
   runner: {
     isThere: () => true,
-    what: "the project's own runner, for want of k6 and its image",
+    what: "the project's own runner",
     command: (script, options) => [
       ...[process.execPath, join(FOLDER, 'runner/main.ts'), 'run'],
       ...[...options, join(FOLDER, script)],
@@ -65,17 +71,21 @@ console.error(`${name}, by ${way.what}`);
 mkdirSync(RESULTS, { recursive: true });
 const [command = '', ...args] = way.command(`${name}.ts`, [...settings(options)]);
 const child = spawn(command, args, { stdio: 'inherit' });
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
-child.once('exit', (code, signal) => process.exit(code ?? (signal ? 105 : 1)));
+process.on('SIGINT', () => {}); // Ctrl-C reaches the child too; twice would end k6 without a summary
+process.on('SIGTERM', () => child.kill('SIGTERM'));
+child.once('exit', (code) => process.exit(code ?? SIGNALLED));
 
 /** The results go to one folder; an earlier one is named as seen from here, not from the script. */
 function* settings(given: string[]): Generator<string> {
   yield* ['-e', `RESULTS=${RESULTS}`];
   for (const option of given) {
-    yield option.startsWith('BEFORE=')
-      ? `BEFORE=${resolve(option.slice('BEFORE='.length))}`
-      : option;
+    yield option.startsWith(BEFORE) ? BEFORE + resolve(option.slice(BEFORE.length)) : option;
   }
+}
+
+function mounted(setting: string): string[] {
+  const file = setting.slice(BEFORE.length);
+  return ['--volume', `${file}:${file}:ro`];
 }
 
 function succeeds(command: string, ...args: string[]): boolean {

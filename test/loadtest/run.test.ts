@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ROOT } from '../../services/stack/root.ts';
+import { type Ended, Running } from '../support/processes.ts';
+
+const SCRIPT = join(ROOT, 'loadtest/continuity.ts');
+
+// k6 and its image are not to be had where this runs: what stands in for them says how it was called.
+describe('npm run loadtest', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'shared-state-path-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const place = (name: string, ...lines: string[]) =>
+    writeFileSync(join(folder, name), ['#!/bin/sh', ...lines].join('\n'), { mode: 0o755 });
+
+  /** Where nothing else is on the PATH. */
+  async function run(words: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+    const args = [join(ROOT, 'loadtest/run.ts'), ...words];
+    await using running = new Running(process.execPath, args, { ...env, PATH: folder });
+    return await running.ended;
+  }
+
+  it('should take k6 where it is installed, and hand on what is asked for', async () => {
+    place('k6', 'echo "k6 $*"', '[ "$1" = version ] || exit 99');
+    place('docker', 'echo "docker $*"');
+    const { code, stdout, stderr } = await run(['continuity', '-e', 'VUS=2', '--out', 'json=x']);
+    expect(stderr).toBe('continuity, by k6\n');
+    expect(stdout).toContain('k6 run ');
+    expect(stdout).toContain(`-e VUS=2 --out json=x ${SCRIPT}\n`);
+    expect(code).toBe(99);
+  });
+
+  it('should else take the image where Docker has it, with the files and settings it needs', async () => {
+    place('docker', 'echo "docker $*"');
+    const words = ['continuity', '-e', 'BEFORE=before.json'];
+    const env = { BASE_URL: 'http://localhost:1', K6_IMAGE: 'k6:mine', K6_WEB_DASHBOARD: 'true' };
+    const { stdout, stderr } = await run(words, env);
+    expect(stderr).toBe('continuity, by the image k6:mine\n');
+    const before = join(ROOT, 'before.json');
+    expect(stdout).toContain(`--volume ${before}:${before}:ro`);
+    expect(stdout).toContain(`-e BEFORE=${before} ${SCRIPT}\n`);
+    expect(stdout).toContain(' --env BASE_URL ');
+    expect(stdout).toContain(' --env K6_WEB_DASHBOARD ');
+  });
+
+  it('should else take the runner', async () => {
+    place('docker', 'exit 1'); // the image is not there
+    const { code, stderr } = await run(['continuity', '-e', 'BASE_URL=http://127.0.0.1:1']);
+    expect(stderr).toContain("continuity, by the project's own runner\n");
+    expect(stderr).toContain('not k6');
+    expect(code).toBe(107); // nobody answers
+  });
+
+  it('should take what it is told to', async () => {
+    place('k6', 'echo k6');
+    const { stderr } = await run(['continuity', '--with', 'runner', '--unknown']);
+    expect(stderr).toContain("continuity, by the project's own runner\n");
+    expect(stderr).toContain('--unknown');
+  });
+
+  it('should say what there is where it does not know the name', async () => {
+    const { code, stderr } = await run(['continuty']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('cache, continuity, failover, shop, soak, spike, stampede');
+  });
+});
