@@ -13,9 +13,9 @@ export interface Run {
   instances: { name: string; requests: number }[];
 }
 
-/** What each request spends where; of interest when the whole is too slow. */
-const PARTS_OF_A_REQUEST =
-  /^http_req_(blocked|connecting|tls_handshaking|sending|waiting|receiving)/;
+/** Times that are of interest only when others are too long, or that hold the pauses of a visitor. */
+const OTHER_TIMES =
+  /^(http_req_(blocked|connecting|tls_handshaking|sending|waiting|receiving)|group_duration|iteration_duration)\b/;
 
 /** Of what is measured, a change by less than that part is nobody's merit. */
 const NOISE = 0.05;
@@ -193,15 +193,15 @@ function times({ metrics }: Summary): [string, Metric][] {
   return Object.entries(metrics)
     .filter(
       ([name, { type, contains }]) =>
-        type === 'trend' && contains === 'time' && !PARTS_OF_A_REQUEST.test(name),
+        type === 'trend' && contains === 'time' && !OTHER_TIMES.test(name),
     )
     .sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
 function latencies(data: Summary): string {
-  const parts = Object.entries(data.metrics).filter(([name]) => PARTS_OF_A_REQUEST.test(name));
+  const others = Object.entries(data.metrics).filter(([name]) => OTHER_TIMES.test(name));
   return `<h2>Latency</h2>${latencyTable(times(data), data)}
-<details><summary>Where the time of a request goes</summary>${latencyTable(parts, data)}</details>`;
+<details><summary>Parts of a request, and iterations with their pauses</summary>${latencyTable(others, data)}</details>`;
 }
 
 function latencyTable(metrics: [string, Metric][], { options }: Summary): string {
