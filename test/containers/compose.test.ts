@@ -1,12 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import {
-  DockerComposeEnvironment,
-  type StartedDockerComposeEnvironment,
-  Wait,
-} from 'testcontainers';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ROOT } from '../../services/stack/root.ts';
-import { docker, dockerMissing } from '../support/docker.ts';
+import { ComposeStack, docker, dockerMissing, UP_MS } from '../support/docker.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Seen, send, Visitor } from '../support/http.ts';
 import { proveContinuity, proveNothingLost, range } from '../support/proofs.ts';
@@ -15,8 +8,6 @@ import { Shopper } from '../support/shop.ts';
 const missing = dockerMissing();
 const required = process.env.REQUIRE_DOCKER === '1';
 const nodeImage = process.env.NODE_IMAGE ?? 'node:24-slim';
-/** Milliseconds: the image may have to be built, and others to be pulled. */
-const UP_MS = 300_000;
 
 describe('Docker', () => {
   it.runIf(required)('should be there, since REQUIRE_DOCKER=1', () => {
@@ -25,31 +16,20 @@ describe('Docker', () => {
 });
 
 describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})` : ''}`, () => {
-  const project = `shared-state-test-${randomBytes(4).toString('hex')}`;
-  let environment: StartedDockerComposeEnvironment;
+  let stack: ComposeStack;
   let url: string;
 
-  const compose = (...words: string[]) =>
-    docker(['compose', '--project-directory', ROOT, '-p', project, ...words], { PORT: '0' });
+  const compose = (...words: string[]) => stack.run(words);
   /** `docker compose up --scale app=N`, as typed while it runs. */
   const scale = (count: number) =>
     compose('up', '--detach', '--no-build', '--no-recreate', '--wait', '--scale', `app=${count}`);
   const instancesOf = (seen: Seen[]) => new Set(seen.map(({ instance }) => instance)).size;
 
   beforeAll(async () => {
-    environment = await new DockerComposeEnvironment(ROOT, 'docker-compose.yml')
-      .withProjectName(project)
-      .withBuild()
-      .withEnvironment({ ...process.env, PORT: '0' } as Record<string, string>)
-      .withWaitStrategy('nginx-1', Wait.forHealthCheck())
-      .withStartupTimeout(UP_MS)
-      .up();
-    url = `http://localhost:${environment.getContainer('nginx-1').getMappedPort(8080)}`;
+    stack = await ComposeStack.start();
+    url = stack.url;
   }, UP_MS);
-  afterAll(async () => {
-    await environment?.down({ removeVolumes: true, timeout: 10_000 });
-  });
-
+  afterAll(() => stack?.[Symbol.asyncDispose]());
   beforeEach(({ onTestFailed }) => {
     onTestFailed(() => console.error(compose('logs', '--timestamps', 'app', 'greeter', 'redis')));
   });
@@ -149,7 +129,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
         'run',
         '--detach',
         '--network',
-        `${project}_default`,
+        `${stack.project}_default`,
         nodeImage,
         'sleep',
         '120',
