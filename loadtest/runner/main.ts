@@ -24,6 +24,9 @@ const BANNER = `
 /** Milliseconds within which two signals are one: Ctrl-C comes from the terminal and from npm. */
 const TWICE_MS = 1000;
 
+/** Settings that say where k6 is to be had, in docker-compose.yml and for `npm run loadtest`. */
+const OWN_SETTINGS = ['K6_IMAGE', 'K6_USER'];
+
 const log = (level: string, text: string, fromScript = false) => {
   progress?.clear();
   process.stderr.write(`${level}: ${text}${fromScript ? ' source=console' : ''}\n`);
@@ -109,9 +112,6 @@ function endOnSignal(run: Run): void {
   process.on('SIGINT', end);
   process.on('SIGTERM', end);
 }
-
-/** Those that say where k6 is to be had, in docker-compose.yml and for `npm run loadtest`. */
-const OWN_SETTINGS = ['K6_IMAGE', 'K6_USER'];
 
 /** Settings of k6 that come by environment would be ignored here, and nothing is ignored. */
 function refuseSettings(): void {
