@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Scenario } from './options.ts';
+import { lengthOf, type Scenario } from './options.ts';
 import type { VirtualUser } from './virtual-user.ts';
 
 /** What an executor works with. */
@@ -41,12 +41,10 @@ export async function execute(scenario: Scenario, field: Field): Promise<void> {
       return ramp(scenario, field);
     case 'constant-arrival-rate': {
       const perMs = scenario.rate / scenario.timeUnit;
-      return arrive(field, scenario.duration, (ms) => Math.floor(ms * perMs + 1e-9) + 1);
+      return arrive(field, lengthOf(scenario), (ms) => Math.floor(ms * perMs + 1e-9) + 1);
     }
-    case 'ramping-arrival-rate': {
-      const length = scenario.stages.reduce((sum, stage) => sum + stage.duration, 0);
-      return arrive(field, length, (ms) => Math.floor(arrivals(scenario, ms) + 1e-9));
-    }
+    case 'ramping-arrival-rate':
+      return arrive(field, lengthOf(scenario), (ms) => Math.floor(arrivals(scenario, ms) + 1e-9));
   }
 }
 
@@ -67,14 +65,17 @@ async function ramp(scenario: Of<'ramping-vus'>, field: Field): Promise<void> {
     !field.isOver() && field.users.indexOf(user) < wantedUsers(scenario, field.elapsed());
   const run = async (user: VirtualUser) => {
     while (isWanted(user)) await field.iterate(user);
-    underWay.delete(user);
   };
   while (!field.isOver()) {
     const now = field.elapsed();
     for (const user of field.users) {
       if (isWanted(user)) {
         surplusSince.delete(user);
-        if (!underWay.has(user)) underWay.set(user, run(user));
+        if (underWay.has(user)) continue;
+        const running = run(user).then(() => {
+          underWay.delete(user);
+        });
+        underWay.set(user, running);
       } else if (underWay.has(user)) {
         const since = surplusSince.get(user) ?? now;
         surplusSince.set(user, since);

@@ -71,9 +71,11 @@ export class HttpClient {
       const exchange = await this.#exchange(hop);
       exchanges.push(exchange);
       const { status, headers } = exchange.reply;
-      const isRedirect = [301, 302, 303, 307, 308].includes(status) && headers.Location;
-      if (!isRedirect || exchanges.length > request.redirects) return exchanges;
-      const url = new URL(headers.Location as string, hop.url).href;
+      const { Location: to } = headers;
+      const isRedirect = [301, 302, 303, 307, 308].includes(status) && to;
+      if (!isRedirect || !URL.canParse(to, hop.url)) return exchanges;
+      if (exchanges.length > request.redirects) return exchanges;
+      const url = new URL(to, hop.url).href;
       const keeps = status >= 307 || /^(GET|HEAD)$/.test(hop.method);
       hop = keeps ? { ...hop, url } : { ...hop, url, method: 'GET', body: null };
     }

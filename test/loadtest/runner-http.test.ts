@@ -134,6 +134,13 @@ describe('redirects', () => {
     expect(summary.metrics.http_reqs?.values.count).toBe(11 + 4 + 1 + 3 + 1);
   });
 
+  it('should not be followed to an address that is none, and the run goes on', async () => {
+    const { code, server } = await iterate(`
+      note([http.get(URL + '/astray').status, http.get(URL + '/plain').status]);`);
+    expect(server.notes).toEqual([[302, 200]]);
+    expect(code).toBe(0);
+  });
+
   it('should make a GET without body of a POST, except with 307 and 308', async () => {
     const { server } = await iterate(`
       note([301, 302, 303, 307, 308].map((status) => {

@@ -129,6 +129,7 @@ const ROUTES: Record<string, (res: ServerResponse, ...parameters: string[]) => u
   delay: (res, ms) => setTimeout(() => res.end('late'), Number(ms)),
   json: (res) => res.end('{"items":[{"id":7},{"id":8}],"of":{"shop":"small"}}'),
   loop: (res) => res.writeHead(302, { location: '/loop' }).end(),
+  astray: (res) => res.writeHead(302, { location: 'http://[' }).end(),
   redirect: (res, status, to) => res.writeHead(Number(status), { location: `/${to}` }).end(),
   reset: (res) => res.socket?.resetAndDestroy(),
   silent: () => {},
