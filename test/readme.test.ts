@@ -118,7 +118,15 @@ describe('README.md and docs/loadtest.md', () => {
       return client;
     };
     const redis = connect({ name: 'Redis', scripts: sessionScripts });
-    const app = createApp({ config, redis, connect, log, isDraining: () => false });
+    const app = createApp({
+      config,
+      redis,
+      connect,
+      log,
+      draining: new AbortController().signal,
+      atEnd: () => {},
+      identity: { name: 'app-1' },
+    });
     for (const client of clients) client.destroy();
     const routes = app.router.stack.flatMap(({ route }) =>
       (route?.stack ?? []).map(({ method }) => `${method.toUpperCase()} ${route?.path}`),

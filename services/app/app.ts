@@ -13,39 +13,59 @@ import { sessions } from '../shared/session.ts';
 import { secretsOf } from '../shared/session-secret.ts';
 import { redisState, type SessionState } from '../shared/session-state.ts';
 import { GuardedRedisStore, type SessionStore } from '../shared/session-store.ts';
+import { Assets } from './board/assets.ts';
+import { Board } from './board/board.ts';
+import { boardScripts } from './board/board-scripts.ts';
 import { Cache } from './cache/cache.ts';
 import { LocalCache } from './cache/local-cache.ts';
-import { slowOrigin } from './cache/origin.ts';
+import { type OriginBehaviour, slowOrigin } from './cache/origin.ts';
+import { Chaos } from './chaos/chaos.ts';
 import type { Config } from './config.ts';
 import { createMetrics } from './metrics.ts';
 import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
+import {
+  instanceBody,
+  originBody,
+  pauseBody,
+  pauseRedis,
+  presenterOnly,
+  resetOrigin,
+  setOrigin,
+  tellInstance,
+} from './routes/chaos.ts';
 import { dataAtHand, forgetData, getData } from './routes/data.ts';
 import { logIn, loginBody, logOut, whoAmI } from './routes/login.ts';
+import { roomCode } from './routes/room.ts';
 import { countAgain, countViews } from './routes/views.ts';
 import { memoryStore } from './wrong-ways/memory-store.ts';
 import { stateInSession, viewsInSession } from './wrong-ways/state-in-session.ts';
 
 /** One instance: its middleware in order, and all of its routes. */
 export function createApp(parts: Parts<Config>): Express {
-  const { config, redis, log, isDraining } = parts;
+  const { config, identity, redis, connect, log, draining } = parts;
   const { store, state } = stateOf(parts);
   const secrets = secretsOf(config, redis);
   const session = sessions({ name: config.SESSION_NAME, store, secrets });
   const visitors = new KnownVisitors(config.SESSION_NAME, secrets);
-  const cache = cacheOf(parts);
-  const metrics = createMetrics(config.INSTANCE, cache.counts);
+  const chaos = chaosOf(parts);
+  const cache = cacheOf(parts, chaos.origin);
+  const metrics = createMetrics(identity, cache.counts);
+  const boardRedis = connect({ name: 'Redis (board)', scripts: boardScripts });
+  const board = new Board({ parts, redis: boardRedis, visitors, counts: cache.counts, chaos });
+  const assets = new Assets();
 
   const app = newExpress();
   app.use(metrics.measure);
-  app.get('/data', dataAtHand(cache, config.INSTANCE));
-  app.get('/data/:key', dataAtHand(cache, config.INSTANCE));
-  app.use(replyHeaders(config.INSTANCE));
+  app.get('/data', dataAtHand(cache, identity));
+  app.get('/data/:key', dataAtHand(cache, identity));
+  app.use(replyHeaders(identity));
+  app.get('/events', board.events); // goes on for as long as the page is open
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
   // with a session; what changes it is refused to other sites, and done once
   const change = [sameOrigin, changeId(config.DEDUPE === 'on')];
-  const again = countAgain(state, visitors, config.INSTANCE);
-  app.get('/', change, again, session, countViews(state, config.INSTANCE));
+  const again = countAgain(state, visitors, identity);
+  app.get('/', change, again, session, countViews(state, identity, assets, config.ROOM_URL));
   app.post('/login', change, jsonBody(loginBody), session, logIn);
   app.post('/logout', change, session, logOut(config.SESSION_NAME));
   app.get('/me', session, whoAmI(state));
@@ -59,24 +79,45 @@ export function createApp(parts: Parts<Config>): Express {
   app.delete('/data', sameOrigin, forgetData(cache));
   app.delete('/data/:key', sameOrigin, forgetData(cache));
   app.get('/livez', live);
-  app.get('/readyz', ready(redis, isDraining));
+  app.get('/readyz', ready(redis, draining, board.presence.named));
   app.get('/metrics', metrics.expose); // nginx does not pass it on
+  app.get('/instances', board.instances);
+  app.get('/room.svg', roomCode(config.ROOM_URL));
+  app.get('/board/:version/:file', assets.send);
+
+  if (chaos.isEnabled) {
+    const presenter = [sameOrigin, presenterOnly(config.CHAOS_KEY)];
+    const instance = jsonBody(instanceBody);
+    app.post('/chaos/kill', presenter, instance, tellInstance(boardRedis, identity, 'kill'));
+    app.post('/chaos/hang', presenter, instance, tellInstance(boardRedis, identity, 'hang'));
+    app.put('/chaos/origin', presenter, jsonBody(originBody), setOrigin(boardRedis));
+    app.delete('/chaos/origin', presenter, resetOrigin(boardRedis));
+    app.post('/chaos/redis', presenter, jsonBody(pauseBody), pauseRedis(boardRedis));
+  }
 
   app.use(notFound);
   app.use(problems(log));
   return app;
 }
 
-function cacheOf({ config, connect, log }: Parts<Config>): Cache {
+function chaosOf({ config, log }: Parts<Config>): Chaos {
+  const { ORIGIN_DELAY_MS: delayMs, ORIGIN_FAILURE_PERCENT: failurePercent } = config;
+  return new Chaos({ delayMs, failurePercent }, config.CHAOS === '1', log);
+}
+
+function cacheOf(
+  { config, identity, connect, log }: Parts<Config>,
+  behaviour: OriginBehaviour,
+): Cache {
   const { CACHE_TTL_SECONDS: ttl, CACHE_STALE_SECONDS: stale = ttl / 2 } = config;
   return new Cache({
     local: new LocalCache(connect, config.CACHE === 'local'),
-    origin: slowOrigin(config.ORIGIN_DELAY_MS, config.ORIGIN_FAILURE_PERCENT),
+    origin: slowOrigin(behaviour),
     guard: config.CACHE_GUARD,
     enabled: config.CACHE !== 'off',
     ttlMs: ttl * 1000,
     staleMs: stale * 1000,
-    instance: config.INSTANCE,
+    identity,
     log,
   });
 }

@@ -1,6 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { Identity } from '../shared/service.ts';
 import type { CacheCounts } from './cache/cache.ts';
 
 declare global {
@@ -21,9 +22,8 @@ export interface Metrics {
 }
 
 /** Sets up the measurements of one instance; each carries its name. */
-export function createMetrics(instance: string, cache: CacheCounts): Metrics {
+export function createMetrics(identity: Identity, cache: CacheCounts): Metrics {
   const registry = new Registry();
-  registry.setDefaultLabels({ instance });
   collectDefaultMetrics({ register: registry });
   const duration = new Histogram({
     name: 'http_request_duration_seconds',
@@ -47,6 +47,7 @@ export function createMetrics(instance: string, cache: CacheCounts): Metrics {
       next();
     },
     async expose(_req, res) {
+      registry.setDefaultLabels({ instance: identity.name });
       res.type(registry.contentType).send(await registry.metrics());
     },
   };

@@ -18,15 +18,15 @@ import { GuardedRedisStore } from '../shared/session-store.ts';
 
 const readConfig = (env: NodeJS.ProcessEnv) => readVariables(commonVariables, env);
 
-await runService(readConfig, ({ config, redis, log, isDraining }) => {
+await runService(readConfig, ({ config, identity, redis, log, draining }) => {
   const store = new GuardedRedisStore(redis, config.SESSION_TTL_SECONDS, log);
   const state = redisState(redis, config.SESSION_TTL_SECONDS, log);
   const session = sessions({ name: config.SESSION_NAME, store, secrets: secretsOf(config, redis) });
 
   const app = newExpress();
-  app.use(replyHeaders(config.INSTANCE), deadline(config.REQUEST_TIMEOUT_MS));
+  app.use(replyHeaders(identity), deadline(config.REQUEST_TIMEOUT_MS));
   app.get('/livez', live);
-  app.get('/readyz', ready(redis, isDraining));
+  app.get('/readyz', ready(redis, draining));
 
   app.get('/greeter', session, async (req, res) => {
     const { views, cart } = await state.read(req);

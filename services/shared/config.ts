@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { z } from 'zod';
 
 function number(min: number, max: number) {
@@ -39,8 +38,11 @@ export const commonVariables = z.object({
   INSTANCE: z
     .string()
     .regex(/^[\w.-]{1,64}$/)
-    .default(hostname())
-    .meta({ allowed: 'up to 64 letters, digits and . _ -', fallback: 'the host name' }),
+    .optional()
+    .meta({
+      allowed: 'up to 64 letters, digits and . _ -',
+      fallback: 'the first of app-1, app-2 … that is free',
+    }),
   HOST: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0').meta({ allowed: 'an IP address' }),
   PORT: wholeNumber(3000, 0, 65_535, 'TCP port, 0 for any free one'),
   NODE_ENV: z.string().default('development').meta({ allowed: 'any word' }),

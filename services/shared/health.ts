@@ -7,11 +7,20 @@ export const live: RequestHandler = (_req, res) => {
   res.set('Cache-Control', 'no-store').type('text').send('live');
 };
 
-/** `GET /readyz`: the instance takes requests, for Redis answers it and it is not about to end. */
-export function ready(redis: Redis, isDraining: () => boolean): RequestHandler {
+/**
+ * `GET /readyz`: the instance takes requests, for Redis answers it and it is not about to end.
+ *
+ * @param started what it has to have done besides, once
+ */
+export function ready(
+  redis: Redis,
+  draining: AbortSignal,
+  started: Promise<unknown> = Promise.resolve(),
+): RequestHandler {
   return async (_req, res) => {
-    if (isDraining()) return sendProblem(res, 503, 'This instance is about to end.');
+    if (draining.aborted) return sendProblem(res, 503, 'This instance is about to end.');
     await redis.ping();
+    await started;
     res.set('Cache-Control', 'no-store').type('text').send('ready');
   };
 }

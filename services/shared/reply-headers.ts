@@ -3,6 +3,7 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
+import type { Identity } from './service.ts';
 
 /** What nginx or a careful client sends; anything else is replaced. */
 const REQUEST_ID = /^[\w-]{8,64}$/;
@@ -35,9 +36,9 @@ const SECURITY = headersOf(secure);
  * The headers that every reply carries: which instance answered, under which id the request went,
  * and what keeps a browser safe.
  */
-export function replyHeaders(instance: string): RequestHandler {
+export function replyHeaders(identity: Identity): RequestHandler {
   return (req, res, next) => {
-    res.setHeader('X-Instance', instance);
+    res.setHeader('X-Instance', identity.name);
     res.setHeader('X-Request-Id', requestIdOf(req));
     for (const [name, value] of SECURITY) res.setHeader(name, value);
     next();
@@ -49,28 +50,30 @@ function requestIdOf(req: IncomingMessage): string {
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
 }
 
-/** A reply that is sent many times, with all its headers made once but for two. */
+/** A reply that is sent many times, with all its headers made once but for three. */
 export class PreparedReply {
+  #identity: Identity;
   #body: string;
-  /** Names and values in turn, X-Request-Id and Age first. Node has read them when writeHead returns. */
+  /** Names and values in turn, those that differ first. Node has read them when writeHead returns. */
   #headers: string[];
 
   /** @param headers besides those that every reply carries */
-  constructor(instance: string, headers: Record<string, string>, body: string) {
+  constructor(identity: Identity, headers: Record<string, string>, body: string) {
     const own = Object.entries({
       ...Object.fromEntries(SECURITY),
-      'X-Instance': instance,
       ...headers,
       'Content-Length': String(Buffer.byteLength(body)),
     });
+    this.#identity = identity;
     this.#body = body;
-    this.#headers = ['X-Request-Id', '', 'Age', '', ...own.flat()];
+    this.#headers = ['X-Request-Id', '', 'X-Instance', '', 'Age', '', ...own.flat()];
   }
 
   /** @param age of what is sent, in seconds */
   send(req: IncomingMessage, res: ServerResponse, age: number): void {
     this.#headers[1] = requestIdOf(req);
-    this.#headers[3] = String(age);
+    this.#headers[3] = this.#identity.name;
+    this.#headers[5] = String(age);
     res.writeHead(200, this.#headers).end(this.#body);
   }
 }

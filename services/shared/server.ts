@@ -27,11 +27,6 @@ export class HttpServer {
     this.#server.on('request', listener);
   }
 
-  /** True once `drain` was called. */
-  get isDraining(): boolean {
-    return this.#draining;
-  }
-
   /**
    * Resolves to the port when connections are accepted. Rejects where the address cannot be had
    * (Express's own `listen` would swallow that).

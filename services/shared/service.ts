@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { hostname } from 'node:os';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import type { RedisScripts } from 'redis';
@@ -16,16 +17,25 @@ export type Connect = <Scripts extends RedisScripts>(
   options: Pick<RedisOptions<Scripts>, 'name' | 'scripts' | 'clientSideCache'>,
 ) => ReturnType<typeof createRedis<Scripts>>;
 
+/** Which of several instances this process is. */
+export interface Identity {
+  /** INSTANCE, or else the host name until a better one is found. */
+  name: string;
+}
+
 /** What a service is made of. */
 export interface Parts<Config extends CommonConfig = CommonConfig> {
   config: Config;
+  identity: Identity;
   /** The client for its sessions. */
   redis: Redis;
   /** Makes another client of the same Redis. */
   connect: Connect;
   log: Logger;
-  /** True once the process has been asked to end. */
-  isDraining: () => boolean;
+  /** Aborts when the process is asked to end. */
+  draining: AbortSignal;
+  /** Has `work` done when the last request has been answered, before Redis is let go of. */
+  atEnd: (work: () => Promise<unknown>) => void;
 }
 
 /**
@@ -37,9 +47,11 @@ export async function runService<Config extends CommonConfig>(
   createApp: (parts: Parts<Config>) => Express,
 ): Promise<void> {
   const config = configOrExit(readConfig);
+  const identity = { name: config.INSTANCE ?? hostname() };
   const log = pino({
     level: config.LOG_LEVEL,
-    base: { instance: config.INSTANCE },
+    base: null,
+    mixin: () => ({ instance: identity.name }),
     formatters: { level: (label) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
   });
@@ -51,13 +63,18 @@ export async function runService<Config extends CommonConfig>(
     return client;
   };
   const redis = connect({ name: 'Redis', scripts: sessionScripts });
-  const isDraining = () => server.isDraining;
-  const server = new HttpServer(createApp({ config, redis, connect, log, isDraining }));
+  const ending = new AbortController();
+  const lastWork: (() => Promise<unknown>)[] = [];
+  const atEnd: Parts['atEnd'] = (work) => void lastWork.push(work);
+  const parts = { config, identity, redis, connect, log, draining: ending.signal, atEnd };
+  const server = new HttpServer(createApp(parts));
 
   const shutDown = async (signal: NodeJS.Signals) => {
     log.info(`${signal}: draining`);
+    ending.abort();
     const cut = await server.drain(DRAIN_MS);
     if (cut > 0) log.warn(`${cut} requests were cut off`);
+    await Promise.allSettled(lastWork.map((work) => work()));
     await Promise.all(clients.map((client) => closeRedis(client, CLOSE_REDIS_MS)));
     log.info('ended');
     process.exit(0);

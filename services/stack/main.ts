@@ -7,6 +7,7 @@ import { listenForCommands } from './control-socket.ts';
 import { UsageError } from './errors.ts';
 import type { Instance } from './instance.ts';
 import { takeName } from './name.ts';
+import { chaosSettings } from './room.ts';
 import { ROOT } from './root.ts';
 import { Stack } from './stack.ts';
 
@@ -28,11 +29,14 @@ try {
     },
   });
   const scale = wholeNumber('--scale', values.scale);
+  const bind = process.env.BIND || '127.0.0.1';
+  const chaos = chaosSettings(bind, process.env);
   const stack = await Stack.start({
     name,
     scale,
     port: wholeNumber('--port', values.port, 65_535),
-    bind: process.env.BIND || '127.0.0.1',
+    bind,
+    env: { ...process.env, ...chaos },
     report: (line) => console.log(line),
   });
   const commands = await listenForCommands(name, stack);
@@ -42,6 +46,8 @@ try {
   });
   if (values.watch) restartOnChange(stack);
   console.log(`ready ${stack.url} instances=${scale}`);
+  if (stack.roomUrl) console.log(`for the room: ${stack.roomUrl}`);
+  if (chaos.CHAOS_KEY) console.log(`for the presenter: ${stack.url}/#key=${chaos.CHAOS_KEY}`);
   console.log('Ctrl-C ends it. In a second terminal:  npm run stack');
   followParent(end);
 } catch (err) {

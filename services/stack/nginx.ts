@@ -11,6 +11,7 @@ const RELOAD_MS = 10_000;
 
 /** The nginx of a stack: nginx/nginx.conf with the local ports of the instances. */
 export class Nginx extends Part {
+  readonly bind: string;
   #file: string;
   #prefix: string;
   #workers = new Set<string>();
@@ -18,6 +19,7 @@ export class Nginx extends Part {
   /** @param bind the address that nginx listens on; the instances listen on loopback */
   constructor(file: string, bind: string, port: number, around: Surroundings) {
     super('nginx', port, around);
+    this.bind = bind;
     this.#file = file;
     this.#prefix = join(around.folder, 'nginx');
     mkdirSync(join(this.#prefix, 'site'), { recursive: true });

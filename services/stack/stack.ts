@@ -9,6 +9,7 @@ import { Nginx } from './nginx.ts';
 import type { Part, Status, Surroundings } from './part.ts';
 import { freePort, isPortFree } from './port.ts';
 import { Redis } from './redis.ts';
+import { roomUrl } from './room.ts';
 import { findTools } from './tools.ts';
 
 /** The most instances of one stack. */
@@ -87,8 +88,10 @@ export class Stack implements AsyncDisposable {
     this.folder = around.folder;
     this.#around = around;
     this.#envOf = (name) => ({
+      ...(this.roomUrl && { ROOM_URL: this.roomUrl }),
       ...(typeof env === 'function' ? env(name) : env),
       REDIS_URL: redis.url,
+      BIND: nginx.bind,
     });
     this.greeter = this.#newInstance('greeter', 'greeter', greeterPort);
   }
@@ -96,6 +99,11 @@ export class Stack implements AsyncDisposable {
   /** Where the stack is reached. */
   get url(): string {
     return `http://localhost:${this.nginx.port}`;
+  }
+
+  /** Where an audience reaches it; `undefined` where it listens on this machine alone. */
+  get roomUrl(): string | undefined {
+    return roomUrl(this.nginx.bind, this.nginx.port);
   }
 
   get instances(): readonly Instance[] {

@@ -29,7 +29,7 @@ describe('the counter of views', () => {
   it('should answer a browser with a page', async () => {
     const reply = await send(`${stack.url}/`, { headers: { accept: BROWSER } });
     expect(reply.headers['content-type']).toBe('text/html; charset=utf-8');
-    expect(reply.body).toContain('<h1>Views: 1</h1>');
+    expect(reply.body).toContain('<h1 id="views">Views: 1</h1>');
     expect(reply.body).toContain(String(reply.headers['x-instance']));
   });
 

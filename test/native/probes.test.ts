@@ -19,7 +19,8 @@ describe('what is not a visit', () => {
         expect(headers['set-cookie'], path).toBeUndefined();
       }
     }
-    expect(await keysOf(stack.redis.url)).toEqual([]);
+    const keys = await keysOf(stack.redis.url);
+    expect(keys.filter((key) => !key.startsWith('instance:'))).toEqual([]);
   });
 
   it('should answer the health probes', async () => {

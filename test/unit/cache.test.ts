@@ -78,7 +78,7 @@ describe('Cache, on three instances with one Redis', () => {
       enabled: true,
       ttlMs: 60_000,
       staleMs: 30_000,
-      instance: `app-${clients.length}`,
+      identity: { name: `app-${clients.length}` },
       log,
       ...options,
     });

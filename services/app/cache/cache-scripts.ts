@@ -1,7 +1,8 @@
 import { type CommandParser, defineScript } from 'redis';
 
 // The keys of one name. They all begin with `cache:`, by which Redis tells them from sessions.
-const entryKey = (name: string) => `cache:${name}`;
+/** What is cached of it. */
+export const entryKey = (name: string) => `cache:${name}`;
 /** Who loads it now: the number of the load. */
 const lockKey = (name: string) => `cache:lock:${name}`;
 /** The number of the last load that began. */

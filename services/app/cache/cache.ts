@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { isRedisUnavailable } from '../../shared/redis.ts';
+import type { Identity } from '../../shared/service.ts';
 import { type Dated, decode, type Entry, encode } from './entry.ts';
 import { Flights } from './flights.ts';
 import type { LocalCache } from './local-cache.ts';
@@ -51,8 +52,7 @@ export interface CacheOptions {
   ttlMs: number;
   /** Milliseconds for which an entry is still used, while it is made anew, after it has expired. */
   staleMs: number;
-  /** The name of this instance. */
-  instance: string;
+  identity: Identity;
   log: Logger;
 }
 
@@ -247,7 +247,7 @@ export class Cache {
   }
 
   async #ask(name: string, load: number, signal: AbortSignal): Promise<Entry> {
-    const { origin, instance, log } = this.#options;
+    const { origin, identity, log } = this.#options;
     signal.throwIfAborted();
     const madeAt = Date.now();
     this.counts.originCalls += 1;
@@ -255,7 +255,7 @@ export class Cache {
       const data = await origin(name, signal);
       if (this.#isOriginFailing) log.info('origin: answers again');
       this.#isOriginFailing = false;
-      return { data, madeBy: instance, madeAt, load };
+      return { data, madeBy: identity.name, madeAt, load };
     } catch (err) {
       if (signal.aborted) throw signal.reason;
       this.counts.originFailures += 1;

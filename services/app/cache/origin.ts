@@ -8,14 +8,19 @@ export const DATA = 'data';
 /** The origin has item-1 to item-1000. */
 const ITEM = /^data:(item-(?:[1-9]\d{0,2}|1000))$/;
 
-/**
- * An origin that takes `delayMs` for each answer, and fails `failurePercent` of 100 times. It stops
- * when nobody waits for it any more.
- */
-export function slowOrigin(delayMs: number, failurePercent: number): Origin {
+/** How slow and how bad an origin is now. */
+export interface OriginBehaviour {
+  /** Milliseconds for each answer. */
+  delayMs: number;
+  /** How many of 100 calls fail. */
+  failurePercent: number;
+}
+
+/** An origin that behaves as it is told. It stops when nobody waits for it any more. */
+export function slowOrigin(behaviour: Readonly<OriginBehaviour>): Origin {
   return async (name, signal) => {
-    await delay(delayMs, undefined, { signal });
-    if (Math.random() * 100 < failurePercent)
+    await delay(behaviour.delayMs, undefined, { signal });
+    if (Math.random() * 100 < behaviour.failurePercent)
       throw new Error('the origin fails, as it was told to');
     if (name === DATA) return 'This is the new data';
     const [, item] = ITEM.exec(name) ?? [];

@@ -2,6 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { preferredType } from '../../shared/preferred-type.ts';
 import { sendProblem } from '../../shared/problem.ts';
 import { PreparedReply } from '../../shared/reply-headers.ts';
+import type { Identity } from '../../shared/service.ts';
 import type { Cache, Found, Source } from '../cache/cache.ts';
 import type { Entry } from '../cache/entry.ts';
 import { DATA } from '../cache/origin.ts';
@@ -28,7 +29,7 @@ const typeFor = preferredType('text', 'json');
  * `GET /data` and `GET /data/:key`, where the answer is at hand: it is prepared once for each entry,
  * and comes before whatever else is done for a request.
  */
-export function dataAtHand(cache: Cache, instance: string): RequestHandler {
+export function dataAtHand(cache: Cache, identity: Identity): RequestHandler {
   const prepared = new WeakMap<Entry, PreparedReply>();
   const prepare = (found: Found) => {
     const headers = {
@@ -36,7 +37,7 @@ export function dataAtHand(cache: Cache, instance: string): RequestHandler {
       Vary: 'Accept',
       'Content-Type': 'text/plain; charset=utf-8',
     };
-    const reply = new PreparedReply(instance, headers, textOf(found));
+    const reply = new PreparedReply(identity, headers, textOf(found));
     prepared.set(found.entry, reply);
     return reply;
   };

@@ -1,0 +1,142 @@
+import { colour } from './colours.js';
+import { byId, make, onPress, setText } from './elements.js';
+
+/** @import { InstanceView } from '../messages.ts' */
+
+/** How many of the last rates a sparkline shows. */
+const HISTORY = 60;
+
+/** A card for each instance; cards come and go with them. */
+export class InstancesPanel {
+  /** @param {{ kill: (name: string) => Promise<void>, hang: (name: string) => Promise<void> }} chaos */
+  constructor(chaos) {
+    this.chaos = chaos;
+    /** @type {Map<string, Card>} */
+    this.cards = new Map();
+  }
+
+  /**
+   * @param {InstanceView[]} instances
+   * @param {boolean} canBreak
+   */
+  show(instances, canBreak) {
+    const names = new Set(instances.map(({ name }) => name));
+    for (const [name, card] of this.cards) {
+      if (names.has(name)) continue;
+      card.element.remove();
+      this.cards.delete(name);
+    }
+    for (const instance of instances) {
+      const card = this.cards.get(instance.name) ?? this.add(instance.name);
+      card.show(instance, canBreak);
+    }
+  }
+
+  /** @param {string} name */
+  add(name) {
+    const card = new Card(name, this.chaos);
+    this.cards.set(name, card);
+    const next = [...this.cards.keys()].sort(byNumber)[
+      [...this.cards.keys()].sort(byNumber).indexOf(name) + 1
+    ];
+    byId('instances').insertBefore(card.element, (next && this.cards.get(next)?.element) ?? null);
+    return card;
+  }
+}
+
+/**
+ * app-2 before app-10.
+ *
+ * @param {string} a
+ * @param {string} b
+ */
+export function byNumber(a, b) {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
+class Card {
+  /**
+   * @param {string} name
+   * @param {InstancesPanel['chaos']} chaos
+   */
+  constructor(name, chaos) {
+    /** @type {number[]} */
+    this.rates = [];
+    this.element = make('article', 'instance');
+    this.element.dataset.name = name;
+    const title = make('h3', 'badge', name);
+    colour(title, name);
+    this.state = make('span', 'state');
+    this.figures = ['up', 'requests/s', 'p99', 'memory'].map((term) => {
+      const value = make('dd');
+      return { term: make('dt', '', term), value };
+    });
+    const list = make('dl', 'figures');
+    for (const { term, value } of this.figures) {
+      const pair = make('div');
+      pair.append(term, value);
+      list.append(pair);
+    }
+    this.line = document.createElementNS('http://www.w3.org/2000/svg', 'polyline');
+    const sparkline = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+    sparkline.setAttribute('viewBox', `0 0 ${HISTORY} 20`);
+    sparkline.setAttribute('preserveAspectRatio', 'none');
+    sparkline.setAttribute('aria-hidden', 'true');
+    sparkline.append(this.line);
+    this.buttons = make('p', 'buttons');
+    for (const [word, work] of /** @type {const} */ ([
+      ['Kill', chaos.kill],
+      ['Hang', chaos.hang],
+    ])) {
+      const button = make('button', '', `${word} ${name}`);
+      button.type = 'button';
+      onPress(button, () => work(name));
+      this.buttons.append(button);
+    }
+    const head = make('div', 'head');
+    head.append(title, this.state);
+    this.element.append(head, list, sparkline, this.buttons);
+  }
+
+  /**
+   * @param {InstanceView} instance
+   * @param {boolean} canBreak
+   */
+  show({ state, uptimeSeconds, requestsPerSecond, p99Ms, memoryBytes }, canBreak) {
+    this.element.dataset.state = state;
+    setText(this.state, state);
+    const texts = [
+      inTime(uptimeSeconds),
+      String(Math.round(requestsPerSecond)),
+      p99Ms === null ? '–' : `${round(p99Ms)} ms`,
+      inMegabytes(memoryBytes),
+    ];
+    for (const [i, { value }] of this.figures.entries()) setText(value, texts[i] ?? '');
+    this.rates = [...this.rates, requestsPerSecond].slice(-HISTORY);
+    const most = Math.max(10, ...this.rates);
+    const points = this.rates.map((rate, i) => `${i},${19 - (18 * rate) / most}`);
+    this.line.setAttribute('points', points.join(' '));
+    this.buttons.hidden = !canBreak || state === 'dead';
+  }
+}
+
+/** @param {number} seconds */
+function inTime(seconds) {
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
+  return `${Math.floor(seconds / 3600)} h`;
+}
+
+/** @param {number} bytes */
+export function inMegabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+}
+
+/**
+ * To two digits.
+ *
+ * @param {number} ms
+ */
+function round(ms) {
+  return Number(ms.toPrecision(2));
+}

@@ -1,0 +1,58 @@
+/** Milliseconds after which a reply is not waited for any more; nginx has answered long before. */
+const TIMEOUT_MS = 10_000;
+
+/** A request that was not answered, or refused. The message can be shown. */
+export class RequestFailed extends Error {}
+
+/**
+ * Sends a request to the site and reads the reply.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {{ body?: object, accept?: string, headers?: Record<string, string> }} [sending]
+ * @returns {Promise<{ text: string, headers: Headers }>}
+ * @throws {RequestFailed}
+ */
+export async function request(method, path, { body, accept = 'application/json', headers } = {}) {
+  const init = {
+    method,
+    headers: {
+      Accept: accept,
+      ...(body && { 'Content-Type': 'application/json' }),
+      ...headers,
+    },
+    ...(body && { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  };
+  const reply = await fetch(path, init).catch(() => {
+    throw new RequestFailed('No reply. Please try again.');
+  });
+  const text = await reply.text().catch(() => '');
+  if (!reply.ok) throw new RequestFailed(detailOf(text) ?? `Refused (${reply.status}).`);
+  return { text, headers: reply.headers };
+}
+
+/**
+ * The detail of a problem document.
+ *
+ * @param {string} text
+ * @returns {string | undefined}
+ */
+function detailOf(text) {
+  try {
+    const { detail, title } = JSON.parse(text);
+    return detail ?? title;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What went wrong, to be shown; a fault of the page itself is none of that.
+ *
+ * @param {unknown} err
+ */
+export function reasonOf(err) {
+  if (err instanceof RequestFailed) return err.message;
+  throw err;
+}

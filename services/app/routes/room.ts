@@ -1,0 +1,17 @@
+import type { RequestHandler } from 'express';
+
+/**
+ * `GET /room.svg`: the address of the page as a QR code, for the phones of an audience.
+ *
+ * @param url where they reach it; else the address by which the page was asked for
+ */
+export function roomCode(url: string | undefined): RequestHandler {
+  return async (req, res) => {
+    const { default: qrcode } = await import('qrcode'); // seldom needed, and not small
+    const svg = await qrcode.toString(url ?? `${req.protocol}://${req.host}/`, {
+      type: 'svg',
+      margin: 2,
+    });
+    res.set('Cache-Control', 'no-store').type('svg').send(svg);
+  };
+}

@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto';
+import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+
+const LOOPBACK = /^(127\.|::1$)/;
+
+/**
+ * Where others reach a stack.
+ *
+ * @param bind the address that nginx listens on
+ * @returns `undefined` where nobody else does
+ */
+export function roomUrl(bind: string, port: number): string | undefined {
+  if (LOOPBACK.test(bind)) return undefined;
+  const isAny = bind === '0.0.0.0' || bind === '::';
+  const address = isAny ? ownAddress() : bind;
+  return address && `http://${isIPv6(address) ? `[${address}]` : address}:${port}`;
+}
+
+/** An address of this machine in its network. */
+function ownAddress(): string | undefined {
+  const addresses = Object.values(networkInterfaces()).flatMap((its) => its ?? []);
+  return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+}
+
+/**
+ * Whether things may be broken from the page: here by whoever sits at this machine, and elsewhere
+ * only where it was asked for, and by whoever has the presenter's key.
+ */
+export function chaosSettings(bind: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const isOpen = !LOOPBACK.test(bind);
+  const CHAOS = env.CHAOS || (isOpen || env.NODE_ENV === 'production' ? '0' : '1');
+  if (CHAOS !== '1' || !isOpen) return { CHAOS };
+  return { CHAOS, CHAOS_KEY: env.CHAOS_KEY || randomBytes(6).toString('base64url') };
+}
