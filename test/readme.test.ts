@@ -109,7 +109,7 @@ describe('README.md and docs/loadtest.md', () => {
   });
 
   it('should have every route in its table, and no other', async () => {
-    const config = readConfig({ REDIS_URL: 'redis://127.0.0.1:1' });
+    const config = readConfig({ REDIS_URL: 'redis://127.0.0.1:1', CHAOS: '1' });
     const log = pino({ level: 'silent' });
     const clients: { destroy(): void }[] = [];
     const connect: Connect = (options) => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ComposeStack, docker, dockerMissing, UP_MS } from '../support/docker.ts';
+import { Events } from '../support/events.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Seen, send, Visitor } from '../support/http.ts';
 import { proveContinuity, proveNothingLost, range } from '../support/proofs.ts';
@@ -37,6 +38,25 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   it('should run 3 instances where nothing is said', async () => {
     await proveContinuity(url);
     expect(instancesOf(await new Visitor(url).viewInTurn(6))).toBe(3);
+  });
+
+  it('should have them name themselves app-1, app-2 and app-3, and tell it on the board', async () => {
+    const seen = await new Visitor(url).viewInTurn(6);
+    expect([...new Set(seen.map(({ instance }) => instance))].sort()).toEqual([
+      'app-1',
+      'app-2',
+      'app-3',
+    ]);
+    await using events = await Events.open(`${url}/events`);
+    const ready = { state: 'ready' };
+    await events.next('tick', ({ instances }) => instances.length === 3);
+    await eventually(() => {
+      expect(events.ticks.at(-1)?.instances).toMatchObject([
+        { name: 'app-1', ...ready },
+        { name: 'app-2', ...ready },
+        { name: 'app-3', ...ready },
+      ]);
+    });
   });
 
   it('should count 200 views at once as exactly 200', () => proveNothingLost(url));

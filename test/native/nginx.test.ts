@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Stack } from '../../services/stack/stack.ts';
+import { Events } from '../support/events.ts';
 import { send } from '../support/http.ts';
 
 describe('nginx', () => {
@@ -89,6 +90,20 @@ describe('nginx', () => {
       for (let i = 0; i < 4; i += 1) await send(`${stack.url}/`);
       expect(new Set(received.map((req) => req.socket)).size).toBeLessThanOrEqual(2);
     });
+  });
+
+  it('should compress what the page loads, and not what is told bit by bit', async () => {
+    const headers = { accept: 'text/html', 'accept-encoding': 'gzip' };
+    const [, script = ''] =
+      /<script src="([^"]+)"/.exec(
+        (await send(`${stack.url}/`, { headers: { accept: 'text/html' } })).body,
+      ) ?? [];
+    const encodingOf = async (path: string) =>
+      (await send(stack.url + path, { headers })).headers['content-encoding'];
+    expect(await encodingOf('/')).toBe('gzip');
+    expect(await encodingOf(script)).toBe('gzip');
+    await using events = await Events.open(`${stack.url}/events`, headers);
+    expect(events.headers['content-encoding']).toBeUndefined();
   });
 
   it('should refuse a broken configuration and go on with the one it has', async () => {

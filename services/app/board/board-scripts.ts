@@ -1,5 +1,6 @@
 import { type CommandParser, defineScript } from 'redis';
 import type { createRedis } from '../../shared/redis.ts';
+import type { Beat } from './messages.ts';
 
 /** Where instances tell each other how they are. */
 export const CHANNEL = 'board';
@@ -63,18 +64,24 @@ const beat = defineScript({
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     if ARGV[4] ~= '0' then redis.call('SET', KEYS[2], '1', 'PX', ARGV[4]) end
     local watched = redis.call('EXISTS', KEYS[2])
-    if watched == 1 then redis.call('PUBLISH', '${CHANNEL}', ARGV[5]) end
+    if watched == 1 and ARGV[5] ~= '' then redis.call('PUBLISH', '${CHANNEL}', ARGV[5]) end
     return {watched, redis.call('GETDEL', KEYS[3]), redis.call('GET', KEYS[4])}`,
   parseCommand(
     parser: CommandParser,
     name: string,
     owner: string,
     forMs: number,
-    { isGiven, watches, json }: { isGiven: boolean; watches: boolean; json: string },
+    { isGiven, watches, said }: { isGiven: boolean; watches: boolean; said: Beat | undefined },
   ) {
     parser.pushKeys([instanceKey(name), WATCHED, commandKey(name), ORIGIN]);
     const watchMs = watches ? WATCHED_MS : 0;
-    parser.push(owner, String(forMs), isGiven ? '1' : '0', String(watchMs), json);
+    parser.push(
+      owner,
+      String(forMs),
+      isGiven ? '1' : '0',
+      String(watchMs),
+      said ? JSON.stringify(said) : '',
+    );
   },
   transformReply: (reply: unknown): BeatReply | null => {
     if (reply === null) return null;

@@ -73,7 +73,7 @@ export class Board {
       ...parts,
       redis,
       isNamed: config.INSTANCE !== undefined,
-      say: () => ({ watches: this.#watches, json: JSON.stringify(this.#beat()) }),
+      say: () => ({ watches: this.#watches, said: this.#say() }),
       onReply: (reply) => {
         this.#listen(reply);
         chaos.obey(reply.command, reply.origin);
@@ -112,7 +112,9 @@ export class Board {
     return this.#feed.isWatched || performance.now() < this.#polledUntil;
   }
 
-  #beat(): Beat {
+  /** Nothing, where nobody listens. */
+  #say(): Beat | undefined {
+    if (this.#listeningSince === undefined) return undefined;
     const { parts, counts } = this.#options;
     const activity = this.#tally.take();
     return {
@@ -138,6 +140,7 @@ export class Board {
       this.#listeningSince = performance.now();
       this.#tally.start();
       this.#subscribe();
+      setImmediate(() => this.presence.beat()); // they want to hear of it now
     } else {
       this.#listeningSince = undefined;
       this.#tally.stop();

@@ -120,22 +120,24 @@ export function page(facts: PageFacts, assets: Assets): string {
         <section id="chaos" class="chaos" aria-labelledby="chaos-title" hidden>
           <h2 id="chaos-title">Chaos</h2>
           <p id="chaos-key" class="hint" hidden>It takes the presenter's key: open the address that was printed at the start.</p>
-          <p class="buttons">
-            <button type="button" id="kill">Kill this instance</button>
-            <button type="button" id="hang">Hang it 10 s</button>
-            <button type="button" id="pause-redis">Pause Redis 5 s</button>
-          </p>
-          <p class="slider">
-            <label for="origin-delay">Origin delay</label>
-            <input id="origin-delay" type="range" min="0" max="2000" step="50" value="200">
-            <output for="origin-delay" id="origin-delay-value"></output>
-          </p>
-          <p class="slider">
-            <label for="origin-failures">Origin failures</label>
-            <input id="origin-failures" type="range" min="0" max="100" step="5" value="0">
-            <output for="origin-failures" id="origin-failures-value"></output>
-          </p>
-          <p class="buttons"><button type="button" id="reset-origin">Reset origin</button></p>
+          <div id="chaos-controls">
+            <p class="buttons">
+              <button type="button" id="kill">Kill this instance</button>
+              <button type="button" id="hang">Hang it 10 s</button>
+              <button type="button" id="pause-redis">Pause Redis 5 s</button>
+            </p>
+            <p class="slider">
+              <label for="origin-delay">Origin delay</label>
+              <input id="origin-delay" type="range" min="0" max="2000" step="50" value="200">
+              <output for="origin-delay" id="origin-delay-value"></output>
+            </p>
+            <p class="slider">
+              <label for="origin-failures">Origin failures</label>
+              <input id="origin-failures" type="range" min="0" max="100" step="5" value="0">
+              <output for="origin-failures" id="origin-failures-value"></output>
+            </p>
+            <p class="buttons"><button type="button" id="reset-origin">Reset origin</button></p>
+          </div>
           <p id="chaos-answer" class="summary" role="status"></p>
         </section>
 

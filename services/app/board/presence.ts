@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { isRedisUnavailable } from '../../shared/redis.ts';
 import type { Parts } from '../../shared/service.ts';
 import type { BeatReply, BoardRedis } from './board-scripts.ts';
+import type { Beat } from './messages.ts';
 
 /** Milliseconds between two beats. */
 export const BEAT_MS = 300;
@@ -13,8 +14,8 @@ export interface PresenceOptions extends Pick<Parts, 'identity' | 'draining' | '
   redis: BoardRedis;
   /** Whether the instance was given its name; else it claims one. */
   isNamed: boolean;
-  /** What it says with each beat, and whether it watches the others. */
-  say: () => { watches: boolean; json: string };
+  /** What it says with each beat, if anything, and whether it watches the others. */
+  say: () => { watches: boolean; said: Beat | undefined };
   /** Is told what Redis has for it. */
   onReply: (reply: BeatReply) => void;
 }
@@ -69,8 +70,8 @@ export class Presence {
       this.#hasName = true;
       this.#setNamed();
     }
-    const said = { ...say(), isGiven: isNamed };
-    const reply = await redis.beat(identity.name, this.#owner, SILENT_MS, said);
+    const message = { ...say(), isGiven: isNamed };
+    const reply = await redis.beat(identity.name, this.#owner, SILENT_MS, message);
     this.#lastFailure = '';
     if (reply) onReply(reply);
     else this.#hasName = false; // it stood still for so long that somebody else has the name now

@@ -34,6 +34,7 @@ export class ChaosPanel {
     this.needsKey = needsKey;
     byId('chaos').hidden = !enabled;
     byId('chaos-key').hidden = this.isAllowed;
+    byId('chaos-controls').hidden = !this.isAllowed;
     if (this.isSetting) return;
     const [delay, failures] = sliders();
     delay.value = String(origin.delayMs);
