@@ -22,6 +22,9 @@ const secure = helmet({
   },
   // For whoever ends TLS to decide: it binds the whole host name for months.
   strictTransportSecurity: false,
+  // Browsers take them over TLS alone, and complain where they come without.
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
   // For browsers and plug-ins that are gone.
   xDnsPrefetchControl: false,
   xDownloadOptions: false,

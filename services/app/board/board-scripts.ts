@@ -128,46 +128,47 @@ const setOrigin = defineScript({
   transformReply: () => {},
 });
 
-/** Up to how many keys sessions are counted; of more, this many are looked at. */
-const MAX_COUNTED = 2000;
-const SAMPLE = 200;
+/** How many keys are looked through with each survey: two milliseconds for Redis. */
+const SCANS = 5;
+const KEYS_PER_SCAN = 1000;
 
-/** What Redis says of itself, how many of its keys are sessions, and the entry of `/data`. */
+/**
+ * What Redis says of itself, the entry of `/data`, and how many sessions are among the next few keys.
+ * Replies also with the cursor to go on from; `0` where all keys were looked through.
+ * @see https://redis.io/docs/latest/commands/scan/
+ */
 const survey = defineScript({
   NUMBER_OF_KEYS: 1,
   SCRIPT: `
-    local keys, sessions, exact = redis.call('DBSIZE'), 0, 1
-    if keys <= ${MAX_COUNTED} then
-      for _, key in ipairs(redis.call('KEYS', 'sess:*')) do sessions = sessions + 1 end
-    else
-      exact = 0
-      for _ = 1, ${SAMPLE} do
-        if string.sub(redis.call('RANDOMKEY') or '', 1, 5) == 'sess:' then sessions = sessions + 1 end
-      end
-      sessions = math.floor(sessions / ${SAMPLE} * keys)
+    local sessions, cursor = 0, ARGV[1]
+    for _ = 1, ${SCANS} do
+      local found = redis.call('SCAN', cursor, 'MATCH', 'sess:*', 'COUNT', ${KEYS_PER_SCAN})
+      cursor, sessions = found[1], sessions + #found[2]
+      if cursor == '0' then break end
     end
     local entry = redis.pcall('GET', KEYS[1])
-    return {redis.call('INFO', 'stats'), redis.call('INFO', 'memory'), sessions, exact,
+    return {redis.call('INFO', 'stats'), redis.call('INFO', 'memory'), cursor, sessions,
       type(entry) == 'string' and entry or false}`,
-  parseCommand(parser: CommandParser, entry: string) {
+  parseCommand(parser: CommandParser, entry: string, cursor: string) {
     parser.pushKey(entry);
+    parser.push(cursor);
   },
   transformReply: (reply: unknown) => {
-    const [stats, memory, sessions, exact, json] = reply as [
+    const [stats, memory, cursor, sessions, entry] = reply as [
+      string,
       string,
       string,
       number,
-      number,
-      string,
+      string | null,
     ];
     const numberIn = (text: string, field: string) =>
       Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(text)?.[1] ?? 0);
     return {
       operationsPerSecond: numberIn(stats, 'instantaneous_ops_per_sec'),
       memoryBytes: numberIn(memory, 'used_memory'),
+      cursor,
       sessions,
-      isExact: exact === 1,
-      json: json as string | null,
+      entry,
     };
   },
 });

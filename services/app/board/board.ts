@@ -9,6 +9,7 @@ import type { Config } from '../config.ts';
 import { visitorHash } from '../visitor-hash.ts';
 import { type BeatReply, type BoardRedis, CHANNEL } from './board-scripts.ts';
 import { Feed } from './feed.ts';
+import { HearingClock } from './hearing-clock.ts';
 import type {
   Beat,
   CacheTotals,
@@ -54,6 +55,7 @@ export class Board {
   #options: BoardOptions;
   #switches: Switches;
   #startedAt = performance.now();
+  #clock = new HearingClock();
   #overview = new InstancesOverview();
   #tally = new Tally((id) => this.#overview.room.has(id));
   #feed: Feed;
@@ -75,6 +77,7 @@ export class Board {
       isNamed: config.INSTANCE !== undefined,
       say: () => ({ watches: this.#watches, said: this.#say() }),
       onReply: (reply) => {
+        this.#clock.hear();
         this.#listen(reply);
         chaos.obey(reply.command, reply.origin);
       },
@@ -95,7 +98,7 @@ export class Board {
       you: person?.id ?? null,
       dots: this.#overview.room.dots(),
     };
-    this.#feed.open(res, person, hello);
+    this.#feed.open(req, res, person, hello);
     void this.presence.beat();
   };
 
@@ -155,16 +158,14 @@ export class Board {
   }
 
   #hear = (json: string): void => {
-    this.#overview.hear(JSON.parse(json), performance.now());
+    this.#overview.hear(JSON.parse(json), this.#clock.now);
   };
 
   #tick(): void {
-    if (this.#listeningSince === undefined) return;
-    const now = performance.now();
+    if (this.#listeningSince === undefined && !this.#watches) return;
     this.#ticks += 1;
     if (this.#watches && this.#ticks % TICKS_PER_SURVEY === 0) void this.#survey.look();
-    if (this.#watches && !this.#survey.view(now).reachable) this.#overview.excuse(now);
-    this.#overview.tidy(now);
+    this.#overview.tidy(this.#clock.now);
     const changes = this.#overview.room.takeChanges();
     const by = this.#options.parts.identity.name;
     const tick: Tick = { ...this.#view(), by, ...changes };
@@ -172,13 +173,12 @@ export class Board {
   }
 
   #view(): Overview {
-    const now = performance.now();
     const { config } = this.#options.parts;
     const { chaos } = this.#options;
     const { people, views } = this.#overview.room;
     return {
-      instances: this.#overview.instances(now),
-      redis: this.#survey.view(now),
+      instances: this.#overview.instances(this.#clock.now),
+      redis: this.#survey.view(),
       latency: this.#overview.latency(),
       cache: this.#overview.cache(),
       room: { people, views },
@@ -191,18 +191,16 @@ export class Board {
     };
   }
 
-  /** Who opens the page, as far as Redis knows; a stranger is nobody. */
+  /** Who opens the page; a stranger is nobody. */
   async #personOf(req: Request): Promise<Person | undefined> {
     const { parts, visitors } = this.#options;
-    try {
-      const visitor = await visitors.find(req);
-      if (!visitor) return undefined;
-      const [session, views] = await parts.redis.mGet(keysOf(visitor.id).slice(0, 2));
-      const { name } = JSON.parse(session ?? '{}');
-      return { id: visitorHash(visitor.id), views: Number(views ?? 0), ...(name && { name }) };
-    } catch {
-      return undefined; // without Redis it can be told when the page asks again
-    }
+    const visitor = await visitors.find(req).catch(() => undefined);
+    if (!visitor) return undefined;
+    // Without Redis somebody is there all the same, if without a name.
+    const keys = keysOf(visitor.id).slice(0, 2);
+    const [session, views] = await parts.redis.mGet(keys).catch(() => []);
+    const { name } = JSON.parse(session ?? '{}');
+    return { id: visitorHash(visitor.id), views: Number(views ?? 0), ...(name && { name }) };
   }
 }
 

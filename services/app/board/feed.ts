@@ -1,4 +1,4 @@
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { sendProblem } from '../../shared/problem.ts';
 import type { Person } from './messages.ts';
 
@@ -16,8 +16,11 @@ const MAX_WAITING = 256 * 1024;
 export class Feed {
   #watchers = new Map<Response, Person | undefined>();
 
+  #draining: AbortSignal;
+
   /** @param draining ends all of them, so that their browsers ask another instance */
   constructor(draining: AbortSignal) {
+    this.#draining = draining;
     draining.addEventListener('abort', () => {
       for (const res of this.#watchers.keys()) res.end();
     });
@@ -35,7 +38,11 @@ export class Feed {
   }
 
   /** Feeds a page from now on, beginning with `hello`. */
-  open(res: Response, person: Person | undefined, hello: object): void {
+  open(req: Request, res: Response, person: Person | undefined, hello: object): void {
+    if (this.#draining.aborted) {
+      sendProblem(res, 503, 'This instance is about to end.');
+      return;
+    }
     if (this.#watchers.size >= MAX_WATCHERS) {
       sendProblem(res, 503, 'This instance feeds as many pages as it can.');
       return;
@@ -43,6 +50,10 @@ export class Feed {
     res.setHeader('Content-Type', 'text/event-stream');
     res.setHeader('Cache-Control', 'no-store');
     res.setHeader('X-Accel-Buffering', 'no'); // nginx hands on each message at once
+    if (req.method === 'HEAD') {
+      res.end();
+      return;
+    }
     res.write(`retry: ${RETRY_MS}\n\n${eventOf('hello', hello)}`);
     this.#watchers.set(res, person);
     res.once('close', () => this.#watchers.delete(res));

@@ -22,7 +22,7 @@ export class InstancesOverview {
   /** What the caches of those had done that are there no more. */
   #ended = noTotals();
 
-  /** @param now by `performance.now()`, as everywhere here */
+  /** @param now in milliseconds by the clock of the listener, as everywhere here */
   hear(beat: Beat, now: number): void {
     const { name, activity } = beat;
     const before = this.#instances.get(name);
@@ -32,13 +32,6 @@ export class InstancesOverview {
     if (activity) recent.push({ at: now, activity });
     this.#instances.set(name, { beat, heardAt: now, recent });
     this.room.hear(beat);
-  }
-
-  /** Nothing could be heard for a while: nobody is blamed for having been silent. */
-  excuse(now: number): void {
-    for (const known of this.#instances.values()) {
-      if (now - known.heardAt < DEAD_MS) known.heardAt = now;
-    }
   }
 
   /** Forgets those who ended in order, those who have been dead for a while, and what is long past. */

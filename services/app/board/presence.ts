@@ -31,6 +31,7 @@ export class Presence {
   #owner = `${hostname()}:${process.pid}`;
   #underWay: Promise<void> | undefined;
   #lastFailure = '';
+  #hasBeaten = false;
 
   constructor(options: PresenceOptions) {
     const { redis, isNamed, draining, atEnd } = options;
@@ -73,8 +74,13 @@ export class Presence {
     const message = { ...say(), isGiven: isNamed };
     const reply = await redis.beat(identity.name, this.#owner, SILENT_MS, message);
     this.#lastFailure = '';
-    if (reply) onReply(reply);
-    else this.#hasName = false; // it stood still for so long that somebody else has the name now
+    if (reply === null) {
+      this.#hasName = false; // it stood still for so long that somebody else has the name now
+      return this.#beat();
+    }
+    // What is there before the first one was meant for the process before.
+    onReply(this.#hasBeaten ? reply : { ...reply, command: null });
+    this.#hasBeaten = true;
   }
 
   /** An outage is reported by those who need Redis for a request. */

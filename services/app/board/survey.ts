@@ -10,12 +10,10 @@ const REACHABLE_MS = 1500;
 /** Looks at Redis, and remembers what was seen last. */
 export class Survey {
   #redis: BoardRedis;
-  #seen: Omit<RedisView, 'reachable' | 'dataAgeSeconds'> = {
-    operationsPerSecond: 0,
-    memoryBytes: 0,
-    sessions: 0,
-    isExact: true,
-  };
+  #seen = { operationsPerSecond: 0, memoryBytes: 0, sessions: 0 };
+  /** Where the count of sessions goes on, and what was counted so far: it takes a while with many keys. */
+  #cursor = '0';
+  #counted = 0;
   #dataMadeAt: number | undefined;
   #answeredAt = -Infinity;
   #isAsking = false;
@@ -25,10 +23,10 @@ export class Survey {
   }
 
   /** What was seen last. */
-  view(now: number): RedisView {
+  view(): RedisView {
     const ageMs = this.#dataMadeAt === undefined ? null : Date.now() - this.#dataMadeAt;
     return {
-      reachable: now - this.#answeredAt < REACHABLE_MS,
+      reachable: performance.now() - this.#answeredAt < REACHABLE_MS,
       ...this.#seen,
       dataAgeSeconds: ageMs === null ? null : Math.max(0, Math.floor(ageMs / 1000)),
     };
@@ -39,9 +37,17 @@ export class Survey {
     if (this.#isAsking) return;
     this.#isAsking = true;
     try {
-      const { json, ...seen } = await this.#redis.survey(entryKey(DATA));
-      this.#seen = seen;
-      this.#dataMadeAt = json === null ? undefined : decode(json, -1)?.entry.madeAt;
+      const found = await this.#redis.survey(entryKey(DATA), this.#cursor);
+      const { operationsPerSecond, memoryBytes, entry } = found;
+      this.#cursor = found.cursor;
+      this.#counted += found.sessions;
+      let { sessions } = this.#seen;
+      if (this.#cursor === '0') {
+        sessions = this.#counted;
+        this.#counted = 0;
+      }
+      this.#seen = { operationsPerSecond, memoryBytes, sessions };
+      this.#dataMadeAt = entry === null ? undefined : decode(entry, -1)?.entry.madeAt;
       this.#answeredAt = performance.now();
     } catch {
       this.#answeredAt = -Infinity; // that is what the page says

@@ -18,7 +18,7 @@ export class SessionPanel {
   constructor(onNewSession) {
     this.onNewSession = onNewSession;
     this.channel = new BroadcastChannel('trail');
-    this.channel.onmessage = ({ data }) => (data === 'new' ? this.begin() : this.add(data));
+    this.channel.onmessage = ({ data }) => this.hearOther(data);
     const { views, instance } = document.body.dataset;
     const mark = { views: Number(views), instance: String(instance) };
     this.trail = restore(mark.views);
@@ -32,6 +32,18 @@ export class SessionPanel {
     onClick('logout', () => this.leave());
     onSubmit('login', 'name', (name) => this.logIn(name));
     onSubmit('cart-form', 'item', (item) => this.addToCart(item));
+  }
+
+  /**
+   * Another page of this browser has viewed, has logged in, or has begun a new session.
+   *
+   * @param {Mark | { login: string } | 'new'} said
+   */
+  hearOther(said) {
+    if (said === 'new') this.begin();
+    else if ('login' in said) this.showWho(said.login);
+    else return this.add(said);
+    this.onNewSession();
   }
 
   async visit() {
@@ -70,6 +82,7 @@ export class SessionPanel {
   async logIn(name) {
     await request('POST', '/login', { body: { name } });
     this.showWho(name);
+    this.channel.postMessage({ login: name });
     this.onNewSession();
   }
 

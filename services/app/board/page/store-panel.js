@@ -22,7 +22,7 @@ export class StorePanel {
     const ratio = cache.hitRatio === null ? '–' : `${Math.floor(cache.hitRatio * 1000) / 10} %`;
     const age = redis.dataAgeSeconds === null ? 'not cached' : `${redis.dataAgeSeconds} s`;
     const texts = {
-      'redis-sessions': `${redis.isExact ? '' : '≈ '}${redis.sessions}`,
+      'redis-sessions': String(redis.sessions),
       'redis-operations': String(redis.operationsPerSecond),
       'redis-memory': inMegabytes(redis.memoryBytes),
       'cache-hit-ratio': ratio,

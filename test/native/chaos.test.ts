@@ -1,0 +1,376 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readConfig } from '../../services/app/config.ts';
+import { ConfigError } from '../../services/shared/config.ts';
+import { freePort } from '../../services/stack/port.ts';
+import { Stack } from '../../services/stack/stack.ts';
+import { Events } from '../support/events.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Reply, type Sending, send, Visitor } from '../support/http.ts';
+import { runInstance } from '../support/processes.ts';
+import { range } from '../support/proofs.ts';
+
+const KEY = 'a-presenter-key';
+
+/** Sends a JSON body. */
+function ask(
+  base: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Reply> {
+  const type = body === undefined ? undefined : { 'content-type': 'application/json' };
+  const sending: Sending = { method, headers: { ...type, ...headers } };
+  if (body !== undefined) sending.body = JSON.stringify(body);
+  return send(base + path, sending);
+}
+
+/** All that can be done, by method, path and body. */
+const SWITCHES: [string, string, unknown][] = [
+  ['POST', '/chaos/kill', {}],
+  ['POST', '/chaos/hang', {}],
+  ['PUT', '/chaos/origin', { delayMs: 0, failurePercent: 100 }],
+  ['DELETE', '/chaos/origin', undefined],
+  ['POST', '/chaos/redis', { seconds: 5 }],
+];
+
+describe('chaos', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await Stack.start({ env: { ...process.env, CHAOS: '1' } });
+  });
+  afterAll(() => stack?.close());
+
+  const direct = (name: string) => `http://127.0.0.1:${stack.part(name).port}`;
+  const keys = range(1, 1000)
+    .map((n) => `item-${n}`)
+    [Symbol.iterator]();
+  /** A lookup of something that was not asked for before. */
+  const lookUp = (base: string) => send(`${base}/data/${keys.next().value}`);
+  const stateOf = (name: string) => async () => (await stack.part(name).status()).state;
+
+  describe('kill', () => {
+    it('should end the instance named, and lose no view', async () => {
+      const visitor = new Visitor(stack.url);
+      await visitor.viewInTurn(3);
+      const reply = await ask(stack.url, 'POST', '/chaos/kill', { instance: 'app-2' });
+      expect(reply).toMatchObject({ status: 202, body: '{"instance":"app-2"}' });
+      const seen = [await visitor.view()];
+      await eventually(async () => {
+        seen.push(await visitor.view());
+        expect(await stateOf('app-2')()).toBe('dead');
+      }, 1500);
+      seen.push(...(await visitor.viewInTurn(6)));
+      expect(seen.map(({ views }) => views)).toEqual(range(4, 3 + seen.length));
+      expect(await stateOf('app-1')()).toBe('ready');
+      expect(await stateOf('app-3')()).toBe('ready');
+      await stack.scale(3);
+    });
+
+    it('should end the instance that answers, where none is named', async () => {
+      const reply = await ask(direct('app-3'), 'POST', '/chaos/kill', {});
+      expect(reply).toMatchObject({ status: 202, body: '{"instance":"app-3"}' });
+      await eventually(async () => expect(await stateOf('app-3')()).toBe('dead'), 1500);
+      expect((await stack.ps()).slice(3).map(({ state }) => state)).toEqual([
+        'ready',
+        'ready',
+        'dead',
+      ]);
+      // Asked once more, it is not the next of that name that is ended.
+      const again = await ask(stack.url, 'POST', '/chaos/kill', { instance: 'app-3' });
+      expect([202, 404]).toContain(again.status);
+      try {
+        await stack.scale(3);
+        await delay(700); // two beats
+        expect(await stateOf('app-3')()).toBe('ready');
+      } finally {
+        await eventually(() => stack.scale(3));
+      }
+    });
+  });
+
+  it('should have an instance hang for 10 s, and then go on', { timeout: 30_000 }, async () => {
+    const { pid } = await stack.part('app-2').status();
+    await using events = await Events.open(`${direct('app-1')}/events`);
+    const shown = (state: string) => () =>
+      events.next(
+        'tick',
+        ({ instances }) => instances.find(({ name }) => name === 'app-2')?.state === state,
+        14_000,
+      );
+    await shown('ready')();
+    const visitor = new Visitor(stack.url);
+    await visitor.view();
+    expect((await ask(direct('app-2'), 'POST', '/chaos/hang', {})).status).toBe(202);
+    const from = performance.now();
+    await delay(600); // until it does so
+    const answer = send(`${direct('app-2')}/livez`).then(() => performance.now() - from);
+    const views = visitor.viewInTurn(3);
+    await shown('dead')();
+    expect(performance.now() - from).toBeLessThan(4000);
+    const seen = await views;
+    expect(seen.map(({ views }) => views)).toEqual([2, 3, 4]);
+    expect(seen.map(({ instance }) => instance)).not.toContain('app-2');
+    const ms = await answer;
+    expect(ms).toBeGreaterThan(9800);
+    expect(ms).toBeLessThan(12_000);
+    await shown('ready')();
+    expect((await stack.part('app-2').status()).pid).toBe(pid);
+    const after = await Promise.all(range(1, 9).map(() => visitor.view()));
+    expect(after.some(({ instance }) => instance === 'app-2')).toBe(true);
+    expect(Math.max(...after.map(({ views }) => views))).toBe(13);
+  });
+
+  describe('origin', () => {
+    const set = (delayMs: number, failurePercent: number) =>
+      ask(stack.url, 'PUT', '/chaos/origin', { delayMs, failurePercent });
+    /** Resolves once all instances behave so: they say so, and their lookups do. */
+    const untilAll = (isSo: (reply: Reply) => boolean) =>
+      eventually(async () => {
+        const all = await Promise.all(stack.instances.map(({ name }) => lookUp(direct(name))));
+        expect(all.every(isSo)).toBe(true);
+      }, 3000);
+
+    it('should fail and be slow on all instances, also on one started later, until it is reset', async () => {
+      const reply = await set(50, 100);
+      expect(reply.status).toBe(202);
+      expect(JSON.parse(reply.body)).toEqual({ delayMs: 50, failurePercent: 100 });
+      await untilAll(({ status }) => status >= 500);
+      await stack.scale(4);
+      expect((await lookUp(direct('app-4'))).status).toBeGreaterThanOrEqual(500);
+      const { chaos } = JSON.parse((await send(`${direct('app-4')}/instances`)).body);
+      expect(chaos).toEqual({
+        enabled: true,
+        needsKey: false,
+        origin: { delayMs: 50, failurePercent: 100 },
+      });
+
+      expect((await set(900, 0)).status).toBe(202);
+      await untilAll(({ status, ms }) => status === 200 && ms >= 895);
+      expect((await ask(stack.url, 'DELETE', '/chaos/origin')).status).toBe(202);
+      await untilAll(({ status, ms }) => status === 200 && ms >= 195 && ms < 600);
+      await stack.scale(3);
+    });
+
+    it('should fail as often as it is told to', async () => {
+      await set(0, 50);
+      await delay(700); // two beats
+      const replies = await Promise.all(range(1, 60).map(() => lookUp(stack.url)));
+      const failed = replies.filter(({ status }) => status >= 500).length;
+      const found = replies.filter(({ status }) => status === 200).length;
+      expect(failed + found).toBe(60);
+      // Outside of this less often than once in a million times.
+      expect(failed).toBeGreaterThan(10);
+      expect(failed).toBeLessThan(50);
+      await ask(stack.url, 'DELETE', '/chaos/origin');
+      await untilAll(({ status }) => status === 200);
+    });
+  });
+
+  it('should have Redis answer nobody for as long as asked', async () => {
+    const visitor = new Visitor(stack.url);
+    await visitor.viewInTurn(3);
+    const reply = await ask(stack.url, 'POST', '/chaos/redis', { seconds: 2 });
+    expect(reply).toMatchObject({ status: 202, body: '{"seconds":2}' });
+    const from = performance.now();
+    const during = await visitor.send();
+    expect(during.status).toBe(503);
+    expect(during.ms).toBeLessThan(2000);
+    const { views } = await eventually(() => visitor.view(), 5000);
+    expect(performance.now() - from).toBeGreaterThan(1900);
+    expect(performance.now() - from).toBeLessThan(5000);
+    expect(views).toBeGreaterThanOrEqual(4);
+    const after = await visitor.viewInTurn(6);
+    expect(after.map((seen) => seen.views)).toEqual(range(views + 1, views + 6));
+    for (const { name } of stack.instances) expect(await stateOf(name)()).toBe('ready');
+  });
+
+  describe('what is refused', () => {
+    /** Nothing has happened: the same processes, Redis answers, the origin is as it was. */
+    async function expectPeace(base = stack.url): Promise<void> {
+      await delay(700); // two beats
+      const found = await lookUp(base);
+      expect(found.status).toBe(200);
+      expect(found.ms).toBeGreaterThan(195);
+      const { chaos, redis } = JSON.parse((await send(`${base}/instances`)).body);
+      expect(chaos.origin).toEqual({ delayMs: 200, failurePercent: 0 });
+      expect(redis.reachable).toBe(true);
+    }
+
+    it.each([
+      ['from another site', { 'sec-fetch-site': 'cross-site' }],
+      ['from a page of another origin', { origin: 'http://evil.test' }],
+      ['from another port of this machine', { origin: 'http://localhost:1' }],
+      ['from nowhere', { origin: 'null' }],
+      ['by another name of this machine', { host: 'evil.test' }],
+      ['by a name like that of this machine', { host: 'localhost.evil.test' }],
+      ['by a name like an address', { host: '127.0.0.1.evil.test' }],
+      ['by an address of the network', { host: '192.168.1.5:8080' }],
+    ])('should be what comes %s', async (_what, headers) => {
+      for (const [method, path, body] of SWITCHES) {
+        const reply = await ask(stack.url, method, path, body, headers);
+        expect(reply.status).toBe(403);
+        expect(reply.headers['content-type']).toBe('application/problem+json; charset=utf-8');
+      }
+    });
+
+    it.each([
+      ['kill', { instance: 5 }],
+      ['kill', { instance: '' }],
+      ['hang', { instance: null }],
+      ['hang', []],
+      ['redis', {}],
+      ['redis', { seconds: 0 }],
+      ['redis', { seconds: 31 }],
+      ['redis', { seconds: 1.5 }],
+      ['redis', { seconds: '5' }],
+      ['origin', {}],
+      ['origin', { delayMs: 100 }],
+      ['origin', { failurePercent: 100 }],
+      ['origin', { delayMs: -1, failurePercent: 100 }],
+      ['origin', { delayMs: 8001, failurePercent: 100 }],
+      ['origin', { delayMs: 0, failurePercent: 101 }],
+      ['origin', { delayMs: 0, failurePercent: 0.5 }],
+    ])('should be %s with %j', async (path, body) => {
+      const method = path === 'origin' ? 'PUT' : 'POST';
+      const reply = await ask(stack.url, method, `/chaos/${path}`, body);
+      expect(reply.status).toBe(422);
+    });
+
+    it('should be a body that is no JSON', async () => {
+      for (const [method, path] of SWITCHES.filter(([, , body]) => body)) {
+        const headers = { 'content-type': 'text/plain' };
+        const reply = await send(stack.url + path, { method, headers, body: '{}' });
+        expect(reply.status).toBe(415);
+        expect((await send(stack.url + path, { method })).status).toBe(415);
+      }
+    });
+
+    it('should be an instance that there is not', async () => {
+      for (const path of ['/chaos/kill', '/chaos/hang']) {
+        const reply = await ask(stack.url, 'POST', path, { instance: 'app-9' });
+        expect(reply.status).toBe(404);
+      }
+    });
+
+    it('should be GET', async () => {
+      for (const [, path] of SWITCHES) {
+        expect((await send(stack.url + path)).status).toBeGreaterThanOrEqual(404);
+      }
+    });
+
+    it('should have done nothing', async () => {
+      const dead = (await stack.ps()).filter(({ state }) => state !== 'ready');
+      expect(dead).toEqual([]);
+      await expectPeace();
+    });
+
+    /** An instance apart from the stack, with its own settings. */
+    async function withInstance(
+      env: NodeJS.ProcessEnv,
+      work: (base: string) => Promise<void>,
+    ): Promise<void> {
+      const port = await freePort('127.0.0.1');
+      const name = { INSTANCE: 'apart', REDIS_URL: stack.redis.url, PORT: String(port) };
+      await using running = runInstance({ ...name, ...env });
+      const base = `http://127.0.0.1:${port}`;
+      await eventually(async () => expect((await send(`${base}/readyz`)).status).toBe(200));
+      await work(base);
+      expect(running.child.exitCode ?? running.child.signalCode).toBeNull();
+    }
+
+    it.each(['0', undefined])('should be everything with CHAOS=%s', async (CHAOS) => {
+      await withInstance({ CHAOS }, async (base) => {
+        for (const [method, path, body] of SWITCHES) {
+          expect((await ask(base, method, path, body)).status).toBe(404);
+        }
+        const { chaos } = JSON.parse((await send(`${base}/instances`)).body);
+        expect(chaos.enabled).toBe(false);
+        // not what is meant for the others either
+        await ask(stack.url, 'PUT', '/chaos/origin', { delayMs: 0, failurePercent: 100 });
+        await ask(stack.url, 'POST', '/chaos/kill', { instance: 'apart' });
+        await delay(700); // two beats
+        expect((await lookUp(base)).status).toBe(200);
+        await ask(stack.url, 'DELETE', '/chaos/origin');
+      });
+    });
+
+    it('should be everything without the key, where there is one', async () => {
+      await withInstance({ CHAOS: '1', CHAOS_KEY: KEY }, async (base) => {
+        const wrong = ['', 'Bearer', 'Bearer wrong-key', KEY, `Basic ${KEY}`, `Bearer ${KEY}x`];
+        for (const [method, path, body] of SWITCHES) {
+          const replies = [await ask(base, method, path, body)];
+          for (const authorization of wrong) {
+            replies.push(await ask(base, method, path, body, { authorization }));
+          }
+          for (const reply of replies) {
+            expect(reply.status).toBe(401);
+            expect(reply.headers['www-authenticate']).toMatch(/^Bearer/);
+            expect(reply.body).not.toContain(KEY);
+          }
+        }
+        await expectPeace(base);
+        const { chaos } = JSON.parse((await send(`${base}/instances`)).body);
+        expect(chaos).toMatchObject({ enabled: true, needsKey: true });
+
+        const authorization = `Bearer ${KEY}`;
+        const foreign = { authorization, origin: 'http://evil.test' };
+        const [, , [method, path, body]] = SWITCHES as [
+          unknown,
+          unknown,
+          [string, string, unknown],
+        ];
+        expect((await ask(base, method, path, body, foreign)).status).toBe(403);
+        const host = '192.168.1.5:8080'; // an audience knows it by another name
+        expect((await ask(base, method, path, body, { authorization, host })).status).toBe(202);
+        await eventually(async () => {
+          expect((await lookUp(base)).status).toBeGreaterThanOrEqual(500);
+        });
+        const reset = await ask(base, 'DELETE', '/chaos/origin', undefined, { authorization });
+        expect(reset.status).toBe(202);
+      });
+    });
+  });
+});
+
+describe('the settings of chaos', () => {
+  it.each([
+    [{ CHAOS: '1', NODE_ENV: 'production' }, 'NODE_ENV'],
+    [{ CHAOS: '1', NODE_ENV: 'production', CHAOS_KEY: KEY }, 'NODE_ENV'],
+    [{ CHAOS: '1', BIND: '0.0.0.0' }, 'CHAOS_KEY'],
+    [{ CHAOS: '1', BIND: '::' }, 'CHAOS_KEY'],
+    [{ CHAOS: '1', BIND: '192.168.1.5', CHAOS_KEY: '' }, 'CHAOS_KEY'],
+    [{ CHAOS: 'yes' }, 'CHAOS'],
+    [{ CHAOS_KEY: 'short' }, 'CHAOS_KEY'],
+    [{ CHAOS_KEY: 'with a space in it' }, 'CHAOS_KEY'],
+    [{ BIND: 'everywhere' }, 'BIND'],
+    [{ ROOM_URL: 'javascript:alert(1)' }, 'ROOM_URL'],
+  ])('should refuse %j', (env, named) => {
+    expect(() => readConfig(env)).toThrow(ConfigError);
+    expect(() => readConfig(env)).toThrow(named);
+  });
+
+  it('should not tell the key where it is refused', () => {
+    try {
+      readConfig({ CHAOS_KEY: 'a secret with spaces' });
+    } catch (err) {
+      return expect((err as Error).message).not.toContain('a secret with spaces');
+    }
+    expect.unreachable();
+  });
+
+  it.each([
+    { CHAOS: '1' },
+    { CHAOS: '1', BIND: '127.0.0.1' },
+    { CHAOS: '1', BIND: '::1' },
+    { CHAOS: '1', BIND: '0.0.0.0', CHAOS_KEY: KEY },
+    { CHAOS: '0', BIND: '0.0.0.0', NODE_ENV: 'production' },
+  ])('should take %j', (env) => {
+    expect(readConfig(env)).toMatchObject(env);
+  });
+
+  it('should be off where nobody asks for it', () => {
+    expect(readConfig({}).CHAOS).toBe('0');
+  });
+});
