@@ -434,8 +434,10 @@ describe('the feed while Redis is away', () => {
       await ticks(opened, 2);
       expect.soft(deadIn([hello, ...opened.ticks])).toEqual(['app-2']);
       stack.redis.resume();
-      await opened.next('tick', ({ redis }) => redis.reachable);
-      await opened.next('tick', ({ moved }) => moved.some(([id]) => id === session), 5000);
+      await opened.ended; // it is to ask again
+      await using again = await watch('app-3', visitor);
+      expect((await again.next('hello')).you).toBe(session);
+      await again.next('tick', ({ moved }) => moved.some(([id]) => id === session));
     } finally {
       await resume();
       await stack.scale(3);

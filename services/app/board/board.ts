@@ -165,6 +165,7 @@ export class Board {
     if (this.#listeningSince === undefined && !this.#watches) return;
     this.#ticks += 1;
     if (this.#watches && this.#ticks % TICKS_PER_SURVEY === 0) void this.#survey.look();
+    if (this.#survey.view().reachable) this.#feed.askAgain();
     this.#overview.tidy(this.#clock.now);
     const changes = this.#overview.room.takeChanges();
     const by = this.#options.parts.identity.name;
@@ -191,16 +192,18 @@ export class Board {
     };
   }
 
-  /** Who opens the page; a stranger is nobody. */
-  async #personOf(req: Request): Promise<Person | undefined> {
+  /** Who opens the page: `undefined` for a stranger, `null` where Redis cannot say it now. */
+  async #personOf(req: Request): Promise<Person | undefined | null> {
     const { parts, visitors } = this.#options;
-    const visitor = await visitors.find(req).catch(() => undefined);
-    if (!visitor) return undefined;
-    // Without Redis somebody is there all the same, if without a name.
-    const keys = keysOf(visitor.id).slice(0, 2);
-    const [session, views] = await parts.redis.mGet(keys).catch(() => []);
-    const { name } = JSON.parse(session ?? '{}');
-    return { id: visitorHash(visitor.id), views: Number(views ?? 0), ...(name && { name }) };
+    try {
+      const visitor = await visitors.find(req);
+      if (!visitor) return undefined;
+      const [session, views] = await parts.redis.mGet(keysOf(visitor.id).slice(0, 2));
+      const { name } = JSON.parse(session ?? '{}');
+      return { id: visitorHash(visitor.id), views: Number(views ?? 0), ...(name && { name }) };
+    } catch {
+      return null;
+    }
   }
 }
 

@@ -17,12 +17,14 @@ export class Feed {
   #watchers = new Map<Response, Person | undefined>();
 
   #draining: AbortSignal;
+  /** Those of whom it could not be known who they are. */
+  #unknown = new Set<Response>();
 
   /** @param draining ends all of them, so that their browsers ask another instance */
   constructor(draining: AbortSignal) {
     this.#draining = draining;
     draining.addEventListener('abort', () => {
-      for (const res of this.#watchers.keys()) res.end();
+      for (const res of this.#watchers.keys()) this.#end(res);
     });
   }
 
@@ -37,8 +39,12 @@ export class Feed {
     return [...byId.values()];
   }
 
-  /** Feeds a page from now on, beginning with `hello`. */
-  open(req: Request, res: Response, person: Person | undefined, hello: object): void {
+  /**
+   * Feeds a page from now on, beginning with `hello`.
+   *
+   * @param person `undefined` for somebody without a session, `null` where that cannot be known now
+   */
+  open(req: Request, res: Response, person: Person | undefined | null, hello: object): void {
     if (this.#draining.aborted) {
       sendProblem(res, 503, 'This instance is about to end.');
       return;
@@ -55,8 +61,14 @@ export class Feed {
       return;
     }
     res.write(`retry: ${RETRY_MS}\n\n${eventOf('hello', hello)}`);
-    this.#watchers.set(res, person);
-    res.once('close', () => this.#watchers.delete(res));
+    this.#watchers.set(res, person ?? undefined);
+    if (person === null) this.#unknown.add(res);
+    res.once('close', () => this.#forget(res));
+  }
+
+  /** Has those come again of whom it could not be known who they are. */
+  askAgain(): void {
+    for (const res of this.#unknown) this.#end(res);
   }
 
   /** Sends the same to all. A page that does not follow is let go; it comes back and is told everything. */
@@ -67,6 +79,16 @@ export class Feed {
       if (res.writableLength > MAX_WAITING) res.destroy();
       else res.write(text);
     }
+  }
+
+  #end(res: Response): void {
+    this.#forget(res); // nothing may be written to it after its end
+    res.end();
+  }
+
+  #forget(res: Response): void {
+    this.#watchers.delete(res);
+    this.#unknown.delete(res);
   }
 }
 
