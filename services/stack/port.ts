@@ -19,10 +19,15 @@ export async function isPortFree(port: number, host: string): Promise<boolean> {
   }
 }
 
-/** Finds a port that nobody listens on at `host`. */
+/** Those that were given out: whoever got one may not listen yet, or not at the moment. */
+const given = new Set<number>();
+
+/** Finds a port that nobody listens on at `host`. It is never found again by this process. */
 export async function freePort(host: string): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
+    if (given.has(port)) continue;
+    given.add(port);
     if (await isPortFree(port, host)) return port;
   }
 }

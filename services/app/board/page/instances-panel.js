@@ -116,7 +116,7 @@ class Card {
     const most = Math.max(10, ...this.rates);
     const points = this.rates.map((rate, i) => `${i},${19 - (18 * rate) / most}`);
     this.line.setAttribute('points', points.join(' '));
-    this.buttons.hidden = !canBreak || state === 'dead';
+    this.buttons.hidden = !canBreak;
   }
 }
 

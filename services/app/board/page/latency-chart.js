@@ -65,11 +65,11 @@ function options() {
       x: { range: (_chart, min, max) => [Math.min(min ?? 0, (max ?? 0) - MIN_SECONDS), max ?? 0] },
       y: {
         distr: 3,
-        range: (_chart, min, max) => [Math.min(min ?? 0.1, 0.1), Math.max(max ?? 100, 100)],
+        range: (_chart, min, max) => [Math.min(min ?? 0.1, 0.1), Math.max(2 * (max ?? 0), 100)],
       },
     },
     axes: [
-      axis,
+      { ...axis, space: 90 },
       {
         ...axis,
         size: 56,

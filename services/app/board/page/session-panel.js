@@ -152,8 +152,11 @@ export class SessionPanel {
   /** @param {string} name */
   showWho(name) {
     setText(byId('who'), name === '' ? 'not logged in' : `logged in as ${name}`);
+    const hadFocus =
+      byId('login').contains(document.activeElement) || document.activeElement === byId('logout');
     byId('login').hidden = name !== '';
     byId('logout-line').hidden = name === '';
+    if (hadFocus) byId(name === '' ? 'name' : 'logout').focus();
   }
 
   /** @param {Record<string, number>} cart */

@@ -1,0 +1,602 @@
+import { createHash } from 'node:crypto';
+import axe from 'axe-core';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Overview } from '../../services/app/board/messages.ts';
+import { Stack } from '../../services/stack/stack.ts';
+import {
+  type Board,
+  type BoardOptions,
+  browserMissing,
+  launchBrowser,
+  openBoard,
+} from '../support/browser.ts';
+import { eventually } from '../support/eventually.ts';
+import { send } from '../support/http.ts';
+import { range } from '../support/proofs.ts';
+
+const missing = browserMissing();
+const title = `the board in a browser${missing ? ` (skipped: ${missing})` : ''}`;
+
+const OUTLINE = `(() => {
+  const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(document.activeElement);
+  return [outlineStyle, parseFloat(outlineWidth), outlineColor];
+})()`;
+/** What can be reached with Tab, in the order of the document. */
+const CONTROLS = `[...document.querySelectorAll('a[href], button, input, select, summary')].filter(
+  (element) => !element.disabled && element.checkVisibility({ visibilityProperty: true }),
+)`;
+
+/** Those that are too low for a finger. */
+const SMALL = `${CONTROLS}.filter(
+  (element) => element.localName !== 'a' && element.getBoundingClientRect().height < 24,
+).map((element) => element.outerHTML)`;
+
+/** A browser chooses how to write a colour; a pixel of it is red, green, blue. */
+const pixelOf = (selector: string) => `(() => {
+  const { backgroundColor, color } = getComputedStyle(document.querySelector('${selector}'));
+  const context = new OffscreenCanvas(1, 1).getContext('2d');
+  for (const layer of [color, backgroundColor]) {
+    context.fillStyle = layer;
+    context.fillRect(0, 0, 1, 1);
+  }
+  return [...context.getImageData(0, 0, 1, 1).data];
+})()`;
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+const press = (page: Page, name: string) => button(page, name).click();
+
+async function textOf(page: Page, selector: string): Promise<string> {
+  return ((await page.locator(selector).textContent()) ?? '').replace(/\s+/g, ' ').trim();
+}
+
+async function expectText(page: Page, selector: string, text: string | RegExp, ms = 10_000) {
+  await eventually(async () => {
+    const shown = await textOf(page, selector);
+    if (typeof text === 'string') expect(shown).toBe(text);
+    else expect(shown).toMatch(text);
+    expect(await page.locator(selector).isVisible(), `${selector} is visible`).toBe(true);
+  }, ms);
+}
+
+/** Its data-… attribute of that name. */
+const dataOf = (page: Page, selector: string, name: string) =>
+  page.locator(selector).getAttribute(`data-${name}`);
+
+/** The instances as cards show them: `app-1 ready`. */
+function cardsOf(page: Page): Promise<string[]> {
+  return page.evaluate(
+    `[...document.querySelectorAll('.instance')].map(
+      ({ dataset: { name, state } }) => name + ' ' + state)`,
+  );
+}
+
+async function expectReady(page: Page, count: number): Promise<void> {
+  const wanted = range(1, count).map((n) => `app-${n} ready`);
+  await eventually(async () => expect(await cardsOf(page)).toEqual(wanted), 20_000);
+}
+
+async function expectCard(page: Page, card: string, ms = 20_000): Promise<void> {
+  await eventually(async () => expect(await cardsOf(page)).toContain(card), ms);
+}
+
+/** The numbers of the trail, each with the instance that gave it. */
+function trailOf(page: Page): Promise<{ views: number; instance: string }[]> {
+  return page.evaluate(
+    `[...document.querySelectorAll('#trail .mark')].map(
+      ({ dataset: { views, instance } }) => ({ views: Number(views), instance }))`,
+  );
+}
+
+async function expectTrail(page: Page, last: number): Promise<void> {
+  await eventually(async () => {
+    const views = (await trailOf(page)).map((mark) => mark.views);
+    expect(views).toEqual(range(1, last));
+  });
+  expect(await page.locator('.gap').count()).toBe(0);
+  expect(await page.locator('.doubled').count()).toBe(0);
+}
+
+async function expectPeople(page: Page, count: number): Promise<void> {
+  await expectText(page, '#people', String(count));
+  await eventually(async () => expect(await page.locator('.person').count()).toBe(count));
+}
+
+const DESKTOP = { width: 1280, height: 900 };
+const PHONE = { width: 360, height: 740 };
+type Look = [viewport: { width: number; height: number }, colorScheme: 'light' | 'dark'];
+
+/** As far as a program can tell, nobody is kept from using the page. */
+async function expectAccessible(page: Page, looks: Look[]): Promise<void> {
+  await page.evaluate(axe.source);
+  for (const [viewport, colorScheme] of looks) {
+    await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme });
+    const look = `${viewport.width} ${colorScheme}`;
+    await eventually(async () => {
+      const run = `axe.run({ resultTypes: ['violations'] })`;
+      const { violations } = await page.evaluate<axe.AxeResults>(run);
+      const serious = violations.filter(({ impact }) => /serious|critical/.test(impact ?? ''));
+      const shown = serious.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]);
+      expect(shown, look).toEqual([]);
+    }, 2000);
+    const width = await page.evaluate('document.documentElement.scrollWidth');
+    expect(width, look).toBeLessThanOrEqual(viewport.width);
+    expect(await page.evaluate(SMALL), look).toEqual([]);
+  }
+}
+
+it.runIf(process.env.REQUIRE_BROWSER === '1')('should be there, since REQUIRE_BROWSER=1', () => {
+  expect(missing).toBeUndefined();
+});
+
+describe.skipIf(missing)(title, () => {
+  let browser: Browser;
+  let boards: Board[] = [];
+
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser?.close());
+
+  afterEach(async () => {
+    const faults = boards.flatMap((board) => board.faults);
+    await Promise.all(boards.map((board) => board[Symbol.asyncDispose]()));
+    boards = [];
+    expect(faults).toEqual([]);
+  });
+
+  /** A page in a browser of its own that is ready to use. */
+  async function open(url: string, options?: BoardOptions): Promise<Page> {
+    const board = await openBoard(browser, url, options);
+    boards.push(board);
+    if (options?.javaScriptEnabled !== false) await expectLive(board.page);
+    return board.page;
+  }
+
+  async function expectLive(page: Page): Promise<void> {
+    await expectText(page, '#connection', 'live');
+    expect(await dataOf(page, '#connection', 'live')).toBe('true');
+  }
+
+  async function startStack(env: Record<string, string>, options = {}): Promise<Stack> {
+    return Stack.start({ env: { ...process.env, CHAOS: '', ...env }, ...options });
+  }
+
+  describe('of a stack with chaos', () => {
+    let stack: Stack;
+    beforeAll(async () => {
+      stack = await startStack({ CHAOS: '1' });
+    });
+    afterAll(() => stack?.close());
+
+    it('should show the first view, the instance that counted it, and three instances', async () => {
+      const page = await open(stack.url);
+      await expectText(page, '#views', 'Views: 1');
+      await expectText(page, '#instance', /^app-[123]$/);
+      expect(await textOf(page, '#instance')).toBe(await dataOf(page, '#instance', 'instance'));
+      await expectReady(page, 3);
+      await expectTrail(page, 1);
+      expect(await page.locator('.switch.wrong').count()).toBe(0);
+      expect(await page.locator('#warning').isVisible()).toBe(false);
+      expect(await dataOf(page, '#redis-state', 'reachable')).toBe('true');
+      await expectText(page, '#redis-state', 'reachable');
+      await page.locator('#latency canvas').waitFor();
+      expect(await page.locator('#room-closed').isVisible()).toBe(true);
+      expect(await page.locator('#room-code').isVisible()).toBe(false);
+    });
+
+    it('should go on counting, at each instance, with a visit, and begin anew with a session', async () => {
+      const page = await open(stack.url);
+      for (const views of range(2, 7)) {
+        await press(page, 'Visit');
+        await expectText(page, '#views', `Views: ${views}`);
+      }
+      await expectTrail(page, 7);
+      const trail = await trailOf(page);
+      expect(trail.at(-1)?.instance).toBe(await dataOf(page, '#instance', 'instance'));
+      expect([...new Set(trail.map(({ instance }) => instance))].sort()).toEqual([
+        'app-1',
+        'app-2',
+        'app-3',
+      ]);
+      await press(page, 'New session');
+      await expectText(page, '#views', 'Views: 1');
+      await expectTrail(page, 1);
+    });
+
+    it('should lose nothing of 100 visits at once, and go on after a reload', async () => {
+      const page = await open(stack.url);
+      await press(page, 'Visit ×100');
+      await expectText(page, '#trail-summary', '100 of 100, 0 lost, 0 doubled, 3 instances');
+      await expectText(page, '#views', 'Views: 101');
+      await expectTrail(page, 101);
+      const before = await trailOf(page);
+
+      await page.reload();
+      await expectText(page, '#views', 'Views: 102');
+      await expectTrail(page, 102);
+      expect((await trailOf(page)).slice(0, 101)).toEqual(before);
+
+      await page.context().clearCookies(); // the session is over, and no trail goes on
+      await page.reload();
+      await expectText(page, '#views', 'Views: 1');
+      await expectLive(page);
+      await expectTrail(page, 1);
+    });
+
+    it('should show one trail on two pages of one browser', async () => {
+      const page = await open(stack.url);
+      const other = await page.context().newPage();
+      await other.goto(stack.url);
+      await expectText(other, '#views', 'Views: 2');
+      await expectLive(other);
+      await press(other, 'Visit');
+      await expectText(other, '#views', 'Views: 3');
+      await expectTrail(page, 3);
+      await expectPeople(page, 1);
+    });
+
+    it('should fill the cache with one call for 100 requests', async () => {
+      const page = await open(stack.url);
+      await press(page, 'Forget');
+      await expectText(page, '#fetch-summary', /^forgotten/);
+      const callsBefore = Number(await textOf(page, '#cache-origin-calls'));
+      await press(page, 'Fetch ×100');
+      await expectText(page, '#fetch-summary', /^1 new, 99 cached\b/);
+      await expectText(page, '#cache-origin-calls', String(callsBefore + 1));
+      await expectText(page, '#cache-hit-ratio', /^\d+(\.\d+)? ?%$/);
+      await expectText(page, '#data-age', /^[0-9] ?s/);
+      await press(page, 'Fetch');
+      await expectText(page, '#fetch-summary', /^0 new, 1 cached\b/);
+    });
+
+    it('should log in with the views and the cart of before, and begin anew after log out', async () => {
+      const page = await open(stack.url);
+      await expectText(page, '#who', 'not logged in');
+      expect(await button(page, 'Log out').isVisible()).toBe(false);
+      await page.getByRole('textbox', { name: 'Item' }).fill('tea');
+      await press(page, 'Add to cart');
+      await expectText(page, '#cart li', 'tea × 1');
+
+      await page.getByRole('textbox', { name: 'Name' }).fill('Ada');
+      await press(page, 'Log in');
+      await expectText(page, '#who', 'logged in as Ada');
+      expect(await button(page, 'Log in').isVisible()).toBe(false);
+      await expectText(page, '#cart li', 'tea × 1');
+      await page.getByRole('textbox', { name: 'Item' }).fill('tea');
+      await press(page, 'Add to cart');
+      await expectText(page, '#cart li', 'tea × 2');
+      await press(page, 'Visit');
+      await expectText(page, '#views', 'Views: 2');
+      await page.reload();
+      await expectText(page, '#views', 'Views: 3');
+      await expectText(page, '#who', 'logged in as Ada');
+      await expectText(page, '#cart li', 'tea × 2');
+
+      await press(page, 'Log out');
+      await expectText(page, '#who', 'not logged in');
+      await expectText(page, '#views', 'Views: 1');
+      await eventually(async () => expect(await page.locator('#cart li').count()).toBe(0));
+    });
+
+    it('should show two browsers as two people, at the instances that served them', async () => {
+      const page = await open(stack.url);
+      await expectPeople(page, 1);
+      const other = await open(stack.url);
+      await expectPeople(page, 2);
+      await expectPeople(other, 2);
+      const ids = await page
+        .locator('.person')
+        .evaluateAll((people) => people.map((person) => person.getAttribute('data-id')));
+      expect(ids.sort()).toEqual([await personOf(page), await personOf(other)].sort());
+
+      const dot = `.person[data-id="${await personOf(page)}"]`;
+      for (const views of range(2, 4)) {
+        await press(page, 'Visit');
+        await expectText(page, '#views', `Views: ${views}`);
+        const instance = await dataOf(page, '#instance', 'instance');
+        for (const one of [page, other]) {
+          await eventually(async () => expect(await dataOf(one, dot, 'instance')).toBe(instance));
+        }
+      }
+      await expectText(other, '#room-views', '5'); // 4 of the one, 1 of the other
+      await other.context().close();
+      await expectPeople(page, 1);
+    });
+
+    /** Which person of the room a page is: a hash of the id of its session. */
+    async function personOf(page: Page): Promise<string> {
+      const cookies = await page.context().cookies();
+      const { value = '' } = cookies.find(({ name }) => name === 'connect.sid') ?? {};
+      const [, id = ''] = /^s:([^.]+)/.exec(decodeURIComponent(value)) ?? [];
+      return createHash('sha256').update(id).digest('hex').slice(0, 8);
+    }
+
+    it('should be usable with the keyboard alone', async () => {
+      const page = await open(stack.url);
+      await expectReady(page, 3);
+      const count = await page.evaluate<number>(`${CONTROLS}.length`);
+      expect(count).toBeGreaterThan(15);
+      const reached: number[] = [];
+      while (reached.length < count) {
+        await page.keyboard.press('Tab');
+        const index = await page.evaluate<number>(`${CONTROLS}.indexOf(document.activeElement)`);
+        if (index < 0) continue; // something else that scrolls
+        reached.push(index);
+        const [style, width, color] = await page.evaluate<[string, number, string]>(OUTLINE);
+        const name = await page.evaluate('document.activeElement.outerHTML');
+        expect(style, `outline of ${name}`).not.toBe('none');
+        expect(width, `outline of ${name}`).toBeGreaterThanOrEqual(1);
+        expect(color, `outline of ${name}`).not.toMatch(/transparent|, 0\)$/);
+      }
+      expect(reached).toEqual(range(0, count - 1));
+
+      await button(page, 'Visit').focus();
+      await page.keyboard.press('Enter');
+      await expectText(page, '#views', 'Views: 2');
+      await page.keyboard.press('Space');
+      await expectText(page, '#views', 'Views: 3');
+      expect(await page.evaluate('document.activeElement.textContent')).toBe('Visit');
+
+      await button(page, 'Hang app-2').focus();
+      await nextTick(page);
+      expect(await page.evaluate('document.activeElement.textContent')).toBe('Hang app-2');
+    });
+
+    /** Resolves when a card shows something else: a message has come. */
+    async function nextTick(page: Page): Promise<void> {
+      const card = '.instance[data-name="app-1"]';
+      const before = await textOf(page, card);
+      await eventually(async () => expect(await textOf(page, card)).not.toBe(before));
+    }
+
+    it('should suit eyes and fingers: light, dark, on a wide screen and on a phone', async () => {
+      const page = await open(stack.url);
+      await expectReady(page, 3);
+      await page.getByRole('textbox', { name: 'Item' }).fill('W'.repeat(60));
+      await press(page, 'Add to cart');
+      await page.locator('#cart li').waitFor();
+      await press(page, 'Visit ×100');
+      await expectText(page, '#trail-summary', /^100 of 100/);
+      await expectAccessible(page, [
+        [DESKTOP, 'light'],
+        [DESKTOP, 'dark'],
+        [PHONE, 'light'],
+        [PHONE, 'dark'],
+      ]);
+    });
+
+    it('should show the number without JavaScript', async () => {
+      const page = await open(stack.url, { javaScriptEnabled: false });
+      await expectText(page, '#views', 'Views: 1');
+      await expectText(page, '#instance', /^app-[123]$/);
+      await page.reload();
+      await expectText(page, '#views', 'Views: 2');
+    });
+
+    it('should make the origin slow and bad, and well again', async () => {
+      const page = await open(stack.url, { breaks: true });
+      const origin = async () => {
+        const { body } = await send(`${stack.url}/instances`);
+        return (JSON.parse(body) as Overview).chaos.origin;
+      };
+      const configured = await origin();
+      const fetchAnew = async () => {
+        await press(page, 'Forget');
+        await expectText(page, '#fetch-summary', /^forgotten/);
+        const [reply] = await Promise.all([
+          page.waitForResponse((other) => new URL(other.url()).pathname === '/data'),
+          press(page, 'Fetch'),
+        ]);
+        await reply.finished();
+        const { requestStart, responseEnd } = reply.request().timing();
+        return { status: reply.status(), ms: responseEnd - requestStart };
+      };
+      await page.getByRole('slider', { name: 'Origin delay' }).fill('1000');
+      await eventuallyEverywhere(async (at) => expect((await at()).delayMs).toBe(1000));
+      const slow = await fetchAnew();
+      expect(slow.status).toBe(200);
+      expect(slow.ms).toBeGreaterThanOrEqual(1000);
+      await expectText(page, '#fetch-summary', /^1 new, 0 cached\b/);
+
+      await page.getByRole('slider', { name: 'Origin failures' }).fill('100');
+      await eventuallyEverywhere(async (at) => expect((await at()).failurePercent).toBe(100));
+      expect((await fetchAnew()).status).toBeGreaterThanOrEqual(500);
+      await expectText(page, '#fetch-summary', /1 failed/);
+
+      await press(page, 'Reset origin');
+      await eventuallyEverywhere(async (at) => expect(await at()).toEqual(configured));
+      expect((await fetchAnew()).ms).toBeLessThan(1000);
+      await expectText(page, '#fetch-summary', /^1 new, 0 cached\b/);
+    });
+
+    /** Until `check` holds for the origin as each instance has it. */
+    async function eventuallyEverywhere(
+      check: (origin: () => Promise<Overview['chaos']['origin']>) => Promise<void>,
+    ): Promise<void> {
+      for (const { port } of stack.instances) {
+        await eventually(() =>
+          check(async () => {
+            const { body } = await send(`http://127.0.0.1:${port}/instances`);
+            return (JSON.parse(body) as Overview).chaos.origin;
+          }),
+        );
+      }
+    }
+
+    it('should say that a visit failed while Redis is away, and recover', async () => {
+      const page = await open(stack.url, { breaks: true });
+      await expectReady(page, 3);
+      await stack.redis.kill();
+      try {
+        await page.locator('#redis-state[data-reachable="false"]').waitFor({ timeout: 4000 });
+        await expectText(page, '#redis-state', 'away');
+        await press(page, 'Visit');
+        await expectText(page, '#session-failure', /\S/, 5000);
+        await expectText(page, '#views', 'Views: 1');
+        await expectReady(page, 3); // it is Redis that is away, not they
+        await expectLive(page);
+      } finally {
+        await stack.redis.start();
+      }
+      await page.locator('#redis-state[data-reachable="true"]').waitFor();
+      await press(page, 'Visit');
+      await expectText(page, '#views', 'Views: 2');
+      await expectTrail(page, 2);
+
+      await press(page, 'Pause Redis 5 s');
+      await page.locator('#redis-state[data-reachable="false"]').waitFor({ timeout: 4000 });
+      await page.locator('#redis-state[data-reachable="true"]').waitFor();
+      await expectReady(page, 3);
+    });
+
+    it('should show a killed instance as dead, lose nothing, and show it ready again', async () => {
+      const page = await open(stack.url, { breaks: true });
+      await expectReady(page, 3);
+      await stack.part('app-2').kill();
+      try {
+        await expectCard(page, 'app-2 dead', 3000);
+        await expectLive(page);
+        await press(page, 'Visit ×100');
+        await expectText(page, '#trail-summary', '100 of 100, 0 lost, 0 doubled, 2 instances');
+        await expectText(page, '#views', 'Views: 101');
+        await expectTrail(page, 101);
+        await expectAccessible(page, [
+          [DESKTOP, 'light'],
+          [PHONE, 'dark'],
+        ]);
+      } finally {
+        await stack.part('app-2').start();
+      }
+      await expectReady(page, 3);
+    });
+
+    it('should kill an instance at the press of a button', async () => {
+      const page = await open(stack.url, { breaks: true });
+      await expectReady(page, 3);
+      await press(page, 'Kill app-2');
+      await eventually(() => expect(stack.part('app-2').isRunning).toBe(false));
+      await expectCard(page, 'app-2 dead', 3000);
+      await stack.part('app-2').start();
+    });
+
+    it('should show instances that come and go', async () => {
+      const page = await open(stack.url, { breaks: true });
+      await expectReady(page, 3);
+      await stack.scale(5);
+      await expectReady(page, 5);
+      await stack.scale(3);
+      await expectReady(page, 3);
+      await expectLive(page);
+    });
+  });
+
+  describe('of a stack that keeps sessions in memory', () => {
+    let stack: Stack;
+    beforeAll(async () => {
+      stack = await startStack({ SESSION_STORE: 'memory' });
+    });
+    afterAll(() => stack?.close());
+
+    it('should warn, and show in red what is lost and doubled', async () => {
+      const page = await open(stack.url);
+      await page.locator('#warning').waitFor();
+      expect(await textOf(page, '#warning')).not.toBe('');
+      const { wrong } = await switchesOf(page);
+      expect(wrong).toEqual(['SESSION_STORE=memory']);
+      expect(await page.locator('#chaos').isVisible()).toBe(false); // nobody asked for it
+      expect(await page.getByRole('button', { name: /Kill|Hang|Pause/ }).count()).toBe(0);
+
+      await press(page, 'Visit ×100');
+      await expectText(page, '#trail-summary', /^100 of 100, \d+ lost, [1-9]\d* doubled, 3 inst/);
+      const marks = page.locator('#trail .gap, #trail .doubled');
+      await marks.first().waitFor();
+      const pixel = await page.evaluate<number[]>(pixelOf('#trail .gap, #trail .doubled'));
+      const [red = 0, green = 0, blue = 0] = pixel;
+      expect(red, `red of ${pixel}`).toBeGreaterThan(1.5 * Math.max(green, blue));
+      await expectAccessible(page, [
+        [DESKTOP, 'light'],
+        [PHONE, 'dark'],
+      ]);
+    });
+  });
+
+  /** The switches that the page shows, and which of them it marks as wrong. */
+  async function switchesOf(page: Page): Promise<{ all: string[]; wrong: string[] }> {
+    const list = (selector: string) =>
+      page.evaluate<string[]>(
+        `[...document.querySelectorAll('${selector}')].map(
+          ({ dataset: { name, value } }) => name + '=' + value)`,
+      );
+    return { all: await list('.switch'), wrong: await list('.switch.wrong') };
+  }
+
+  describe('of a stack that is open to a room', () => {
+    let stack: Stack;
+    beforeAll(async () => {
+      stack = await startStack({ COUNTER: 'session' }, { bind: '0.0.0.0' });
+    });
+    afterAll(() => stack?.close());
+
+    it('should show the code of its address', async () => {
+      const page = await open(stack.url);
+      const code = page.locator('#room-code');
+      await code.waitFor();
+      await eventually(async () => {
+        const width = await page.evaluate<number>(
+          `document.querySelector('#room-code, #room-code img').naturalWidth`,
+        );
+        expect(width).toBeGreaterThan(0);
+      });
+      expect(await page.locator('#room-closed').isVisible()).toBe(false);
+      expect(await page.locator('#chaos').isVisible()).toBe(false);
+    });
+
+    it('should serve the page to the room, with a counter in the session marked as wrong', async () => {
+      const page = await open(String(stack.roomUrl));
+      await press(page, 'Visit');
+      await expectText(page, '#views', 'Views: 2');
+      await page.locator('#warning').waitFor();
+      const { all, wrong } = await switchesOf(page);
+      expect(wrong).toEqual(['COUNTER=session']);
+      expect(all).toContain('SESSION_STORE=redis');
+    });
+  });
+
+  describe('of a stack with a key for the presenter', () => {
+    const CHAOS_KEY = 'key-of-the-presenter';
+    let stack: Stack;
+    beforeAll(async () => {
+      stack = await startStack({ CHAOS: '1', CHAOS_KEY }, { scale: 2 });
+    });
+    afterAll(() => stack?.close());
+
+    it('should say that it takes the key', async () => {
+      const page = await open(stack.url);
+      await page
+        .locator('#chaos')
+        .getByText(/\bkey\b/i)
+        .waitFor();
+      expect(await button(page, 'Kill app-1').isVisible()).toBe(false);
+    });
+
+    it('should take the key out of the address and work with it', async () => {
+      const page = await open(`${stack.url}/#key=${CHAOS_KEY}`, { breaks: true });
+      await eventually(() => expect(page.url()).toBe(`${stack.url}/`));
+      expect(
+        await page
+          .locator('#chaos')
+          .getByText(/\bkey\b/i)
+          .isVisible(),
+      ).toBe(false);
+      await press(page, 'Kill this instance');
+      const dead = await eventually(() => {
+        const [one] = stack.instances.filter(({ isRunning }) => !isRunning);
+        if (!one) throw new Error('all of them run');
+        return one;
+      });
+      await expectCard(page, `${dead.name} dead`, 3000);
+    });
+  });
+});
