@@ -41,7 +41,7 @@ export const commonVariables = z.object({
     .optional()
     .meta({
       allowed: 'up to 64 letters, digits and . _ -',
-      fallback: 'the first of app-1, app-2 … that is free',
+      fallback: 'the first of app-1, app-2 … that is free (the greeter: the host name)',
     }),
   HOST: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0').meta({ allowed: 'an IP address' }),
   PORT: wholeNumber(3000, 0, 65_535, 'TCP port, 0 for any free one'),

@@ -14,9 +14,8 @@ const MAX_WAITING = 256 * 1024;
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 export class Feed {
-  #watchers = new Map<Response, Person | undefined>();
-
   #draining: AbortSignal;
+  #watchers = new Map<Response, Person | undefined>();
   /** Those of whom it could not be known who they are. */
   #unknown = new Set<Response>();
 

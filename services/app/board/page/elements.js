@@ -48,6 +48,8 @@ export function onClick(id, work) {
 }
 
 /**
+ * The same for a button at hand.
+ *
  * @param {HTMLButtonElement} button
  * @param {() => Promise<void>} work
  */

@@ -36,9 +36,8 @@ export class InstancesPanel {
   add(name) {
     const card = new Card(name, this.chaos);
     this.cards.set(name, card);
-    const next = [...this.cards.keys()].sort(byNumber)[
-      [...this.cards.keys()].sort(byNumber).indexOf(name) + 1
-    ];
+    const names = [...this.cards.keys()].sort(byNumber);
+    const next = names[names.indexOf(name) + 1];
     byId('instances').insertBefore(card.element, (next && this.cards.get(next)?.element) ?? null);
     return card;
   }
