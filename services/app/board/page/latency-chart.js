@@ -62,7 +62,12 @@ function options() {
     cursor: { show: false },
     legend: { live: false },
     scales: {
-      x: { range: (_chart, min, max) => [Math.min(min ?? 0, (max ?? 0) - MIN_SECONDS), max ?? 0] },
+      x: {
+        range: (_chart, min, max) => {
+          const [first, last] = [min ?? 0, max ?? 0];
+          return [Math.max(last - POINTS * SECONDS, Math.min(first, last - MIN_SECONDS)), last];
+        },
+      },
       y: {
         distr: 3,
         range: (_chart, min, max) => [Math.min(min ?? 0.1, 0.1), Math.max(2 * (max ?? 0), 100)],
