@@ -59,7 +59,8 @@ function lookForTools(folders: string[]): { found: Tools; missing: string[] } {
   return { found, missing: missing.map(({ debian }) => debian) };
 }
 
-function findProgram(name: string, folders: string[]): string | undefined {
+/** Where a program is; `undefined` where it is in none of the folders. */
+export function findProgram(name: string, folders = FOLDERS): string | undefined {
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
@@ -72,7 +73,12 @@ function isExecutable(file: string): boolean {
   }
 }
 
-function installOnDebian(packages: string[]): void {
+/**
+ * Installs packages of Debian, and sees to it that no service of theirs runs.
+ *
+ * @throws {StackError} where apt-get cannot
+ */
+export function installOnDebian(packages: string[]): void {
   const run = (command: string, ...args: string[]) =>
     spawnSync(command, args, {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },

@@ -1,6 +1,4 @@
-import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { existsSync } from 'node:fs';
 import {
   type Browser,
   type BrowserContext,
@@ -8,6 +6,7 @@ import {
   chromium,
   type Page,
 } from 'playwright-core';
+import { findProgram, installOnDebian } from '../../services/stack/tools.ts';
 
 const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const ON_MACOS = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome';
@@ -23,10 +22,6 @@ const ARGS = [
 
 /** Milliseconds within which the page must do what a test waits for, if the test says nothing else. */
 const PATIENCE_MS = 10_000;
-/** Milliseconds for which apt-get waits for another one, and in which it must be done. */
-const APT_LOCK_SECONDS = 60;
-const APT_MS = 300_000;
-
 /** What Chromium itself says of a reply of 502 or 503, and of a connection that was lost. */
 const LOST = /^Failed to load resource: (the server responded with a status of 50[23]|net::ERR_)/;
 
@@ -48,57 +43,28 @@ export async function launchBrowser(): Promise<Browser> {
 function find(): { file: string } | { missing: string } {
   const { CHROMIUM } = process.env;
   if (CHROMIUM) {
-    return isExecutable(CHROMIUM) ? { file: CHROMIUM } : { missing: `no CHROMIUM=${CHROMIUM}` };
+    return existsSync(CHROMIUM) ? { file: CHROMIUM } : { missing: `no CHROMIUM=${CHROMIUM}` };
   }
   const there = findInstalled();
   if (there) return { file: there };
   if (process.getuid?.() !== 0 || !findProgram('apt-get')) {
     return { missing: 'no Chromium; on Debian: sudo apt-get install chromium' };
   }
-  const failure = installOnDebian();
+  console.log('installing chromium with apt-get');
+  try {
+    installOnDebian(['chromium']);
+  } catch (err) {
+    return { missing: `no Chromium; ${(err as Error).message}` };
+  }
   const file = findInstalled();
-  return file ? { file } : { missing: `no Chromium; apt-get install: ${failure}` };
+  return file ? { file } : { missing: 'no Chromium, though apt-get has installed it' };
 }
 
 function findInstalled(): string | undefined {
-  const candidates = [...PROGRAMS.map(findProgram), ON_MACOS];
-  return candidates.find((file) => file && isExecutable(file));
-}
-
-function findProgram(name: string): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Returns why it failed, if it did. */
-function installOnDebian(): string | undefined {
-  const apt = (...args: string[]) => {
-    const { status, stderr, error } = spawnSync(
-      'apt-get',
-      ['-o', `DPkg::Lock::Timeout=${APT_LOCK_SECONDS}`, ...args],
-      {
-        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-        encoding: 'utf8',
-        timeout: APT_MS,
-      },
-    );
-    if (status === 0) return undefined;
-    return error?.message ?? stderr.trim().split('\n').at(-1);
-  };
-  const install = () => apt('install', '-y', '--no-install-recommends', 'chromium');
-  console.log('installing chromium with apt-get');
-  if (install() === undefined) return undefined;
-  apt('update');
-  return install();
+  return (
+    PROGRAMS.map((name) => findProgram(name)).find(Boolean) ??
+    (existsSync(ON_MACOS) ? ON_MACOS : undefined)
+  );
 }
 
 /** How a board is opened. */
