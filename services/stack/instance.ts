@@ -18,22 +18,22 @@ const READY_MS = 2000;
 
 /** One process of a service: an instance of services/app, or services/greeter. It listens on loopback only. */
 export class Instance extends Part {
-  #service: string;
-  #env: NodeJS.ProcessEnv;
+  #program: string;
+  #env: () => NodeJS.ProcessEnv;
 
   /**
-   * @param service the folder in services/ that it runs
-   * @param env what it is told, besides its name and where to listen
+   * @param program the file that it runs, as seen from the folder of the project
+   * @param env what it is told at each start, besides its name and where to listen
    */
   constructor(
     name: string,
-    service: string,
+    program: string,
     port: number,
-    env: NodeJS.ProcessEnv,
+    env: () => NodeJS.ProcessEnv,
     around: Surroundings,
   ) {
     super(name, port, around);
-    this.#service = service;
+    this.#program = program;
     this.#env = env;
     this.on('line', (line) => {
       const warning = warningOf(line);
@@ -45,8 +45,8 @@ export class Instance extends Part {
     const own = { INSTANCE: this.name, HOST: '127.0.0.1', PORT: String(this.port) };
     return {
       file: process.execPath,
-      args: [join(ROOT, 'services', this.#service, 'main.ts')],
-      env: { NODE_OPTIONS, ...compileCache(), ...this.#env, ...own },
+      args: [join(ROOT, this.#program)],
+      env: { NODE_OPTIONS, ...compileCache(), ...this.#env(), ...own },
     };
   }
 

@@ -25,7 +25,9 @@ export interface StackOptions {
   port?: number;
   /** The address that nginx listens on; loopback if not said. */
   bind?: string;
-  /** Environment variables for the instances; where they differ, those for an instance of a name. */
+  /** The file that an instance runs, as seen from the folder of the project; services/app/main.ts if not said. */
+  program?: string;
+  /** Environment variables for the instances, or what gives those of one at each of its starts. */
   env?: NodeJS.ProcessEnv | ((name: string) => NodeJS.ProcessEnv);
   /** Is told what happens, a line at a time. */
   report?: (line: string) => void;
@@ -44,6 +46,7 @@ export class Stack implements AsyncDisposable {
   readonly folder: string;
   #instances: Instance[] = [];
   #around: Surroundings;
+  #program: string;
   #envOf: (name: string) => NodeJS.ProcessEnv;
 
   /**
@@ -80,20 +83,21 @@ export class Stack implements AsyncDisposable {
     nginx: Nginx,
     redis: Redis,
     greeterPort: number,
-    { env = process.env }: StackOptions,
+    { program = 'services/app/main.ts', env = process.env }: StackOptions,
     around: Surroundings,
   ) {
     this.nginx = nginx;
     this.redis = redis;
     this.folder = around.folder;
     this.#around = around;
+    this.#program = program;
     this.#envOf = (name) => ({
       ...(this.roomUrl && { ROOM_URL: this.roomUrl }),
       ...(typeof env === 'function' ? env(name) : env),
       REDIS_URL: redis.url,
       BIND: nginx.bind,
     });
-    this.greeter = this.#newInstance('greeter', 'greeter', greeterPort);
+    this.greeter = this.#newInstance('greeter', 'services/greeter/main.ts', greeterPort);
   }
 
   /** Where the stack is reached. */
@@ -143,7 +147,7 @@ export class Stack implements AsyncDisposable {
     const surplus = this.#instances.splice(count);
     while (this.#instances.length < count) {
       const name = `app-${this.#instances.length + 1}`;
-      this.#instances.push(this.#newInstance(name, 'app', await freePort('127.0.0.1')));
+      this.#instances.push(this.#newInstance(name, this.#program, await freePort('127.0.0.1')));
     }
     const missing = this.#instances.filter((instance) => !instance.isRunning);
     await all(missing.map((instance) => instance.start()));
@@ -166,8 +170,8 @@ export class Stack implements AsyncDisposable {
     await this.close();
   }
 
-  #newInstance(name: string, service: string, port: number): Instance {
-    return new Instance(name, service, port, this.#envOf(name), this.#around);
+  #newInstance(name: string, program: string, port: number): Instance {
+    return new Instance(name, program, port, () => this.#envOf(name), this.#around);
   }
 
   #parts(): Part[] {

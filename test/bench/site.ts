@@ -1,9 +1,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Instance } from '../../services/stack/instance.ts';
 import { Nginx } from '../../services/stack/nginx.ts';
-import type { Command, Part, Surroundings } from '../../services/stack/part.ts';
+import type { Part, Surroundings } from '../../services/stack/part.ts';
 import { freePort } from '../../services/stack/port.ts';
 import { Redis } from '../../services/stack/redis.ts';
 import { Stack } from '../../services/stack/stack.ts';
@@ -42,7 +41,8 @@ export async function startSite(
   const instances: Part[] = [];
   while (instances.length < scale) {
     const instance = `app-${instances.length + 1}`;
-    instances.push(new Rival(instance, program, await freePort(HOST), env, its));
+    const file = join('test/bench/contestants', program);
+    instances.push(new Rival(instance, file, await freePort(HOST), () => env, its));
   }
   await Promise.all(instances.map((instance) => instance.start()));
   const nginx = new NginxClass(tools.nginx, HOST, await freePort(HOST), its);
@@ -57,26 +57,8 @@ export async function startSite(
   return { nginx, redis, instances, close };
 }
 
-/** An instance of a contestant, run as those of this project are. */
+/** An instance of a contestant, run as those of this project are. It has no probe. */
 class Rival extends Instance {
-  #program: string;
-
-  /** @param program a file in contestants/ */
-  constructor(
-    name: string,
-    program: string,
-    port: number,
-    env: NodeJS.ProcessEnv,
-    around: Surroundings,
-  ) {
-    super(name, '', port, env, around);
-    this.#program = fileURLToPath(import.meta.resolve(`./contestants/${program}`));
-  }
-
-  protected override command(): Command {
-    return { ...super.command(), args: [this.#program] };
-  }
-
   protected override async isServing(): Promise<boolean> {
     return send(`http://${HOST}:${this.port}/`).then(
       ({ status }) => status === 200,
