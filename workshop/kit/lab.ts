@@ -1,0 +1,53 @@
+/** How the stack of a lesson is to be; what is not said is as `npm start` has it. */
+export interface Setup {
+  /** Environment variables of all instances. */
+  env?: Record<string, string>;
+  /** How many instances; 3 if not said. */
+  scale?: number;
+  /** What an instance runs instead of services/app/main.ts, as seen from the folder of the project. */
+  program?: string;
+  nginx?: NginxChange;
+}
+
+/** Another nginx than this project's, made from its configuration. */
+export interface NginxChange {
+  /** Changes nginx/nginx.conf. */
+  conf?: (text: string) => string;
+  /** Changes the list of instances, `upstream app { ... }`. */
+  upstream?: (text: string) => string;
+}
+
+/** What a lesson does to a part of the stack. */
+export type Action = 'kill' | 'stop' | 'start' | 'pause' | 'resume';
+
+/** A running stack, as local processes or as containers. */
+export interface Site {
+  /** Where nginx is reached. */
+  readonly url: string;
+  /** Does something to `redis`, or to the instance of that name, as `npm run stack` does. */
+  act(action: Action, part: string): Promise<void>;
+  /** Runs that many instances; nginx is told, unless `announced` is false. */
+  scale(count: number, options?: { announced?: boolean }): Promise<void>;
+  /** Replaces all instances, one after the other where that can be, by ones with these settings besides. */
+  replaceInstances(env: Record<string, string>): Promise<void>;
+  /** Sends one command to Redis. Resolves to the reply as text, an element of a list in each line. */
+  redis(...command: string[]): Promise<string>;
+  /** What nginx has logged of requests so far; it writes once a second. */
+  accessLog(): Promise<string>;
+}
+
+/** Where a lesson takes place. */
+export interface Lab {
+  /** Starts a stack, with nothing in its Redis. The one before ends first. */
+  start(setup?: Setup): Promise<Site>;
+  /** Where the stack is, and how to control it from a second terminal. */
+  readonly where: string;
+  /** Ends the stack. */
+  close(): Promise<void>;
+}
+
+/** Changes a text, and makes sure that there was something to change. */
+export function replaced(text: string, before: string, after: string): string {
+  if (!text.includes(before)) throw new Error(`nothing to replace: there is no ${before}`);
+  return text.replaceAll(before, after);
+}
