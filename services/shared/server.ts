@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
@@ -12,6 +13,7 @@ const KEEP_ALIVE_MS = 65_000;
 /**
  * Milliseconds for which a server that is about to end still answers, with `Connection: close`: time
  * for nginx to let go of its connections one by one, rather than to find them closing under a request.
+ * As long again it has for what it accepted last.
  */
 const LINGER_MS = 300;
 
@@ -52,9 +54,14 @@ export class HttpServer {
       cut = this.#underWay.size;
       this.#server.closeAllConnections();
     }, timeoutMs);
+    const closed = once(this.#server, 'close');
     await delay(LINGER_MS);
-    this.#server.close();
-    await once(this.#server, 'close');
+    // Not http's close, which ends every connection without a request, also one that has just been
+    // accepted and whose request is about to be read.
+    NetServer.prototype.close.call(this.#server);
+    await Promise.race([closed, delay(LINGER_MS)]);
+    this.#server.closeIdleConnections();
+    await closed;
     clearTimeout(timer);
     return cut;
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../services/stack/port.ts';
@@ -21,7 +22,12 @@ describe('the process of an instance', () => {
     const port = await freePort('127.0.0.1');
     const running = runInstance({ REDIS_URL: stack.redis.url, PORT: String(port), ...env });
     const url = `http://127.0.0.1:${port}`;
-    await eventually(async () => expect((await send(`${url}/readyz`)).status).toBe(200));
+    try {
+      await eventually(async () => expect((await send(`${url}/readyz`)).status).toBe(200));
+    } catch (err) {
+      await running[Symbol.asyncDispose]();
+      throw err;
+    }
     return { running, url, port };
   }
 
@@ -49,6 +55,20 @@ describe('the process of an instance', () => {
     expect(reply.headers.connection).toBe('close');
     await expectEnd(running, 2000);
     agent.destroy();
+  });
+
+  it('should answer whom it accepted just before it accepts no more', async () => {
+    const { running, url, port } = await startInstance();
+    await using _ = running;
+    const early = connect(port, '127.0.0.1');
+    await once(early, 'connect');
+    running.child.kill('SIGTERM');
+    await eventually(async () => {
+      await expect(send(`${url}/livez`)).rejects.toThrow('ECONNREFUSED');
+    }, 700);
+    early.write('GET /livez HTTP/1.1\r\nHost: here\r\n\r\n');
+    expect(await text(early)).toMatch(/^HTTP\/1\.1 200 OK\r\n.*Connection: close/s);
+    await expectEnd(running, 1500);
   });
 
   it('should end at once where only idle connections are open', async () => {
