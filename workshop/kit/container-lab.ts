@@ -13,6 +13,9 @@ const OUTPUT_MAX = 64 * 2 ** 20;
 /** The folder of the project in the image (services/app/Dockerfile). */
 const ROOT_THERE = '/srv';
 
+/** As docker-compose.yml calls what it builds, so that it is built once for all. */
+const IMAGES = { app: 'shared-state-app', greeter: 'shared-state-greeter' };
+
 /** The lessons on containers: docker-compose.yml, and what a lesson changes in a file beside it. */
 export class ContainerLab implements Lab {
   #project: string;
@@ -40,7 +43,7 @@ export class ContainerLab implements Lab {
       );
     };
     this.#site = new ContainerSite(compose, (its) => write({ ...settings, ...its }));
-    if (!this.#isBuilt) await compose('build', '--quiet');
+    if (!this.#isBuilt) await build(compose);
     this.#isBuilt = true;
     await this.#site.scale(scale);
     await this.#site.find();
@@ -68,16 +71,15 @@ export class ContainerLab implements Lab {
       this.#changed('nginx/nginx.conf', '/etc/nginx/nginx.conf', nginx.conf),
       this.#changed('nginx/compose/upstream.conf', '/etc/nginx/site/upstream.conf', nginx.upstream),
     ];
-    // One image for all projects, so that one that was unpacked without a network will do.
     return {
       services: {
         app: {
-          image: 'shared-state-app',
+          image: IMAGES.app,
           environment,
           volumes: [workshop],
           ...(program && { command: ['node', program] }),
         },
-        greeter: { image: 'shared-state-greeter', environment },
+        greeter: { image: IMAGES.greeter, environment },
         nginx: { volumes: changed.flat() },
       },
     };
@@ -89,6 +91,18 @@ export class ContainerLab implements Lab {
     const copy = join(this.#folder, file.replaceAll('/', '-'));
     writeFileSync(copy, change(readFileSync(join(ROOT, file), 'utf8')));
     return [`${copy}:${there}:ro`];
+  }
+}
+
+/** Without a network nothing can be built, and images that were unpacked will do. */
+async function build(compose: (...words: string[]) => Promise<string>): Promise<void> {
+  try {
+    await compose('build', '--quiet');
+  } catch (err) {
+    await docker('image', 'inspect', ...Object.values(IMAGES)).catch(() => {
+      throw err;
+    });
+    console.error(`the images are those from before: ${(err as Error).message}`);
   }
 }
 
@@ -130,6 +144,21 @@ class ContainerSite implements Site {
     this.#write(env);
     await this.#up();
     this.#containers.clear();
+  }
+
+  async limitCpu(share: number): Promise<(() => Promise<void>) | undefined> {
+    const ids = (await this.#compose('ps', '--quiet', 'app')).trim().split('\n');
+    const limit = async (cpus: number) => {
+      await docker('update', '--cpus', String(cpus), ...ids);
+    };
+    try {
+      await limit(share);
+    } catch {
+      return undefined;
+    }
+    return async () => {
+      await limit(0).catch(() => {}); // some may be gone by now
+    };
   }
 
   async redis(...command: string[]): Promise<string> {

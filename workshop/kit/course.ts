@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../../services/stack/errors.ts';
 import { ROOT } from '../../services/stack/root.ts';
@@ -20,7 +20,7 @@ export interface Entry {
 /** All lessons, in their order. */
 export function course(): Entry[] {
   return readdirSync(WORKSHOP)
-    .filter((folder) => /^\d\d-/.test(folder))
+    .filter((folder) => existsSync(join(WORKSHOP, folder, 'README.md')) && /^\d\d-/.test(folder))
     .sort()
     .map((folder) => ({
       number: folder.slice(0, 2),

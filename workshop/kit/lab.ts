@@ -30,6 +30,11 @@ export interface Site {
   scale(count: number, options?: { announced?: boolean }): Promise<void>;
   /** Replaces all instances, one after the other where that can be, by ones with these settings besides. */
   replaceInstances(env: Record<string, string>): Promise<void>;
+  /**
+   * Lets each instance use no more than a share of one core: 0.1 is 10 %. Resolves to what takes the
+   * limit off, or to `undefined` where this system has none.
+   */
+  limitCpu(share: number): Promise<(() => Promise<void>) | undefined>;
   /** Sends one command to Redis. Resolves to the reply as text, an element of a list in each line. */
   redis(...command: string[]): Promise<string>;
   /** What nginx has logged of requests so far; it writes once a second. */

@@ -4,6 +4,7 @@ import { createClient } from 'redis';
 import { listenForCommands } from '../../services/stack/control-socket.ts';
 import { chaosSettings } from '../../services/stack/room.ts';
 import { Stack } from '../../services/stack/stack.ts';
+import { limitCpu, type Quota } from '../../test/bench/measures/cpu-quota.ts';
 import type { Action, Lab, NginxChange, Setup, Site } from './lab.ts';
 
 /** The lessons on local processes: nginx, Redis and instances of a stack of their own. */
@@ -85,6 +86,23 @@ class NativeSite implements Site {
     for (const instance of this.#stack.instances) {
       await instance.stop();
       await instance.start();
+    }
+  }
+
+  async limitCpu(share: number): Promise<(() => Promise<void>) | undefined> {
+    const quotas: Quota[] = [];
+    const lift = async () => {
+      await Promise.all(quotas.map((quota) => quota.lift()));
+    };
+    try {
+      for (const instance of this.#stack.instances) {
+        const { pid } = await instance.status();
+        if (pid) quotas.push(await limitCpu(pid, share));
+      }
+      return lift;
+    } catch {
+      await lift();
+      return undefined;
     }
   }
 
