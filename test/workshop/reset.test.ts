@@ -1,0 +1,164 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isAlive, listProcesses, processesIn } from '../../workshop/prepare/stacks.mjs';
+import { docker, dockerMissing } from '../support/docker.ts';
+import { eventually } from '../support/eventually.ts';
+import { ready } from '../support/npm.ts';
+import { Checkout } from './checkout.ts';
+
+const missing = dockerMissing();
+
+/** Neither in Docker nor in the folder for temporary files it sees what other tests run. */
+const PROJECT = `shared-state-test-${randomBytes(4).toString('hex')}`;
+
+describe('npm run reset', () => {
+  let checkout: Checkout;
+  beforeAll(() => {
+    checkout = new Checkout();
+    checkout.commit();
+    checkout.linkPackages();
+  });
+  afterAll(() => checkout[Symbol.dispose]());
+
+  const reset = async () => {
+    await using running = checkout.run('reset.mjs', [], { COMPOSE_PROJECT_NAME: PROJECT });
+    return await running.ended;
+  };
+  const folderOf = (name: string) =>
+    join(checkout.folder, `shared-state-${process.getuid?.() ?? 0}-${name}`);
+  /** The smallest stack there is, by npm start. */
+  const start = (name: string, where = checkout, env: NodeJS.ProcessEnv = {}) =>
+    where.start('npm', ['start', '--', '--port', '0', '--scale', '1', '--name', name], env);
+  /** The pids of a stack: launcher, guard and parts. */
+  function pidsOf(name: string): number[] {
+    const processes = [...listProcesses()];
+    const guard = processes.find(([, { command }]) =>
+      command.endsWith(`guard.sh ${folderOf(name)}`),
+    );
+    if (!guard) throw new Error(`the stack ${name} has no guard`);
+    const launcher = guard[1].ppid;
+    const parts = processes.filter(([, { ppid }]) => ppid === launcher).map(([pid]) => pid);
+    return [launcher, guard[0], ...parts];
+  }
+
+  it('should end all stacks, in order, and find nothing to do then', async () => {
+    await using red = start('red');
+    await ready(red);
+    await using blue = start('blue');
+    await ready(blue);
+    const pids = [...pidsOf('red'), ...pidsOf('blue')];
+    expect(pids.length).toBeGreaterThanOrEqual(2 * 6);
+
+    const { stdout, code } = await reset();
+    expect(stdout).toContain('ended the stack "blue"\n');
+    expect(stdout).toContain('ended the stack "red"\n');
+    expect(code).toBe(0);
+    await eventually(() => expect(pids.filter(isAlive)).toEqual([]));
+    expect(existsSync(folderOf('red'))).toBe(false);
+    expect((await red.ended).stdout).toContain('ending ...');
+
+    expect(await reset()).toMatchObject({
+      stdout: expect.stringMatching(/^nothing to do\n/),
+      code: 0,
+    });
+  });
+
+  it('should end what a launcher and its guard leave that were both killed', async () => {
+    await using running = start('orphans');
+    await ready(running);
+    const [launcher = 0, guard = 0] = pidsOf('orphans');
+    process.kill(guard, 'SIGKILL');
+    process.kill(launcher, 'SIGKILL');
+    await running.ended;
+    expect(processesIn(folderOf('orphans')).length).toBeGreaterThanOrEqual(4);
+
+    const { stdout, code } = await reset();
+    expect(stdout).toContain('removed what the stack "orphans" left\n');
+    expect(code).toBe(0);
+    expect(processesIn(folderOf('orphans'))).toEqual([]);
+    expect(existsSync(folderOf('orphans'))).toBe(false);
+  });
+
+  it('should leave a process alone that has the pid of a dead launcher', async () => {
+    const stranger = spawn('sleep', ['60']);
+    try {
+      mkdirSync(folderOf('stale'));
+      writeFileSync(join(folderOf('stale'), 'launcher.pid'), String(stranger.pid));
+      const { stdout, code } = await reset();
+      expect(stdout).toContain('removed what the stack "stale" left\n');
+      expect(code).toBe(0);
+      expect(existsSync(folderOf('stale'))).toBe(false);
+      expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
+    } finally {
+      stranger.kill();
+    }
+  });
+
+  it('should leave the stack of another checkout alone, and say so', async () => {
+    using other = new Checkout();
+    other.linkPackages();
+    const env = { TMPDIR: checkout.folder };
+    await using running = start('other', other, env);
+    const url = await ready(running);
+    const { stdout, code } = await reset();
+    expect(stdout).toMatch(
+      /left the stack "other" of another checkout alone; to end it: kill \d+\n/,
+    );
+    expect(code).toBe(0);
+    expect((await fetch(url)).status).toBe(200);
+    running.child.kill('SIGTERM');
+    await running.ended;
+  });
+
+  it('should remove results and cookies, and no change of a source file', async () => {
+    const results = join(checkout.root, 'loadtest/results');
+    writeFileSync(join(results, 'failover.json'), '{}');
+    writeFileSync(join(checkout.root, 'cookies'), '# Netscape HTTP Cookie File\n');
+    appendFileSync(join(checkout.root, 'services/app/main.ts'), '// mine\n');
+    const { stdout, code } = await reset();
+    expect(readdirSync(results)).toEqual(['.gitignore']);
+    expect(existsSync(join(checkout.root, 'cookies'))).toBe(false);
+    expect(stdout).toContain('removed 1 files in loadtest/results\nremoved the file "cookies"\n');
+    expect(stdout).toMatch(/your changes stay: .*services\/app\/main\.ts/);
+    expect(stdout).toContain('git stash --include-untracked');
+    expect(code).toBe(0);
+  });
+
+  it('should refuse words', async () => {
+    await using running = checkout.run('reset.mjs', ['all']);
+    expect(await running.ended).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  describe.skipIf(missing)(`in Docker${missing ? ` (skipped: ${missing})` : ''}`, () => {
+    const image = process.env.NODE_IMAGE ?? 'node:24-slim';
+    const other = `${PROJECT}x`;
+    const projects = [PROJECT, `${PROJECT}-lesson-05`, other];
+    const left = (list: string[], format: string) =>
+      docker([...list, '--filter', `name=${PROJECT}`, '--format', format]).trim();
+
+    it('should remove what belongs to the project and its lessons, and nothing else', async () => {
+      for (const name of projects) {
+        const label = ['--label', `com.docker.compose.project=${name}`];
+        docker(['network', 'create', ...label, name]);
+        docker(['volume', 'create', ...label, name]);
+        const how = ['--network', name, '--volume', `${name}:/data`, '--name', name];
+        docker(['create', ...how, ...label, image, 'true']);
+      }
+      try {
+        const { stdout, code } = await reset();
+        expect(stdout).toContain('removed 2 containers\nremoved 2 networks\nremoved 2 volumes\n');
+        expect(code).toBe(0);
+        expect(left(['ps', '--all'], '{{.Names}}')).toBe(other);
+        expect(left(['network', 'ls'], '{{.Name}}')).toBe(other);
+        expect(left(['volume', 'ls'], '{{.Name}}')).toBe(other);
+      } finally {
+        docker(['rm', '--force', other]);
+        docker(['network', 'rm', other]);
+        docker(['volume', 'rm', other]);
+      }
+    });
+  });
+});
