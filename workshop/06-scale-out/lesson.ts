@@ -1,0 +1,130 @@
+import { newVisitors, saturate } from '../../test/bench/measures/load.ts';
+import { eventually } from '../../test/support/eventually.ts';
+import { send } from '../../test/support/http.ts';
+import type { Lab, Setup, Site } from '../kit/lab.ts';
+import { atLeast, exactly, type Figure, lesson } from '../kit/lesson.ts';
+
+const INSTANCES = 3;
+const REQUESTS = 30;
+/** So little of a core that three instances leave most of the machine to all else. */
+const SHARE = 0.05;
+const VISITORS = 12;
+/** For each instance: enough that it seldom waits for a request. */
+const CONNECTIONS = 16;
+/** A load of a second each. What else this machine does can only take away, so the best one counts. */
+const ROUNDS = 3;
+/** What three instances answer at least, over what one does; on an idle machine it is about 2 times. */
+const GAIN = 1.4;
+const NO_QUOTA = 'no limit to be had here';
+
+/** nginx as most configurations have it: names are looked up once, when it reads them. */
+function lookedUpOnce(upstream: string): string {
+  return upstream.replaceAll(' resolve ', ' ');
+}
+
+/** One instance becomes three; then thirty requests. */
+async function scaleOut(lab: Lab, setup: Setup, announced: boolean) {
+  const site = await lab.start({ ...setup, scale: 1 });
+  const [old = ''] = await whoAnswers(site, 1);
+  await site.scale(INSTANCES, { announced });
+  if (announced) await untilAnswering(site, INSTANCES);
+  const answered = await whoAnswers(site, REQUESTS);
+  return {
+    site,
+    instances: new Set(answered).size,
+    byNewOnes: answered.filter((instance) => instance !== old).length,
+  };
+}
+
+/** The instances that answer some requests, one after the other. */
+async function whoAnswers(site: Site, requests: number): Promise<string[]> {
+  const instances: string[] = [];
+  for (let i = 0; i < requests; i += 1) {
+    const { headers } = await send(`${site.url}/livez`);
+    instances.push(String(headers['x-instance']));
+  }
+  return instances;
+}
+
+/** Resolves when exactly that many instances answer. */
+async function untilAnswering(site: Site, count: number): Promise<void> {
+  await eventually(async () => {
+    const { size } = new Set(await whoAnswers(site, 2 * INSTANCES));
+    if (size !== count) throw new Error(`${size} instances answer, not ${count}`);
+  });
+}
+
+/** Requests a second that one, two and three instances answer, where each may use the same share of a core. */
+async function throughput(site: Site): Promise<string> {
+  const cookies = await newVisitors(site.url, VISITORS);
+  const asks = cookies.map((cookie) => ({ path: '/', cookie }));
+  const best = async (count: number): Promise<number> => {
+    let most = 0;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const { perSecond } = await saturate(site.url, CONNECTIONS * count, 1, asks);
+      most = Math.max(most, perSecond);
+    }
+    return Math.round(most);
+  };
+  await best(INSTANCES); // code that runs for the first time takes longer
+  const lift = await site.limitCpu(SHARE);
+  if (!lift) return NO_QUOTA;
+  try {
+    const perSecond: number[] = [];
+    for (let count = INSTANCES; count > 0; count -= 1) {
+      if (count < INSTANCES) await site.scale(count); // those that stay are warm
+      await untilAnswering(site, count);
+      perSecond.unshift(await best(count));
+    }
+    return perSecond.join(', ');
+  } finally {
+    await lift();
+  }
+}
+
+/** Tells whether three instances answered that much more than one. */
+function gains(observed: Figure): boolean {
+  const [one = 0, , three = 0] = String(observed).split(', ').map(Number);
+  return observed === NO_QUOTA || (one > 0 && three >= GAIN * one);
+}
+
+export default lesson({
+  claim:
+    'An nginx that looks its instances up once sends nothing to those that are started later; one that is told, or looks again, uses them at once, and three answer more than one.',
+  wrong: {
+    what: 'the list of instances is as it was when nginx started',
+    predicted: {
+      'instances that answered, of 3': exactly(1),
+      'answers by new ones, of 30': exactly(0),
+    },
+    observe: async (lab) => {
+      const setup = { nginx: { upstream: lookedUpOnce } };
+      const { instances, byNewOnes } = await scaleOut(lab, setup, false);
+      return {
+        'instances that answered, of 3': instances,
+        'answers by new ones, of 30': byNewOnes,
+      };
+    },
+  },
+  right: {
+    what: 'nginx is told, or looks the name up again (resolve)',
+    predicted: {
+      'instances that answered, of 3': exactly(INSTANCES),
+      'answers by new ones, of 30': atLeast(15),
+      'requests/s by 1, 2, 3 instances': {
+        text: `3 at least ${GAIN} times 1`,
+        holds: gains,
+      },
+    },
+    observe: async (lab) => {
+      const { site, instances, byNewOnes } = await scaleOut(lab, {}, true);
+      return {
+        'instances that answered, of 3': instances,
+        'answers by new ones, of 30': byNewOnes,
+        'requests/s by 1, 2, 3 instances': await throughput(site),
+      };
+    },
+  },
+  verdict: (wrong, right) =>
+    `Two more instances answered ${wrong['answers by new ones, of 30']} of 30 requests where nginx did not know of them, ${right['answers by new ones, of 30']} where it did; requests a second by 1, 2 and 3 of them: ${right['requests/s by 1, 2, 3 instances']}.`,
+});

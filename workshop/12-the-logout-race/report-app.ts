@@ -1,0 +1,72 @@
+// The instances of this lesson: a login, a logout, and a report that takes its time.
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { commonVariables, oneOf, readVariables } from '../../services/shared/config.ts';
+import { newExpress } from '../../services/shared/express.ts';
+import { ready } from '../../services/shared/health.ts';
+import { notFound, problems, sendProblem } from '../../services/shared/problem.ts';
+import { replyHeaders } from '../../services/shared/reply-headers.ts';
+import { runService } from '../../services/shared/service.ts';
+import { endSession, sessions, startSession } from '../../services/shared/session.ts';
+import { secretsOf } from '../../services/shared/session-secret.ts';
+import { GuardedRedisStore } from '../../services/shared/session-store.ts';
+import { plainSetStore } from './wrong-plain-set-store.ts';
+
+declare module 'express-session' {
+  interface SessionData {
+    lastReport?: string;
+  }
+}
+
+/** How far the report is: `begun`, and then `data` when all that it is made of is there. */
+const REPORT = 'lesson:report';
+/** Milliseconds after which it looks again. */
+const POLL_MS = 20;
+
+const variables = commonVariables.extend({ STORE: oneOf('guarded', 'plain') });
+
+await runService(
+  (env) => readVariables(variables, env),
+  ({ config, identity, redis, log, draining }) => {
+    const { STORE, SESSION_TTL_SECONDS: ttl, SESSION_NAME: name } = config;
+    const store =
+      STORE === 'plain' ? plainSetStore(redis, ttl) : new GuardedRedisStore(redis, ttl, log);
+    const session = sessions({ name, store, secrets: secretsOf(config, redis) });
+
+    const app = newExpress();
+    app.use(replyHeaders(identity));
+    app.get('/readyz', ready(redis, draining));
+
+    app.post('/login', session, async (req, res) => {
+      await startSession(req, { name: 'Ada', since: new Date().toISOString() });
+      res.status(204).end();
+    });
+    app.post('/logout', session, async (req, res) => {
+      await endSession(req);
+      res.clearCookie(name).status(204).end();
+    });
+    app.get('/me', session, (req, res) => {
+      if (req.session.name === undefined) return sendProblem(res, 401, 'Nobody is logged in.');
+      res.json({ name: req.session.name });
+    });
+
+    // It has read the session, and keeps it in its hands while it works.
+    app.get('/report', session, async (req, res) => {
+      await redis.set(REPORT, 'begun');
+      while ((await redis.get(REPORT)) !== 'data') await delay(POLL_MS);
+      req.session.lastReport = new Date().toISOString();
+      await promisify(req.session.save).call(req.session);
+      res.json({ report: 'all is well' });
+    });
+    // So that the lesson needs no luck: it sees where the report is, and says when it goes on.
+    app.get('/report/state', async (_req, res) => {
+      res.type('text').send((await redis.get(REPORT)) ?? 'none');
+    });
+    app.post('/report/data', async (_req, res) => {
+      await redis.set(REPORT, 'data');
+      res.status(204).end();
+    });
+
+    return app.use(notFound, problems(log));
+  },
+);

@@ -1,0 +1,40 @@
+// The wrong way: the application as it is, but with the id of the session in the URL.
+import type { RequestHandler } from 'express';
+import { createApp } from '../../services/app/app.ts';
+import { readConfig } from '../../services/app/config.ts';
+import { newExpress } from '../../services/shared/express.ts';
+import { runService } from '../../services/shared/service.ts';
+
+/** What browsers did by themselves until about 2020: the whole address of a page goes to other sites. */
+const REFERRER_POLICY = 'no-referrer-when-downgrade';
+
+await runService(readConfig, (parts) => {
+  const { SESSION_NAME } = parts.config;
+  return newExpress().use(idFromUrl(SESSION_NAME), idIntoUrl(), createApp(parts));
+});
+
+/** Takes the signed id out of `?sid=`, as if it had come in a cookie. */
+function idFromUrl(name: string): RequestHandler {
+  return (req, _res, next) => {
+    const { sid } = req.query;
+    if (typeof sid === 'string') req.headers.cookie = `${name}=${encodeURIComponent(sid)}`;
+    next();
+  };
+}
+
+/** Where a cookie would be set, leads to a page with the signed id in its address instead. */
+function idIntoUrl(): RequestHandler {
+  return (_req, res, next) => {
+    const { writeHead } = res;
+    res.writeHead = (...args: unknown[]) => {
+      const cookie = String(res.getHeader('Set-Cookie') ?? '');
+      const [, sid] = /=(s%3A[^;]+)/.exec(cookie) ?? [];
+      if (res.hasHeader('Referrer-Policy')) res.setHeader('Referrer-Policy', REFERRER_POLICY);
+      if (sid === undefined) return Reflect.apply(writeHead, res, args);
+      res.removeHeader('Set-Cookie');
+      res.setHeader('Location', `/?sid=${sid}`);
+      return writeHead.call(res, 303);
+    };
+    next();
+  };
+}
