@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /** A small process beside the launcher that ends the others when the launcher itself is gone. */
@@ -25,8 +26,15 @@ export class Guard {
     this.#process.stdin?.write(`-${pid}\n`);
   }
 
-  /** There is nothing to guard any more. */
-  close(): void {
+  /**
+   * There is nothing to guard any more. Resolves when the process has ended and the folder is gone:
+   * later it would be that of the next stack of the same name.
+   */
+  async close(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = once(this.#process, 'exit');
+    this.#process.ref();
     this.#process.stdin?.end();
+    await ended;
   }
 }

@@ -163,7 +163,7 @@ export class Stack implements AsyncDisposable {
       await all(parts.filter((part) => part.isRunning).map((part) => part.stop()));
     }
     rmSync(this.folder, { recursive: true, force: true });
-    this.#around.guard.close();
+    await this.#around.guard.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -56,6 +56,6 @@ export async function holdContest(
     }
   }
   for (const site of sites.values()) await site.close();
-  around.guard.close();
+  await around.guard.close();
   return measurements;
 }

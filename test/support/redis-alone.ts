@@ -33,6 +33,6 @@ export class RedisAlone implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.part.isRunning) await this.part.stop();
     rmSync(this.#folder, { recursive: true });
-    this.#guard.close();
+    await this.#guard.close();
   }
 }

@@ -107,7 +107,8 @@ class NativeSite implements Site {
   }
 
   async redis(...command: string[]): Promise<string> {
-    const client = createClient({ url: this.#stack.redis.url });
+    // RESP 2 has lists only, as redis-cli shows them.
+    const client = createClient({ url: this.#stack.redis.url, RESP: 2 });
     client.on('error', () => {}); // the command fails too
     await client.connect();
     try {
