@@ -54,7 +54,7 @@ describe('the texts of the workshop', () => {
     for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
       expect(existsSync(join(ROOT, dirname(file), target)), target).toBe(true);
     }
-    for (const [, script = ''] of text.matchAll(/npm run ([\w:-]+)/g)) {
+    for (const [, script = ''] of text.matchAll(/npm run (?:--silent )?([\w:-]+)/g)) {
       expect(scripts, script).toHaveProperty([script]);
     }
   });

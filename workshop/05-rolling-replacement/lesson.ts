@@ -4,8 +4,10 @@ import { type Lab, replaced, type Setup } from '../kit/lab.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 
 const VISITORS = 24;
-const INSTANCES = ['app-1', 'app-2', 'app-3'];
-
+/** Two of three: enough to see it, and the lesson is shorter. */
+const INSTANCES = ['app-1', 'app-2'];
+/** Milliseconds from a reply to the next request of a visitor. */
+const THINK_MS = 50;
 /** Milliseconds for which Redis is busy with something else, so that requests are under way for certain. */
 const HICCUP_MS = 200;
 
@@ -19,7 +21,7 @@ const ADD_TEA = {
 const asItComes = (conf: string) =>
   replaced(replaced(conf, ' non_idempotent;', ';'), 'error_page 502 = @again;', '');
 
-/** All instances are replaced, one after the other, while visitors fill their carts. */
+/** Instances are replaced, one after the other, while visitors go on filling their carts. */
 async function observe(lab: Lab, setup: Setup) {
   const site = await lab.start(setup);
   let isReplacing = true;
@@ -33,6 +35,7 @@ async function observe(lab: Lab, setup: Setup) {
       sent += 1;
       if (status === 200) added += 1;
       else failed += 1;
+      await delay(THINK_MS);
     }
     const { tea } = JSON.parse((await visitor.send('/cart')).body);
     return Math.max(0, added - tea);
@@ -76,5 +79,5 @@ export default lesson({
     observe: (lab) => observe(lab, {}),
   },
   verdict: (wrong, right) =>
-    `Three instances replaced under load: ${wrong['requests failed']} requests failed without a drain, ${right['requests failed']} with it.`,
+    `Two instances replaced under load: ${wrong['requests failed']} requests failed without a drain, ${right['requests failed']} with it.`,
 });
