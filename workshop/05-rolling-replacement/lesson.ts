@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Visitor } from '../../test/support/http.ts';
-import { type Lab, replaced, type Setup } from '../kit/lab.ts';
+import { type Lab, PATIENT, patient, replaced } from '../kit/lab.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 
 const VISITORS = 24;
@@ -22,8 +22,8 @@ const asItComes = (conf: string) =>
   replaced(replaced(conf, ' non_idempotent;', ';'), 'error_page 502 = @again;', '');
 
 /** Instances are replaced, one after the other, while visitors go on filling their carts. */
-async function observe(lab: Lab, setup: Setup) {
-  const site = await lab.start(setup);
+async function observe(lab: Lab, program: string, conf: (text: string) => string) {
+  const site = await lab.start({ program, env: PATIENT, nginx: { conf } });
   let isReplacing = true;
   let sent = 0;
   let failed = 0;
@@ -64,10 +64,9 @@ export default lesson({
       'things lost from carts': exactly(0),
     },
     observe: (lab) =>
-      observe(lab, {
-        program: 'workshop/05-rolling-replacement/wrong-exit-at-once.ts',
-        nginx: { conf: asItComes },
-      }),
+      observe(lab, 'workshop/05-rolling-replacement/wrong-exit-at-once.ts', (conf) =>
+        asItComes(patient(conf)),
+      ),
   },
   right: {
     what: 'drain: finish what is there, then exit; nginx asks another where the door is closed',
@@ -76,7 +75,7 @@ export default lesson({
       'requests failed': exactly(0),
       'things lost from carts': exactly(0),
     },
-    observe: (lab) => observe(lab, {}),
+    observe: (lab) => observe(lab, 'services/app/main.ts', patient),
   },
   verdict: (wrong, right) =>
     `Two instances replaced under load: ${wrong['requests failed']} requests failed without a drain, ${right['requests failed']} with it.`,

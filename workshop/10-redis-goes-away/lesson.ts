@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../test/support/eventually.ts';
 import { type Reply, send, Visitor } from '../../test/support/http.ts';
-import { type Lab, replaced, type Setup, type Site } from '../kit/lab.ts';
+import { type Lab, patient, type Setup, type Site } from '../kit/lab.ts';
 import { atMost, exactly, lesson } from '../kit/lesson.ts';
 
 /** Enough for each of three instances to have some of them. */
@@ -9,11 +9,6 @@ const REQUESTS = 9;
 /** Milliseconds after which a visitor gives up. */
 const PATIENCE_MS = 4000;
 const KEY = 'key-of-the-lesson';
-
-/** nginx waits as long as it does by default, so that what is seen is what the instances do. */
-function patient(text: string): string {
-  return replaced(text, 'proxy_read_timeout 1800ms', 'proxy_read_timeout 60s');
-}
 
 /** A visitor asks nine times while Redis hangs, and gives up after four seconds. */
 async function askWithoutRedis(site: Site, visitor: Visitor) {

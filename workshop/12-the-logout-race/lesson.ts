@@ -1,6 +1,6 @@
 import { eventually } from '../../test/support/eventually.ts';
 import { send, Visitor } from '../../test/support/http.ts';
-import { type Lab, replaced } from '../kit/lab.ts';
+import { type Lab, patient } from '../kit/lab.ts';
 import { exactly, lesson } from '../kit/lesson.ts';
 
 const PROGRAM = 'workshop/12-the-logout-race/report-app.ts';
@@ -8,9 +8,8 @@ const PROGRAM = 'workshop/12-the-logout-race/report-app.ts';
 /** Ada asks for a report, which takes its time, and logs out meanwhile. Then the report is ready. */
 async function observe(lab: Lab, STORE: 'plain' | 'guarded') {
   // nginx waits for the report, rather than asking another instance for it too.
-  const conf = (text: string) =>
-    replaced(text, 'proxy_read_timeout 1800ms', 'proxy_read_timeout 60s');
-  const site = await lab.start({ scale: 2, program: PROGRAM, env: { STORE }, nginx: { conf } });
+  const nginx = { conf: patient };
+  const site = await lab.start({ scale: 2, program: PROGRAM, env: { STORE }, nginx });
   const { url } = site;
   const ada = new Visitor(url);
   await ada.send('/login', { method: 'POST' });

@@ -110,7 +110,7 @@ class ContainerSite implements Site {
   url = '';
   #compose: (...words: string[]) => Promise<string>;
   #write: (env: Record<string, string>) => void;
-  /** The container of each instance that was found. */
+  /** The container of each part that was found. */
   #containers = new Map<string, string>();
   #scale = 0;
 
@@ -122,10 +122,12 @@ class ContainerSite implements Site {
     this.#write = write;
   }
 
-  /** Finds out where nginx is reached. */
+  /** Finds out where nginx is reached, and which container is which part: it takes seconds. */
   async find(): Promise<void> {
     const address = await this.#compose('port', 'nginx', '8080');
     this.url = `http://localhost:${address.trim().split(':').at(-1)}`;
+    this.#containers.set('redis', (await this.#compose('ps', '--quiet', 'redis')).trim());
+    await this.#findInstances();
   }
 
   async act(action: Action, part: string): Promise<void> {
@@ -143,7 +145,7 @@ class ContainerSite implements Site {
   async replaceInstances(env: Record<string, string>): Promise<void> {
     this.#write(env);
     await this.#up();
-    this.#containers.clear();
+    await this.#findInstances();
   }
 
   async limitCpu(share: number): Promise<(() => Promise<void>) | undefined> {
@@ -179,14 +181,15 @@ class ContainerSite implements Site {
   }
 
   async #containerOf(part: string): Promise<string> {
-    if (part === 'redis') return (await this.#compose('ps', '--all', '--quiet', 'redis')).trim();
-    const known = this.#containers.get(part);
-    if (known) return known;
-    const ids = (await this.#compose('ps', '--quiet', 'app')).trim().split('\n');
-    for (const id of ids) this.#containers.set(await nameOf(id), id);
+    if (!this.#containers.has(part)) await this.#findInstances();
     const found = this.#containers.get(part);
     if (!found) throw new StackError(`there is no "${part}" here`);
     return found;
+  }
+
+  async #findInstances(): Promise<void> {
+    const ids = (await this.#compose('ps', '--quiet', 'app')).trim().split('\n');
+    await Promise.all(ids.map(async (id) => this.#containers.set(await nameOf(id), id)));
   }
 }
 

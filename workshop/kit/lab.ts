@@ -56,3 +56,15 @@ export function replaced(text: string, before: string, after: string): string {
   if (!text.includes(before)) throw new Error(`nothing to replace: there is no ${before}`);
   return text.replaceAll(before, after);
 }
+
+/**
+ * Settings for a lesson in which Redis stands still for a moment, together with {@link patient}: that
+ * may take longer on a slow machine than anybody waits otherwise.
+ */
+export const PATIENT = { REDIS_TIMEOUT_MS: '9000', REQUEST_TIMEOUT_MS: '9000' };
+
+/** nginx as patient as it is by default, so that what is seen is what the instances do. */
+export function patient(conf: string): string {
+  const waits = replaced(conf, 'proxy_read_timeout 1800ms;', 'proxy_read_timeout 60s;');
+  return replaced(waits, 'proxy_next_upstream_timeout 3s;', 'proxy_next_upstream_timeout 0;');
+}

@@ -132,7 +132,8 @@ async function cacheNode(cache, lock, named, report) {
  * @throws {CannotDo} where one cannot be had
  */
 export async function fillCache(folder, packages) {
-  const args = ['cache', 'add', '--cache', folder, '--logs-max=0', ...packages];
+  const how = ['--loglevel=error', '--logs-max=0']; // whatever npm was told that runs this
+  const args = ['cache', 'add', '--cache', folder, ...how, ...packages];
   const npm = start('npm', args, { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'] });
   await ended(npm, 'npm cache add');
 }
