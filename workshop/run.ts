@@ -3,7 +3,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { failure } from '../services/stack/commands.ts';
-import { UsageError } from '../services/stack/errors.ts';
 import { ROOT } from '../services/stack/root.ts';
 import { ContainerLab } from './kit/container-lab.ts';
 import { course, type Entry, find, load } from './kit/course.ts';
@@ -52,12 +51,6 @@ try {
   const results: Result[] = [];
   for (const entry of entries) {
     const lesson = await load(entry);
-    if (values.docker && lesson.nativeOnly) {
-      if (!values.all)
-        throw new UsageError(`${entry.name} cannot be run with --docker: ${lesson.nativeOnly}`);
-      say(`\n${entry.number} ${entry.name}: not on containers: ${lesson.nativeOnly}\n`);
-      continue;
-    }
     say(`\n${entry.number} ${entry.name}: ${entry.question}\n`);
     const result = await run({ name: entry.name, lesson, wrong: {}, right: {} }, lab);
     results.push(result);
@@ -66,7 +59,7 @@ try {
   }
   if (values.json) console.log(JSON.stringify(results.map(forMachines), null, 2));
   process.exitCode = results.every(isAsClaimed) ? 0 : 1;
-  if (values.keep) await keepUp(lab, say);
+  if (values.keep && lab.where) await keepUp(lab.where, say);
   await lab.close();
   process.exit();
 } catch (err) {
@@ -114,8 +107,8 @@ function writeDown({ folder }: Entry, result: Result): void {
 }
 
 /** Leaves the stack as it is until a signal comes. */
-async function keepUp(lab: Lab, say: (line: string) => void): Promise<never> {
-  say(`\nIt is up: ${lab.where}\nCtrl-C ends it.`);
+async function keepUp(where: string, say: (line: string) => void): Promise<never> {
+  say(`\nIt is up: ${where}\nCtrl-C ends it.`);
   return new Promise(() => setInterval(() => {}, PATIENCE_MS));
 }
 

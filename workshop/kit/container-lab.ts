@@ -50,8 +50,8 @@ export class ContainerLab implements Lab {
     return this.#site;
   }
 
-  get where(): string {
-    return `${this.#site?.url}   docker compose --project-name ${this.#project} ps`;
+  get where(): string | undefined {
+    return this.#site && `${this.#site.url}   docker compose --project-name ${this.#project} ps`;
   }
 
   async close(): Promise<void> {

@@ -45,8 +45,8 @@ export interface Site {
 export interface Lab {
   /** Starts a stack, with nothing in its Redis. The one before ends first. */
   start(setup?: Setup): Promise<Site>;
-  /** Where the stack is, and how to control it from a second terminal. */
-  readonly where: string;
+  /** Where the stack is, and how to control it from a second terminal; `undefined` where none is up. */
+  readonly where: string | undefined;
   /** Ends the stack. */
   close(): Promise<void>;
 }

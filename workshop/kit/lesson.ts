@@ -28,8 +28,6 @@ export interface Lesson<Wrong extends string = string, Right extends string = st
   right: Way<Right>;
   /** Says in one sentence what was seen. */
   verdict: (wrong: Record<Wrong, Figure>, right: Record<Right, Figure>) => string;
-  /** Why it cannot be run on containers; absent where it can. */
-  nativeOnly?: string;
 }
 
 /** Checks a lesson: the names of its figures are the same wherever it uses them. */

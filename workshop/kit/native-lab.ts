@@ -33,8 +33,8 @@ export class NativeLab implements Lab {
     return new NativeSite(stack, settings);
   }
 
-  get where(): string {
-    return `${this.#stack?.url}   npm run stack -- --name ${this.#name} ps`;
+  get where(): string | undefined {
+    return this.#stack && `${this.#stack.url}   npm run stack -- --name ${this.#name} ps`;
   }
 
   async close(): Promise<void> {
