@@ -38,14 +38,22 @@ async function observe(lab: Lab, policy: string) {
   };
 }
 
-/** Each visitor views the page once. Resolves to the number that each of them saw. */
+/**
+ * Each visitor views the page once. Resolves to the number that each of them saw, and to 0 for those
+ * who were refused: a session can be evicted in the middle of its request.
+ */
 async function viewAll(visitors: Visitor[]): Promise<number[]> {
   const seen: number[] = [];
   for (let from = 0; from < visitors.length; from += AT_ONCE) {
     const some = visitors.slice(from, from + AT_ONCE);
-    seen.push(...(await Promise.all(some.map(async (visitor) => (await visitor.view()).views))));
+    seen.push(...(await Promise.all(some.map(viewsOf))));
   }
   return seen;
+}
+
+async function viewsOf(visitor: Visitor): Promise<number> {
+  const { status, body } = await visitor.send('/', { headers: { accept: 'application/json' } });
+  return status === 200 ? JSON.parse(body).views : 0;
 }
 
 /** Resolves when nobody has used a session for two seconds: Redis counts in seconds who was used last. */
