@@ -13,7 +13,7 @@ const KEEP_ALIVE_MS = 65_000;
 /**
  * Milliseconds for which a server that is about to end still answers, with `Connection: close`: time
  * for nginx to let go of its connections one by one, rather than to find them closing under a request.
- * As long again it has for what it accepted last.
+ * As long again it has for what comes on the connections that are still open.
  */
 const LINGER_MS = 300;
 
@@ -56,8 +56,8 @@ export class HttpServer {
     }, timeoutMs);
     const closed = once(this.#server, 'close');
     await delay(LINGER_MS);
-    // Not http's close, which ends every connection without a request, also one that has just been
-    // accepted and whose request is about to be read.
+    // Not http's close, which ends idle connections at once, also one on which the next request is
+    // on its way.
     NetServer.prototype.close.call(this.#server);
     await Promise.race([closed, delay(LINGER_MS)]);
     this.#server.closeIdleConnections();
