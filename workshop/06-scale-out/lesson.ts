@@ -2,7 +2,7 @@ import { newVisitors, saturate } from '../../test/bench/measures/load.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { send } from '../../test/support/http.ts';
 import type { Lab, Setup, Site } from '../kit/lab.ts';
-import { atLeast, exactly, type Figure, lesson } from '../kit/lesson.ts';
+import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 
 const INSTANCES = 3;
 const REQUESTS = 30;
@@ -11,10 +11,12 @@ const SHARE = 0.05;
 const VISITORS = 12;
 /** For each instance: it seldom waits for a request, and no request waits long for it. */
 const CONNECTIONS = 4;
-/** One collection of garbage takes most of a second at such a share, so a round has more than one. */
+/** Of a round. At such a share single seconds differ by a factor of two. */
 const SECONDS = 2;
 /** What else this machine does can only take away, so the best one counts. */
 const ROUNDS = 3;
+/** All of it is done again where something took the machine for so long that no gain was seen. */
+const ATTEMPTS = 3;
 /** What three instances answer at least, over what one does; it is 2 to 3 times. */
 const GAIN = 1.3;
 const NO_QUOTA = 'no limit to be had here';
@@ -60,34 +62,35 @@ async function untilAnswering(site: Site, count: number): Promise<void> {
 async function throughput(site: Site): Promise<string> {
   const cookies = await newVisitors(site.url, VISITORS);
   const asks = cookies.map((cookie) => ({ path: '/', cookie }));
-  const best = async (count: number): Promise<number> => {
-    let most = 0;
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const { perSecond } = await saturate(site.url, CONNECTIONS * count, SECONDS, asks);
-      most = Math.max(most, perSecond);
-    }
-    return Math.round(most);
+  const answers = async (count: number): Promise<number> => {
+    const { perSecond } = await saturate(site.url, CONNECTIONS * count, SECONDS, asks);
+    return Math.round(perSecond);
   };
-  await best(INSTANCES); // code that runs for the first time takes longer
-  const lift = await site.limitCpu(SHARE);
-  if (!lift) return NO_QUOTA;
-  try {
-    const perSecond: number[] = [];
-    for (let count = INSTANCES; count > 0; count -= 1) {
-      if (count < INSTANCES) await site.scale(count); // those that stay are warm
-      await untilAnswering(site, count);
-      perSecond.unshift(await best(count));
+  const best = Array.from({ length: INSTANCES }, () => 0);
+  for (let attempt = 0; attempt < ATTEMPTS && !gains(best); attempt += 1) {
+    await site.scale(INSTANCES);
+    await untilAnswering(site, INSTANCES);
+    await answers(INSTANCES); // code that runs for the first time takes longer
+    const lift = await site.limitCpu(SHARE);
+    if (!lift) return NO_QUOTA;
+    try {
+      for (let count = INSTANCES; count > 0; count -= 1) {
+        if (count < INSTANCES) await site.scale(count); // those that stay are warm
+        await untilAnswering(site, count);
+        for (let round = 0; round < ROUNDS; round += 1) {
+          best[count - 1] = Math.max(best[count - 1] ?? 0, await answers(count));
+        }
+      }
+    } finally {
+      await lift();
     }
-    return perSecond.join(', ');
-  } finally {
-    await lift();
   }
+  return best.join(', ');
 }
 
-/** Tells whether three instances answered that much more than one. */
-function gains(observed: Figure): boolean {
-  const [one = 0, , three = 0] = String(observed).split(', ').map(Number);
-  return observed === NO_QUOTA || (one > 0 && three >= GAIN * one);
+/** Tells whether three instances answered that much more a second than one. */
+function gains([one = 0, , three = 0]: number[]): boolean {
+  return one > 0 && three >= GAIN * one;
 }
 
 export default lesson({
@@ -115,7 +118,7 @@ export default lesson({
       'answers by new ones, of 30': atLeast(15),
       'requests/s by 1, 2, 3 instances': {
         text: `3 at least ${GAIN} times 1`,
-        holds: gains,
+        holds: (seen) => seen === NO_QUOTA || gains(String(seen).split(', ').map(Number)),
       },
     },
     observe: async (lab) => {
