@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { appendFileSync, closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,6 +23,8 @@ export interface Surroundings {
   /** The folder for everything that the stack writes. */
   folder: string;
   guard: Guard;
+  /** Whether the stack is ending: nothing starts any more. */
+  isEnding?: boolean;
   /** Tells whoever started the stack what happens, a line at a time. */
   report: (line: string) => void;
 }
@@ -84,6 +86,8 @@ export abstract class Part extends EventEmitter {
   /** Starts the process. Resolves when it is ready. */
   async start(): Promise<void> {
     if (this.#child) throw new StackError(`${this.name} is running`);
+    if (this.#around.isEnding)
+      throw new StackError(`${this.name} is not started: the stack is ending`);
     const child = this.#spawn();
     const closed = once(child, 'close').catch(() => {});
     const until = Date.now() + START_MS;
@@ -168,12 +172,15 @@ export abstract class Part extends EventEmitter {
       stdio: ['ignore', stdout, 'pipe'],
     });
     if (typeof stdout === 'number') closeSync(stdout);
+    // Open to the last line, which may come when the stack has removed its folder already.
+    const log = openSync(join(folder, `${this.name}.log`), 'a');
+    child.once('close', () => closeSync(log));
     this.#child = child;
     this.#state = 'starting';
     this.#lastLines = [];
     if (child.pid) guard.add(child.pid);
     for (const stream of [child.stdout, child.stderr]) {
-      if (stream) createInterface({ input: stream }).on('line', (line) => this.#follow(line));
+      if (stream) createInterface({ input: stream }).on('line', (line) => this.#follow(line, log));
     }
     child.once('exit', (code, signal) => this.#ended(child, signal ?? `exit code ${code}`));
     child.once('error', (err) => this.#ended(child, err.message));
@@ -194,8 +201,8 @@ export abstract class Part extends EventEmitter {
     }
   }
 
-  #follow(line: string): void {
-    appendFileSync(join(this.folder, `${this.name}.log`), `${line}\n`);
+  #follow(line: string, log: number): void {
+    writeSync(log, `${line}\n`);
     this.#lastLines = [...this.#lastLines.slice(1 - LAST_LINES), line];
     this.emit('line', line);
   }

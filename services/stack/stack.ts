@@ -65,7 +65,7 @@ export class Stack implements AsyncDisposable {
       rmSync(folder, { recursive: true });
       throw new StackError(`port ${port} is taken; choose another: npm start -- --port 8081`);
     }
-    const around = { folder, guard: new Guard(folder), report };
+    const around: Surroundings = { folder, guard: new Guard(folder), report };
     const redis = new Redis(tools.redis, await freePort('127.0.0.1'), around);
     const nginx = new Nginx(tools.nginx, bind, port, around);
     const stack = new Stack(nginx, redis, await freePort('127.0.0.1'), options, around);
@@ -159,6 +159,7 @@ export class Stack implements AsyncDisposable {
 
   /** Ends all processes, in the order of a request's way, and removes what they wrote. */
   async close(): Promise<void> {
+    this.#around.isEnding = true;
     for (const parts of [[this.nginx], [this.greeter, ...this.#instances], [this.redis]]) {
       await all(parts.filter((part) => part.isRunning).map((part) => part.stop()));
     }

@@ -55,6 +55,7 @@ describe('npm run dev', () => {
     writeFileSync(origin, code);
     await expectData('This is the new data');
     running.child.kill('SIGTERM');
-    expect((await running.ended).code).toBe(0);
+    const { code: exitCode, stderr } = await running.ended;
+    expect(exitCode, stderr).toBe(0);
   }, 90_000);
 });
