@@ -17,14 +17,21 @@ const giveUp = (message) => {
 // npm writes this file last, so it is missing after an install that was broken off.
 if (modified('node_modules/.package-lock.json') < modified('package-lock.json')) {
   console.error('installing packages ...');
-  const npm = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  const npm = [
+    'ci',
+    '--include=dev',
+    '--include=optional',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ];
   const { status } = spawnSync('npm', npm, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
   if (status !== 0) giveUp('The packages could not be installed: see above.');
 }
 const version = String(spawnSync('node', ['--version']).stdout);
 if (Number(/^v(\d+)/.exec(version)?.[1]) < 24) {
   giveUp(
-    'Node 24 is missing: npm did not run the install script of the package "node". ' +
-      'Allow it (npm config get ignore-scripts) and run "npm ci", or use a Node of version 24.',
+    'Node 24 is missing: the package "node" has none for this system, or npm did not run its ' +
+      'install script (npm config get ignore-scripts). Install Node 24 or later, and begin again.',
   );
 }

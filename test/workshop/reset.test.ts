@@ -4,10 +4,10 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } fro
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isAlive, listProcesses, processesIn } from '../../workshop/prepare/stacks.mjs';
+import { Checkout } from '../support/checkout.ts';
 import { docker, dockerMissing } from '../support/docker.ts';
 import { eventually } from '../support/eventually.ts';
 import { ready } from '../support/npm.ts';
-import { Checkout } from './checkout.ts';
 
 const missing = dockerMissing();
 

@@ -29,7 +29,8 @@ export function checkNode(folders, packages) {
   const node = ask(file, ['--version']).stdout.replace(/^v/, '');
   const npm = ask('npm', ['--version']).stdout;
   if (!npm) return { name, found: `${node}, without npm`, mend, stops: ['natively'] };
-  const brought = 'node' in packages ? ` (the packages bring Node ${packages.node})` : '';
+  const isBrought = 'node' in packages && packages.isBrought;
+  const brought = isBrought ? ` (the packages bring Node ${packages.node})` : '';
   const found = `${node}, npm ${npm}${brought}`;
   if (Number(node.split('.')[0]) >= OLDEST_NODE) return { name, found };
   const wanted = `${found}; wanted from ${OLDEST_NODE} on`;
@@ -38,12 +39,17 @@ export function checkNode(folders, packages) {
 
 /**
  * @param {Needs} needs
+ * @param {string[]} folders
  * @param {Packages} packages
  * @returns {Finding}
  */
-export function checkPackages(needs, packages) {
+export function checkPackages(needs, folders, packages) {
   const name = 'packages';
   if ('node' in packages) return { name, found: 'installed' };
+  if (packages.wantsNode) {
+    const found = `installed, ${packages.missing}`;
+    return { name, found, mend: howToInstall('node', folders), stops: ['natively'] };
+  }
   const found = `${packages.missing}; ${needs.native.downloadMB} MB to download`;
   const mend = 'npm ci --include=dev  (npm start does it, too)  or  npm run offline -- unpack FILE';
   return { name, found, mend, waits: ['natively'] };

@@ -54,7 +54,7 @@ export async function checkAll(needs, folders = FOLDERS) {
   return [
     checkSystem(),
     checkNode(folders, packages),
-    checkPackages(needs, packages),
+    checkPackages(needs, FOLDERS, packages),
     ...checkTools(folders),
     checkDocker(docker),
     ...(docker.missing ? [] : [checkImages(needs, images, missing)]),

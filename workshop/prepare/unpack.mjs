@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { findDocker } from './docker.mjs';
 import { installedPackages, readLock, THIS_PLATFORM } from './packages.mjs';
-import { CannotDo, ended, megabytes, start } from './programs.mjs';
+import { CannotDo, ended, howToInstall, megabytes, start } from './programs.mjs';
 import { temporaryFolder } from './task.mjs';
 
 /** @typedef {import('./pack.mjs').Contents} Contents */
@@ -83,7 +83,14 @@ async function installPackages(file, root, { platforms, registry }, report) {
   await extractInto(file, 'npm.tar.gz', ['tar', '-xzf', '-', '-C', work]);
   // As words, which count for more than any setting; npm hands them on to the install scripts.
   const where = ['--offline', '--cache', join(work, 'npm'), '--registry', registry];
-  const how = ['--include=dev', '--no-audit', '--no-fund', '--loglevel=error', '--logs-max=0'];
+  const how = [
+    '--include=dev',
+    '--include=optional',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    '--logs-max=0',
+  ];
   const npm = start('npm', ['ci', ...where, ...how], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -91,7 +98,7 @@ async function installPackages(file, root, { platforms, registry }, report) {
   const said = await ended(npm, 'npm ci');
   const result = installedPackages(root);
   if ('missing' in result) {
-    const remedy = 'allow install scripts (npm config get ignore-scripts) and unpack again';
+    const remedy = result.wantsNode ? howToInstall('node') : 'unpack again';
     throw new CannotDo(`the packages are ${result.missing}: ${remedy}`);
   }
   report(`npm packages: ${said.trim().split('\n').at(-1)}, with Node ${result.node}`);

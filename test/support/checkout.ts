@@ -1,9 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../../services/stack/root.ts';
-import { Running } from '../support/processes.ts';
+import { readLock } from '../../workshop/prepare/packages.mjs';
+import { Running } from './processes.ts';
 
 /** What is copied: all that a stack and the preparation want. */
 const PARTS = ['services', 'nginx', 'loadtest', 'workshop/prepare', '*.json', '*.yml', '.*ignore'];
@@ -27,6 +35,19 @@ export class Checkout implements Disposable {
     this.#git('add', '.');
     const author = ['-c', 'user.name=test', '-c', 'user.email=test@localhost'];
     this.#git(...author, 'commit', '--quiet', '--message', 'all');
+  }
+
+  /** Leaves only what a stack runs on, and the pinned Node: a quarter of the packages, installed as all are. */
+  dropTools(): void {
+    const change = (file: string, how: (content: Record<string, unknown>) => object) => {
+      const path = join(this.root, file);
+      writeFileSync(path, JSON.stringify(how(JSON.parse(readFileSync(path, 'utf8')))));
+    };
+    const kept = Object.entries(readLock(this.root).packages).filter(([, { dev }]) => !dev);
+    const packages = Object.fromEntries(kept);
+    Object.assign(packages[''] ?? {}, { devDependencies: {} });
+    change('package.json', (manifest) => ({ ...manifest, devDependencies: {} }));
+    change('package-lock.json', (lock) => ({ ...lock, packages }));
   }
 
   /** Gives it the packages of this checkout. */
