@@ -19,7 +19,7 @@ const ADD_TEA = {
 
 /** Out of the box nginx does not send a POST again that an instance may have begun. */
 const asItComes = (conf: string) =>
-  replaced(replaced(conf, ' non_idempotent;', ';'), 'error_page 502 = @again;', '');
+  replaced(replaced(conf, ' non_idempotent;', ';'), 'error_page 502 504 = @again;', '');
 
 /** Instances are replaced, one after the other, while visitors go on filling their carts. */
 async function observe(lab: Lab, program: string, conf: (text: string) => string) {
