@@ -47,8 +47,8 @@ export function checkPackages(needs, folders, packages) {
   const name = 'packages';
   if ('node' in packages) return { name, found: 'installed' };
   if (packages.wantsNode) {
-    const found = `installed, ${packages.missing}`;
-    return { name, found, mend: howToInstall('node', folders), stops: ['natively'] };
+    const mend = howToInstall('node', folders);
+    return { name, found: packages.missing, mend, stops: ['natively'] };
   }
   const found = `${packages.missing}; ${needs.native.downloadMB} MB to download`;
   const mend = 'npm ci --include=dev  (npm start does it, too)  or  npm run offline -- unpack FILE';

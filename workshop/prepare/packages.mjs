@@ -52,7 +52,7 @@ export function installedPackages(root = ROOT) {
   const node = stdout.replace(/^v/, '');
   if (Number(node.split('.')[0]) >= NODE_OF_THE_CODE) return { node, isBrought };
   const found = node ? `Node ${node}` : `no Node (${said.split('\n')[0]})`;
-  return { missing: `with ${found}, not ${NODE_OF_THE_CODE}`, wantsNode: true };
+  return { missing: `installed, with ${found}, not ${NODE_OF_THE_CODE}`, wantsNode: true };
 }
 
 /**
