@@ -1,4 +1,5 @@
-import type { RequestHandler } from 'express';
+import { createHash } from 'node:crypto';
+import type { Request, RequestHandler } from 'express';
 import { sendProblem } from './problem.ts';
 
 declare global {
@@ -29,6 +30,13 @@ export function changeId(dedupe: boolean): RequestHandler {
     if (dedupe) req.changeId = chosen ? `${req.method} ${req.path} ${chosen}` : requestId(res);
     next();
   };
+}
+
+/** Makes a request with another body another change, where a client has chosen the id. */
+export function tellApartByBody(req: Request): void {
+  if (req.changeId === undefined || req.get('Idempotency-Key') === undefined) return;
+  const digest = createHash('sha256').update(JSON.stringify(req.body)).digest('base64url');
+  req.changeId = `${req.changeId} ${digest}`;
 }
 
 function requestId(res: Parameters<RequestHandler>[1]): string {

@@ -1,5 +1,6 @@
 import express, { type RequestHandler } from 'express';
 import { z } from 'zod';
+import { tellApartByBody } from './change-id.ts';
 import { sendProblem } from './problem.ts';
 
 const parse = express.json({ limit: '16kb' });
@@ -13,6 +14,7 @@ export function jsonBody(schema: z.ZodObject): RequestHandler[] {
     const result = schema.safeParse(req.body);
     if (result.success) {
       req.body = result.data;
+      tellApartByBody(req);
       return next();
     }
     const [issue] = result.error.issues;

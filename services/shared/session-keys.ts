@@ -10,6 +10,11 @@ export function keysOf(
   return [session, `views:{${session}}`, `cart:{${session}}`, `profile:{${session}}`];
 }
 
+/** The key that tells for a moment that a session was replaced by another one, as a login does. */
+export function replacedKeyOf(id: string): string {
+  return `replaced:{sess:${id}}`;
+}
+
 /** The key that tells for a while that a change of a session was applied, and with what result. */
 export function seenKeyOf(id: string, changeId = ''): string {
   return `seen:{sess:${id}}:${changeId}`;

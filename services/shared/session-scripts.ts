@@ -1,11 +1,17 @@
 import { type CommandParser, defineScript } from 'redis';
-import { keysOf, seenKeyOf } from './session-keys.ts';
+import { keysOf, replacedKeyOf, seenKeyOf } from './session-keys.ts';
 
 /** The most different items in a cart. */
 export const MAX_ITEMS = 50;
 
 /** Seconds for which it is known that a change was applied: much longer than nginx tries again. */
 const SEEN_SECONDS = 60;
+
+/**
+ * Seconds for which it is known that a session was replaced: longer than a request is under way that
+ * was sent with the cookie of before. A client that never got the new one has to wait that long.
+ */
+const REPLACED_SECONDS = 10;
 
 /** The session that a script works on. */
 export interface Target {
@@ -104,6 +110,11 @@ const countView = defineScript({
     local seen = once and redis.call('GET', KEYS[5])
     if seen then return {tonumber(seen), session} end
     local views = redis.call('INCR', KEYS[2])
+    local full = views == 1 and (function() ${MAKE_SURE_OF_ROOM} end)()
+    if full then
+      redis.call('DEL', KEYS[2])
+      return full
+    end
     if once then
       local noted = redis.pcall('SET', KEYS[5], views, 'EX', ARGV[2])
       if noted.err then
@@ -145,7 +156,10 @@ const removeFromCart = sessionScript<[item: string], number>(
 /** Sets a field of the profile. */
 const setProfile = sessionScript<[field: string, value: string], number>(
   'change',
-  `return redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])`,
+  `
+  local before = redis.call('HGET', KEYS[4], ARGV[3])
+  if not before or #ARGV[4] > #before then ${MAKE_SURE_OF_ROOM} end
+  return redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])`,
   (field, value) => [field, value],
 );
 
@@ -203,7 +217,7 @@ const storeSession = defineScript({
  * (A Redis Cluster would refuse the whole: the two ids are in different slots.)
  */
 const replaceSession = defineScript({
-  NUMBER_OF_KEYS: 9,
+  NUMBER_OF_KEYS: 10,
   SCRIPT: `
     if redis.call('EXISTS', KEYS[1]) == 0 then return redis.call('GET', KEYS[9]) end
     ${MAKE_SURE_OF_ROOM}
@@ -213,11 +227,13 @@ const replaceSession = defineScript({
       if value then redis.call('RESTORE', KEYS[i + 4], ARGV[1] * 1000, value) end
     end
     if ARGV[2] ~= '0' then redis.call('SET', KEYS[9], ARGV[4], 'EX', ARGV[2]) end
+    redis.call('SET', KEYS[10], '', 'EX', ${REPLACED_SECONDS})
     redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
     return ARGV[4]`,
   parseCommand(parser: CommandParser, target: Target, after: string, json: string) {
     const { id, ttlSeconds, changeId } = target;
-    parser.pushKeys([...keysOf(id), ...keysOf(after), seenKeyOf(id, changeId)]);
+    parser.pushKeys([...keysOf(id), ...keysOf(after)]);
+    parser.pushKeys([seenKeyOf(id, changeId), replacedKeyOf(id)]);
     parser.push(String(ttlSeconds), changeId === undefined ? '0' : String(SEEN_SECONDS));
     parser.push(json, after);
   },

@@ -4,7 +4,7 @@ import { ErrorReply } from 'redis';
 import { assertRecent } from './deadline.ts';
 import type { Visitor } from './known-visitors.ts';
 import type { Redis } from './redis.ts';
-import { isStored, startSession } from './session.ts';
+import { assertNotReplaced, isStored, startSession } from './session.ts';
 import type { Target } from './session-scripts.ts';
 import { canBeSession, SessionEnded } from './session-store.ts';
 
@@ -102,6 +102,7 @@ export function redisState(redis: Redis, ttlSeconds: number, log: Logger): Sessi
     },
     async removeFromCart(req, item) {
       if (isStored(req)) await change(req, (target) => redis.removeFromCart(target, item));
+      else await assertNotReplaced(req);
     },
     async setNickname(req, nickname) {
       await change(req, (target) => redis.setProfile(target, 'nickname', nickname));

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { ErrorReply } from 'redis';
 import { z } from 'zod';
 import type { Redis } from './redis.ts';
-import { keysOf } from './session-keys.ts';
+import { keysOf, replacedKeyOf } from './session-keys.ts';
 
 /** The version of what is stored. Sessions of another one are dropped. */
 export const VERSION = 1;
@@ -47,6 +47,9 @@ export interface SessionStore extends Store {
     session: Partial<SessionData>,
     changeId?: string,
   ): Promise<string | undefined>;
+
+  /** Tells whether another session was put in the place of this one a moment ago. */
+  wasReplaced(id: string): Promise<boolean>;
 }
 
 type Callback<T = void> = (err?: unknown, data?: T) => void;
@@ -104,6 +107,10 @@ export class GuardedRedisStore extends RedisStore implements SessionStore {
     const stored = await this.#redis.replaceSession(target, after, json);
     if (stored === after) this.#known.set(session, json);
     return stored ?? undefined;
+  }
+
+  async wasReplaced(id: string): Promise<boolean> {
+    return (await this.#redis.exists(replacedKeyOf(id))) > 0;
   }
 
   async #get(id: string): Promise<SessionData | null> {

@@ -70,8 +70,21 @@ export function isStored(req: Request): boolean {
   return req.session.startedAt !== undefined;
 }
 
+/**
+ * Makes sure that the session in the cookie was not replaced while the request was under way. The
+ * visitor has got the cookie of its successor then, or is about to: a reply must not set another one,
+ * nor say that something is done which is not, in the session that goes on.
+ *
+ * @throws {SessionEnded}
+ */
+export async function assertNotReplaced(req: Request): Promise<void> {
+  const id = req.formerSessionID;
+  if (id !== undefined && (await storeOf(req).wasReplaced(id))) throw new SessionEnded();
+}
+
 /** Stores the new session of a request. */
 export async function startSession(req: Request, data: Partial<SessionData> = {}): Promise<void> {
+  await assertNotReplaced(req);
   Object.assign(req.session, { version: VERSION, startedAt: Date.now() }, data);
   await promisify(req.session.save).call(req.session);
 }
@@ -82,7 +95,7 @@ export async function startSession(req: Request, data: Partial<SessionData> = {}
  * @see https://owasp.org/www-community/attacks/Session_fixation
  */
 export async function replaceSession(req: Request, data: Partial<SessionData>): Promise<void> {
-  const store = req.sessionStore as typeof req.sessionStore & SessionStore;
+  const store = storeOf(req);
   const wasStored = isStored(req);
   // One that is gone may have been replaced by this very request, on an instance that died.
   const before = wasStored ? req.sessionID : req.formerSessionID;
@@ -99,6 +112,10 @@ export async function replaceSession(req: Request, data: Partial<SessionData>): 
   else await startSession(req, data);
 }
 
+function storeOf(req: Request) {
+  return req.sessionStore as typeof req.sessionStore & SessionStore;
+}
+
 /** Gives the visitor a session that is stored. */
 async function loadSession(req: Request, id: string): Promise<void> {
   const { sessionStore } = req;
@@ -108,7 +125,8 @@ async function loadSession(req: Request, id: string): Promise<void> {
   sessionStore.createSession(req, stored);
 }
 
-/** Ends the session of a request, with all that belongs to it. */
+/** Ends the session of a request, if it has one, with all that belongs to it. */
 export async function endSession(req: Request): Promise<void> {
-  await promisify(req.session.destroy).call(req.session);
+  if (isStored(req)) await promisify(req.session.destroy).call(req.session);
+  else await assertNotReplaced(req);
 }

@@ -45,7 +45,7 @@ describe('login and logout', () => {
     expect(sessionIdOf(ada)).not.toBe(before);
     expect(await ada.me()).toMatchObject({ name: 'Ada', views: 3, cart: { tea: 2 } });
     expect((await ada.view()).views).toBe(4);
-    expect(await keysWith(before)).toEqual([]);
+    expect(await keysWith(before)).toEqual([`replaced:{sess:${before}}`]);
   });
 
   it('should make the id from before the login worth nothing (fixation)', async () => {
@@ -109,6 +109,51 @@ describe('login and logout', () => {
     }
   });
 
+  it('should keep the login and each acknowledged item, whatever one browser sends beside the login', async () => {
+    for (const _ of range(1, 10)) {
+      const ada = newShopper(); // one jar: each reply may replace its cookie
+      await ada.view();
+      let loggedIn = false;
+      const added: string[] = [];
+      const others = range(1, 6).map(async (connection) => {
+        for (let i = 1; !loggedIn || i <= 3; i += 1) {
+          const item = `${connection}/${i}`;
+          const { status } = await ada.add(item);
+          expect([200, 409, 422]).toContain(status); // 422: the cart is full
+          if (status === 200) added.push(item);
+          expect((await ada.send('/')).headers['set-cookie']).toBeUndefined();
+        }
+      });
+      const logIn = async () => {
+        expect((await ada.logIn('Ada')).status).toBe(200);
+        loggedIn = true;
+      };
+      await Promise.all([logIn(), ...others]);
+      expect(await ada.me()).toMatchObject({ name: 'Ada' });
+      expect(Object.keys(await ada.cart()).sort()).toEqual(added.sort());
+    }
+  });
+
+  it('should refuse what was sent with the cookie from before a login, and say nothing is done', async () => {
+    const ada = newShopper();
+    await ada.add('tea');
+    const late = ada.copy();
+    await ada.logIn('Ada');
+    const replies = [
+      await late.send('/'),
+      await late.add('milk'),
+      await late.send('/cart/tea', { method: 'DELETE' }),
+      await late.logOut(),
+      await late.logIn('Ada'),
+      await late.post('/greeter/nickname', { nickname: 'A' }),
+    ];
+    for (const { status, headers } of replies) {
+      expect(status).toBe(409);
+      expect(headers['set-cookie']).toBeUndefined();
+    }
+    expect(await ada.me()).toMatchObject({ name: 'Ada', cart: { tea: 1 } });
+  });
+
   it('should let no request that is under way bring back a session from before the login', async () => {
     for (const _ of range(1, 10)) {
       const ada = newShopper();
@@ -120,12 +165,14 @@ describe('login and logout', () => {
       });
       expect((await ada.logIn('Ada')).status).toBe(200);
       const replies = await Promise.all(others);
-      expect(await keysWith(id)).toEqual([]);
-      // What was acknowledged on this session before it was replaced came along with it.
+      expect(await keysWith(id)).toEqual([`replaced:{sess:${id}}`]);
+      // What was acknowledged came along with the session; all else is refused, and sets no cookie.
+      for (const { status, headers } of replies) {
+        expect([200, 409]).toContain(status);
+        expect(headers['set-cookie']).toBeUndefined();
+      }
       const { views, cart } = (await ada.me()) ?? {};
-      const seen = replies
-        .filter((reply) => reply.status === 200 && !reply.headers['set-cookie'])
-        .map((reply) => reply.body);
+      const seen = replies.filter(({ status }) => status === 200).map(({ body }) => body);
       expect(Object.keys(cart as object)).toHaveLength(
         seen.filter((body) => body.startsWith('{')).length,
       );

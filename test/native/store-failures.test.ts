@@ -111,6 +111,31 @@ describe('where Redis refuses to store', () => {
     expect(await ada.cart()).toEqual({ tea: 2 });
   });
 
+  it('nine tenths of the memory full: what makes sessions grow answers 503, and all else is done', async () => {
+    const bob = new Shopper(stack.url);
+    await bob.logIn('Bob');
+    await inRedis(stack.redis.url, async (redis) => {
+      await redis.setRange('ballast', 20_000_000, 'x'); // so that a few kilobytes make no difference
+      const [, used] = /^used_memory:(\d+)/m.exec(await redis.info('memory')) ?? [];
+      await redis.configSet('maxmemory', String(Math.round(Number(used) / 0.95)));
+    });
+    expectRefusal(await bob.copy().send('/'), 'first view');
+    expectRefusal(await bob.copy().add('milk'), 'new item');
+    expectRefusal(await bob.copy().post('/greeter/nickname', { nickname: 'x' }), 'first nickname');
+    const longer = { nickname: 'Countess of Lovelace' };
+    expectRefusal(await ada.copy().post('/greeter/nickname', longer), 'longer nickname');
+    expectRefusal(await ada.copy().logIn('Eve'), 'login');
+    expectRefusal(await new Shopper(stack.url).logIn('Eve'), 'login of a stranger');
+    expectRefusal(await new Shopper(stack.url).send('/'), 'view of a stranger');
+    expect((await ada.view()).views).toBe(3);
+    expect((await ada.add('tea')).status).toBe(200);
+    expect((await ada.post('/greeter/nickname', { nickname: 'Ada' })).status).toBe(200);
+    expect(await ada.me()).toMatchObject({ views: 3, cart: { tea: 3 }, nickname: 'Ada' });
+    expect(await bob.me()).toMatchObject({ name: 'Bob', views: 0, cart: {} });
+    await command([['DEL', 'ballast']]);
+    expect((await bob.view()).views).toBe(1);
+  });
+
   it('no memory left: what needs memory answers 503, what frees it is done', async () => {
     const before = await stateIn();
     const [, refuse, accept] = OUT_OF_MEMORY;

@@ -127,16 +127,19 @@ describe('GuardedRedisStore', () => {
     expect((await redis.keys('*')).sort()).toEqual([
       'cart:{sess:b}',
       'profile:{sess:b}',
+      'replaced:{sess:a}',
       'sess:b',
       'views:{sess:b}',
     ]);
+    expect(await redis.ttl('replaced:{sess:a}')).toBeLessThanOrEqual(10);
+    expect(await Promise.all(['a', 'b'].map((id) => store.wasReplaced(id)))).toEqual([true, false]);
     expect((await raw('b')).name).toBe('Ada');
     expect(await redis.readState({ id: 'b', ttlSeconds: 100 })).toEqual([
       '1',
       ['tea', '2'],
       ['nickname', 'Countess'],
     ]);
-    for (const key of await redis.keys('*')) {
+    for (const key of await redis.keys('*{sess:b}')) {
       expect(await redis.ttl(key), key).toBeGreaterThanOrEqual(99);
     }
   });

@@ -25,9 +25,9 @@ async function observe(lab: Lab, STORE: 'plain' | 'guarded') {
   await send(`${url}/report/data`, { method: 'POST' });
   const { status } = await report;
   return {
-    'after the logout, the cookie is': between,
+    'after the logout, the cookie belongs to': between,
     'the slow report is answered with': status,
-    'after the report, the cookie is': await whoIs(url, cookie),
+    'after the report, the cookie belongs to': await whoIs(url, cookie),
     'sessions in Redis': (await site.redis('KEYS', 'sess:*')).split('\n').filter(Boolean).length,
   };
 }
@@ -44,9 +44,9 @@ export default lesson({
   wrong: {
     what: 'connect-redis as it comes: SET',
     predicted: {
-      'after the logout, the cookie is': exactly('nobody (401)'),
+      'after the logout, the cookie belongs to': exactly('nobody (401)'),
       'the slow report is answered with': exactly(200),
-      'after the report, the cookie is': exactly('Ada'),
+      'after the report, the cookie belongs to': exactly('Ada'),
       'sessions in Redis': exactly(1),
     },
     observe: (lab) => observe(lab, 'plain'),
@@ -54,13 +54,13 @@ export default lesson({
   right: {
     what: 'the store of this project: SET … XX for a session that was read',
     predicted: {
-      'after the logout, the cookie is': exactly('nobody (401)'),
+      'after the logout, the cookie belongs to': exactly('nobody (401)'),
       'the slow report is answered with': exactly(409),
-      'after the report, the cookie is': exactly('nobody (401)'),
+      'after the report, the cookie belongs to': exactly('nobody (401)'),
       'sessions in Redis': exactly(0),
     },
     observe: (lab) => observe(lab, 'guarded'),
   },
   verdict: (wrong, right) =>
-    `After the logout and the end of a slow request the cookie is ${wrong['after the report, the cookie is']} with a plain SET, and ${right['after the report, the cookie is']} with one that refuses the dead.`,
+    `After the logout and the end of a slow request the cookie belongs to ${wrong['after the report, the cookie belongs to']} with a plain SET, and ${right['after the report, the cookie belongs to']} with one that refuses the dead.`,
 });

@@ -14,5 +14,8 @@ export function plainSetStore(client: Redis, ttl: number): SessionStore {
       await store.destroy(before);
       return after;
     },
+    async wasReplaced() {
+      return false;
+    },
   });
 }

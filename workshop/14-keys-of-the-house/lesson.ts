@@ -62,8 +62,8 @@ async function observe(lab: Lab, steps: string[]) {
   const { known } = await ask(site, guests);
   return {
     'sessions left of 20': known,
-    'meanwhile, answers to the known': met.known,
-    'meanwhile, answers as to strangers': met.strangers,
+    'meanwhile, answers to somebody known': met.known,
+    'meanwhile, answers to a stranger': met.strangers,
     'signer of a cookie from before': signer(guests[0]),
     'signer of a new cookie': signer(await logIn(site)),
     'signer after another login': signer(await logIn(site, guests[0])),
@@ -92,8 +92,8 @@ export default lesson({
     what: 'old → old,new → new,old: the first one signs, both verify',
     predicted: {
       'sessions left of 20': exactly(20),
-      'meanwhile, answers as to strangers': exactly(0),
-      'meanwhile, answers to the known': atLeast(100),
+      'meanwhile, answers to a stranger': exactly(0),
+      'meanwhile, answers to somebody known': atLeast(100),
       'signer of a cookie from before': exactly('old'),
       'signer of a new cookie': exactly('new'),
       'signer after another login': exactly('new'),
@@ -101,5 +101,5 @@ export default lesson({
     observe: (lab) => observe(lab, [`${OLD},${NEW}`, `${NEW},${OLD}`]),
   },
   verdict: (wrong, right) =>
-    `Of 20 sessions ${wrong['sessions left of 20']} survived the change at one go, and ${right['sessions left of 20']} the one in two steps.`,
+    `Of 20 sessions ${wrong['sessions left of 20']} survived the change in one go, and ${right['sessions left of 20']} the one in two steps.`,
 });

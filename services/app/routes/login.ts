@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { trimmedText } from '../../shared/json-body.ts';
 import { sendProblem } from '../../shared/problem.ts';
-import { endSession, isStored, replaceSession } from '../../shared/session.ts';
+import { endSession, replaceSession } from '../../shared/session.ts';
 import type { SessionState } from '../../shared/session-state.ts';
 
 /** The body of `POST /login`. */
@@ -18,7 +18,7 @@ export const logIn: RequestHandler = async (req, res) => {
 /** `POST /logout`: the session ends, with all that belongs to it; its cookie is worth nothing then. */
 export function logOut(cookieName: string): RequestHandler {
   return async (req, res) => {
-    if (isStored(req)) await endSession(req);
+    await endSession(req);
     res.clearCookie(cookieName).status(204).end();
   };
 }

@@ -16,5 +16,8 @@ export function memoryStore(log: Logger): SessionStore {
       await promisify(store.destroy).call(store, before);
       return after;
     },
+    async wasReplaced() {
+      return false;
+    },
   });
 }
