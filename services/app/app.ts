@@ -33,7 +33,7 @@ import {
   setOrigin,
   tellInstance,
 } from './routes/chaos.ts';
-import { dataAtHand, forgetData, getData } from './routes/data.ts';
+import { DATA_PATH, dataAtHand, forgetData, getData } from './routes/data.ts';
 import { logIn, loginBody, logOut, whoAmI } from './routes/login.ts';
 import { roomCode } from './routes/room.ts';
 import { countAgain, countViews } from './routes/views.ts';
@@ -56,8 +56,7 @@ export function createApp(parts: Parts<Config>): Express {
 
   const app = newExpress();
   app.use(metrics.measure);
-  app.get('/data', dataAtHand(cache, identity));
-  app.get('/data/:key', dataAtHand(cache, identity));
+  app.get(DATA_PATH, dataAtHand(cache, identity));
   app.use(replyHeaders(identity));
   app.get('/events', board.events); // goes on for as long as the page is open
   app.use(deadline(config.REQUEST_TIMEOUT_MS));

@@ -11,8 +11,9 @@ export interface Visitor {
   putOffAt: number;
 }
 
-/** The most visitors that are remembered. */
+/** The most visitors that are remembered, and the most characters of all the cookies of one. */
 const MAX_VISITORS = 5000;
+const MAX_LENGTH = 1000;
 
 /**
  * Tells whose a cookie is, as express-session does, but remembers it: so that a signature need not
@@ -46,6 +47,7 @@ export class KnownVisitors {
     const id = this.#verify(cookie, secrets);
     if (id === undefined) return undefined;
     const visitor = { id, putOffAt: -Infinity };
+    if (cookie.length > MAX_LENGTH) return visitor;
     this.#byCookie.set(cookie, visitor);
     if (this.#byCookie.size > MAX_VISITORS) this.#forgetOldest();
     return visitor;

@@ -52,8 +52,9 @@ export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<
     maintNotifications: 'disabled',
     socket: {
       connectTimeout: timeoutMs,
-      // Ends a handshake that is never answered; otherwise failWhenSilent comes first.
-      socketTimeout: 2 * timeoutMs,
+      // Ends a handshake that is never answered; otherwise failWhenSilent comes first. It goes by the
+      // clock, so it is longer than an instance hangs that is to go on as if nothing had been.
+      socketTimeout: 20 * timeoutMs,
       reconnectStrategy: (retries) => Math.min(1000, 50 * 2 ** retries) * (0.5 + Math.random() / 2),
     },
   });
@@ -95,8 +96,9 @@ const MAX_SILENT_BEATS = 3;
 
 /**
  * Gives every command a deadline, also one that was sent to a Redis that hangs (node-redis has no
- * such deadline). Redis answers in order, so a PING that is not answered in time means that nothing
- * before it will be: the connection is dropped, all that waits for it fails, a new one is made.
+ * such deadline). One PING stands for all of them: Redis answers in order, so nothing that was sent
+ * after it is answered before it. Where it is not answered in time, the connection is dropped, all
+ * that waits for it fails, and a new one is made.
  * One timer for each client, and nothing to pay for each command. It counts beats, not time: where
  * the whole machine stood still, Redis did too, and has not been silent.
  */

@@ -44,6 +44,8 @@ export function replyHeaders(identity: Identity): RequestHandler {
     res.setHeader('X-Instance', identity.name);
     res.setHeader('X-Request-Id', requestIdOf(req));
     for (const [name, value] of SECURITY) res.setHeader(name, value);
+    // Each reply is another one: none of them is what a client has already.
+    if (req.headers['if-none-match'] === '*') delete req.headers['if-none-match'];
     next();
   };
 }

@@ -1,6 +1,13 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import { Server as NetServer } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
@@ -17,6 +24,12 @@ const KEEP_ALIVE_MS = 65_000;
  */
 const LINGER_MS = 300;
 
+/** The status for what Node refuses; 400 for all else. */
+const STATUS_OF: Record<string, number> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_HEADER_OVERFLOW: 431,
+};
+
 /** An HTTP server that can end without cutting off a request. */
 export class HttpServer {
   #server: Server;
@@ -27,6 +40,7 @@ export class HttpServer {
     this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS });
     this.#server.on('request', (_req, res) => this.#follow(res));
     this.#server.on('request', listener);
+    this.#server.on('clientError', refuse);
   }
 
   /**
@@ -71,6 +85,25 @@ export class HttpServer {
     this.#underWay.add(res);
     res.once('close', () => this.#underWay.delete(res));
   }
+}
+
+/** Answers what is no HTTP, or none that Node reads, as an instance answers what it refuses. */
+function refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || code === 'ECONNRESET') return void socket.destroy();
+  const status = (code && STATUS_OF[code]) || 400;
+  const title = STATUS_CODES[status];
+  const body = JSON.stringify({ type: 'about:blank', title, status });
+  socket.end(
+    [
+      `HTTP/1.1 ${status} ${title}`,
+      'Connection: close',
+      'Content-Type: application/problem+json',
+      `Content-Length: ${body.length}`,
+      'Cache-Control: no-store',
+      '',
+      body,
+    ].join('\r\n'),
+  );
 }
 
 function closeAfter(res: ServerResponse): void {

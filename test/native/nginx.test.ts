@@ -1,10 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../services/stack/port.ts';
 import { Stack } from '../../services/stack/stack.ts';
 import { Events } from '../support/events.ts';
 import { send } from '../support/http.ts';
+import { range } from '../support/proofs.ts';
 
 describe('nginx', () => {
   let stack: Stack;
@@ -55,6 +58,42 @@ describe('nginx', () => {
     expect(headers['content-type']).toBe('application/problem+json');
     expect(headers['retry-after']).toBe('1');
     expect(JSON.parse(body)).toEqual({ type: 'about:blank', title: 'Bad Gateway', status: 502 });
+  });
+
+  it('should ask all instances, however many are gone', async () => {
+    await using many = await Stack.start({ scale: 1 });
+    const gone = await Promise.all(range(1, 8).map(() => freePort('127.0.0.1')));
+    const [living] = many.instances;
+    many.nginx.write({ app: [...gone, living?.port ?? 0], greeter: [1] });
+    await many.nginx.reload();
+    for (const _ of range(1, 18)) expect((await send(`${many.url}/livez`)).status).toBe(200);
+  });
+
+  it('should pass over two instances that hang', async () => {
+    await using three = await Stack.start();
+    for (const name of ['app-1', 'app-2']) three.part(name).pause();
+    const replies = await Promise.all(range(1, 6).map(() => send(`${three.url}/`)));
+    expect(replies.map(({ status }) => status)).toEqual(range(1, 6).map(() => 200));
+  });
+
+  it('should leave a path to the application that it means when it is not decoded', async () => {
+    const reply = await send(`${stack.url}/cart/..%2Fgreeter`, { method: 'DELETE' });
+    expect(reply.headers['x-instance']).toBe('app-1');
+    expect(reply.status).toBe(204);
+  });
+
+  it.each([
+    ['a method that there is not', 'FOO', '/', 'x'],
+    ['a header with a control character', 'GET', '/', 'a\x01b'],
+    ['a path with a byte that is not ASCII', 'GET', '/\xff', 'x'],
+  ])('should answer with a problem document: %s', async (_, method, path, value) => {
+    const socket = connect(Number(new URL(stack.url).port), 'localhost');
+    const request = `${method} ${path} HTTP/1.1\r\nHost: x\r\nX-A: ${value}\r\nConnection: close`;
+    socket.write(Buffer.from(`${request}\r\n\r\n`, 'latin1'));
+    const reply = await text(socket);
+    expect(reply).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(reply).toMatch(/^Content-Type: application\/problem\+json\r$/m);
+    expect(JSON.parse(reply.split('\r\n\r\n')[1] ?? '')).toMatchObject({ status: 400 });
   });
 
   describe('in front of a server that shows what it gets', () => {

@@ -40,6 +40,6 @@ export class Assets {
     if (file === undefined) return next();
     const isCurrent = req.params.version === this.version;
     res.set('Cache-Control', isCurrent ? `public, max-age=${FOR_EVER}, immutable` : 'no-store');
-    res.sendFile(file, { cacheControl: false });
+    res.sendFile(file, { cacheControl: false, dotfiles: 'allow' }); // in whatever folder the project is
   };
 }

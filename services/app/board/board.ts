@@ -7,6 +7,7 @@ import type { CacheCounts } from '../cache/cache.ts';
 import type { Chaos } from '../chaos/chaos.ts';
 import type { Config } from '../config.ts';
 import { visitorHash } from '../visitor-hash.ts';
+import { readBeat } from './beat.ts';
 import { type BeatReply, type BoardRedis, CHANNEL } from './board-scripts.ts';
 import { Feed } from './feed.ts';
 import { HearingClock } from './hearing-clock.ts';
@@ -158,7 +159,8 @@ export class Board {
   }
 
   #hear = (json: string): void => {
-    this.#overview.hear(JSON.parse(json), this.#clock.now);
+    const beat = readBeat(json);
+    if (beat) this.#overview.hear(beat, this.#clock.now);
   };
 
   #tick(): void {
@@ -199,7 +201,8 @@ export class Board {
       const visitor = await visitors.find(req);
       if (!visitor) return undefined;
       const [session, views] = await parts.redis.mGet(keysOf(visitor.id).slice(0, 2));
-      const { name } = JSON.parse(session ?? '{}');
+      if (session == null) return undefined; // it has ended
+      const { name } = JSON.parse(session);
       return { id: visitorHash(visitor.id), views: Number(views ?? 0), ...(name && { name }) };
     } catch {
       return null;

@@ -9,6 +9,8 @@ import { DATA } from '../cache/origin.ts';
 
 /** What a key of the catalogue may be. */
 const KEY = /^[\w-]{1,64}$/;
+/** The paths that may name something; unlike `/data/:key` it decodes nothing, and so cannot fail. */
+export const DATA_PATH = /^\/data(?:\/(?<key>[\w-]{1,64}))?$/;
 
 /**
  * Where an entry was found, for whoever looks into a reply: the cache next to the origin first.

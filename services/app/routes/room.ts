@@ -1,4 +1,8 @@
 import type { RequestHandler } from 'express';
+import { sendProblem } from '../../shared/problem.ts';
+
+/** The most characters of a name in DNS (RFC 1035), and of a port. */
+const MAX_HOST = 253 + ':65535'.length;
 
 /**
  * `GET /room.svg`: the address of the page as a QR code, for the phones of an audience.
@@ -7,6 +11,9 @@ import type { RequestHandler } from 'express';
  */
 export function roomCode(url: string | undefined): RequestHandler {
   return async (req, res) => {
+    if (url === undefined && req.host.length > MAX_HOST) {
+      return sendProblem(res, 400, 'Host: is no name of a host');
+    }
     const { default: qrcode } = await import('qrcode'); // seldom needed, and not small
     const svg = await qrcode.toString(url ?? `${req.protocol}://${req.host}/`, {
       type: 'svg',

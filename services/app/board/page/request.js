@@ -1,8 +1,12 @@
 /**
- * Milliseconds after which a reply is not waited for any more. nginx answers within four seconds, but
+ * Milliseconds after which a reply is not waited for any more. nginx answers within some seconds, but
  * of a hundred requests a browser sends six at a time.
  */
 const TIMEOUT_MS = 60_000;
+/** Milliseconds after which the reply to a login is there, which brings the cookie of the new session. */
+const AGAIN_MS = 300;
+
+const SESSION_ENDED = 409;
 
 /** A request that was not answered, or refused. The message can be shown. */
 export class RequestFailed extends Error {}
@@ -17,7 +21,7 @@ export class RequestFailed extends Error {}
  * @throws {RequestFailed}
  */
 export async function request(method, path, { body, accept = 'application/json', headers } = {}) {
-  const init = {
+  const init = () => ({
     method,
     headers: {
       Accept: accept,
@@ -26,10 +30,17 @@ export async function request(method, path, { body, accept = 'application/json',
     },
     ...(body && { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
-  };
-  const reply = await fetch(path, init).catch(() => {
-    throw new RequestFailed('No reply. Please try again.');
   });
+  const send = () =>
+    fetch(path, init()).catch(() => {
+      throw new RequestFailed('No reply. Please try again.');
+    });
+  let reply = await send();
+  if (reply.status === SESSION_ENDED) {
+    // It changed nothing: it was sent with the cookie from before a login.
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    reply = await send();
+  }
   const text = await reply.text().catch(() => '');
   if (!reply.ok) throw new RequestFailed(detailOf(text) ?? `Refused (${reply.status}).`);
   return { text, headers: reply.headers };
