@@ -71,6 +71,20 @@ describe('GET /instances', () => {
     await eventually(async () => expect(await overview()).toSatisfy(allReady(3)));
   });
 
+  it.each([
+    'garbage',
+    'null',
+    '{"name":"x"}',
+    '{"name":"app-1","state":"ready","uptimeSeconds":1,"memoryBytes":1,"cache":{}}',
+    '{"name":"app-1","activity":{"ms":1,"requests":1,"latency":{"all":[0]},"served":{}}}',
+  ])('should take no notice of %s from whoever reaches Redis', async (message) => {
+    await using events = await watch();
+    const heard = await inRedis(stack.redis.url, (redis) => redis.publish('board', message));
+    expect(heard).toBe(3);
+    expect(deadIn(await ticks(events, 6))).toEqual([]); // for longer than it takes to count as dead
+    expect(namesOf(await overview())).toEqual(['app-1', 'app-2', 'app-3']);
+  });
+
   it('should show how long they have run and how much memory they take', async () => {
     const { pid } = await stack.part('app-2').status();
     const { instances, redis } = await overview();
@@ -342,6 +356,15 @@ describe('the room', () => {
     expect((await page.next('hello')).you).toBe(id);
   });
 
+  it('should not show somebody whose session has ended', async () => {
+    const ada = new Shopper(stack.url);
+    await ada.logIn('Ada');
+    const old = ada.copy();
+    await ada.logOut();
+    await using events = await watch(undefined, old);
+    expect((await events.next('hello')).you).toBeNull();
+  });
+
   it('should not show somebody whose cookie is not rightly signed', async () => {
     const visitor = new Visitor(stack.url);
     await visitor.view();
@@ -504,6 +527,11 @@ describe('the code of the room', () => {
 
   it('should be an SVG of the address that it was asked by', async () => {
     expect(await svgOf(stack.url, 'first.test')).not.toBe(await svgOf(stack.url, 'other.test'));
+  });
+
+  it('should refuse what can be no address', async () => {
+    const headers = { host: 'a'.repeat(3000) };
+    expect((await send(`${stack.url}/room.svg`, { headers })).status).toBe(400);
   });
 });
 

@@ -23,7 +23,8 @@ const ARGS = [
 /** Milliseconds within which the page must do what a test waits for, if the test says nothing else. */
 const PATIENCE_MS = 10_000;
 /** What Chromium itself says of a reply of 502 or 503, and of a connection that was lost. */
-const LOST = /^Failed to load resource: (the server responded with a status of 50[23]|net::ERR_)/;
+const LOST =
+  /^Failed to load resource: (the server responded with a status of (?:409|50[23])|net::ERR_)/;
 
 let found: { file: string } | { missing: string } | undefined;
 
@@ -69,7 +70,7 @@ function findInstalled(): string | undefined {
 
 /** How a board is opened. */
 export interface BoardOptions extends BrowserContextOptions {
-  /** The test breaks something on purpose: Chromium may complain of lost connections, 502 and 503. */
+  /** The test breaks something on purpose: Chromium may complain of lost connections, 409, 502 and 503. */
   breaks?: boolean;
 }
 
