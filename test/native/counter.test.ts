@@ -44,6 +44,26 @@ describe('the counter of views', () => {
     });
   });
 
+  it('should answer with what it counted, whatever the client says that it has', async () => {
+    const visitor = new Visitor(stack.url);
+    for (const [i, accept] of ['application/json', 'text/plain', 'text/html'].entries()) {
+      const headers = { accept, 'if-none-match': '*' };
+      const { status, body } = await visitor.send('/', { headers });
+      expect(status, accept).toBe(200);
+      expect(body, accept).toMatch(new RegExp(`\\b${i + 1}\\b`));
+    }
+  });
+
+  it.each(['/', '/data', '/data/%ff', '/cart/%ff', '/nothing', '/board/x/y', '/livez', '/me'])(
+    'should say at %s which instance answered, and under which id',
+    async (path) => {
+      const { headers } = await send(stack.url + path);
+      expect(headers['x-instance']).toMatch(/^app-[123]$/);
+      expect(headers['x-request-id']).toMatch(/^[0-9a-f]{32}$/);
+      expect(headers['x-content-type-options']).toBe('nosniff');
+    },
+  );
+
   it('should forbid every cache to keep the number', async () => {
     expect((await send(`${stack.url}/`)).headers['cache-control']).toBe('no-store');
   });
