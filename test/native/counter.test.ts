@@ -1,6 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Stack } from '../../services/stack/stack.ts';
+import { eventually } from '../support/eventually.ts';
 import { send, Visitor } from '../support/http.ts';
 import { proveContinuity, proveNothingLost } from '../support/proofs.ts';
 import { inRedis } from '../support/redis.ts';
@@ -102,7 +103,11 @@ describe('the counter of views', () => {
   });
 
   it('should go on after Redis was emptied and an instance was added', async () => {
-    await inRedis(stack.redis.url, (redis) => redis.flushAll());
+    await inRedis(stack.redis.url, async (redis) => {
+      await redis.flushAll();
+      // Within a second one of those that know the secret has offered it again.
+      await eventually(async () => expect(await redis.exists('secret:session')).toBe(1));
+    });
     await stack.scale(4);
     try {
       const seen = await new Visitor(stack.url).viewInTurn(12);
