@@ -104,13 +104,14 @@ function sessionScript<Args extends unknown[], Reply>(
 const countView = defineScript({
   NUMBER_OF_KEYS: 5,
   SCRIPT: `
+    local function lackOfRoom() ${MAKE_SURE_OF_ROOM} end
     local session = redis.call('GET', KEYS[1])
     if not session then return nil end
     local once = ARGV[2] ~= '0'
     local seen = once and redis.call('GET', KEYS[5])
     if seen then return {tonumber(seen), session} end
     local views = redis.call('INCR', KEYS[2])
-    local full = views == 1 and (function() ${MAKE_SURE_OF_ROOM} end)()
+    local full = views == 1 and lackOfRoom()
     if full then
       redis.call('DEL', KEYS[2])
       return full

@@ -59,7 +59,7 @@ export default lesson({
   wrong: {
     what: 'no drain: the process exits at SIGTERM; nginx as it comes',
     predicted: {
-      'requests sent': atLeast(300),
+      'requests sent': atLeast(100),
       'requests failed': atLeast(3),
       'things lost from carts': exactly(0),
     },
@@ -71,7 +71,7 @@ export default lesson({
   right: {
     what: 'drain: finish what is there, then exit; nginx asks another where the door is closed',
     predicted: {
-      'requests sent': atLeast(300),
+      'requests sent': atLeast(100),
       'requests failed': exactly(0),
       'things lost from carts': exactly(0),
     },

@@ -66,5 +66,5 @@ export const PATIENT = { REDIS_TIMEOUT_MS: '9000', REQUEST_TIMEOUT_MS: '9000' };
 /** nginx as patient as it is by default, so that what is seen is what the instances do. */
 export function patient(conf: string): string {
   const waits = replaced(conf, 'proxy_read_timeout 1800ms;', 'proxy_read_timeout 60s;');
-  return replaced(waits, 'proxy_next_upstream_timeout 3s;', 'proxy_next_upstream_timeout 0;');
+  return replaced(waits, 'proxy_next_upstream_timeout 4s;', 'proxy_next_upstream_timeout 0;');
 }
