@@ -54,6 +54,12 @@ describe('Trail', () => {
     );
   });
 
+  it('should begin anew where a million views came from elsewhere, and go on to find gaps', () => {
+    const trail = trailOf(0, { 'app-1': [1, 2, 1_000_003, 1_000_005] });
+    expect(gapsOf(trail)).toEqual([1_000_004]);
+    expect(trail.summary()).toMatchObject({ answered: 2, lost: 1, doubled: 0 });
+  });
+
   it('should not grow for ever, and not take what it forgets for lost', () => {
     const trail = new Trail(0);
     for (let views = 1; views <= 3000; views += 1) trail.add({ views, instance: 'app-1' });

@@ -8,6 +8,8 @@
 
 /** The most replies that are remembered. */
 const MAX_MARKS = 1000;
+/** So many views at one go are none that were lost: somebody else uses the cookie, as a load test. */
+const MAX_JUMP = 10_000;
 
 /** The views of one visitor in the order of their numbers: each has to come once. */
 export class Trail {
@@ -27,6 +29,10 @@ export class Trail {
 
   /** @param {Mark} mark */
   add(mark) {
+    if (mark.views - this.last > MAX_JUMP) {
+      this.marks = [];
+      this.start = mark.views - 1;
+    }
     this.marks.push(mark);
     if (this.marks.length > MAX_MARKS) this.forgetFirst();
   }
