@@ -6,14 +6,15 @@ const missing = dockerMissing();
 const title = `npm run lesson -- NAME --docker${missing ? ` (skipped: ${missing})` : ''}`;
 
 describe.skipIf(missing)(title, () => {
-  // It pauses and kills, so it needs more of containers than most of the others.
+  // They pause, kill, stop and start, so they need more of containers than most of the others.
+  const names = ['kill-an-instance', 'rolling-replacement'];
   it(
-    'should observe on containers what the text claims: kill-an-instance',
+    `should observe on containers what the text claims: ${names.join(', ')}`,
     async () => {
-      const words = ['run', 'lesson', '--silent', '--', 'kill-an-instance', '--docker', '--json'];
+      const words = ['run', 'lesson', '--silent', '--', ...names, '--docker', '--json'];
       await using running = new Running('npm', words);
       const { stdout, stderr } = await running.ended;
-      expect(JSON.parse(stdout), stderr).toMatchObject([{ name: 'kill-an-instance', ok: true }]);
+      expect(JSON.parse(stdout), stderr).toMatchObject(names.map((name) => ({ name, ok: true })));
     },
     UP_MS,
   );

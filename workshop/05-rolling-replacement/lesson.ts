@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Visitor } from '../../test/support/http.ts';
-import { type Lab, PATIENT, patient, replaced } from '../kit/lab.ts';
+import { type Lab, meanwhile, PATIENT, patient, replaced } from '../kit/lab.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 
 const VISITORS = 24;
@@ -27,7 +27,7 @@ async function observe(lab: Lab, program: string, conf: (text: string) => string
   let isReplacing = true;
   let sent = 0;
   let failed = 0;
-  const lost = Array.from({ length: VISITORS }, async () => {
+  const fill = async () => {
     const visitor = new Visitor(site.url);
     let added = 0;
     while (isReplacing) {
@@ -39,7 +39,8 @@ async function observe(lab: Lab, program: string, conf: (text: string) => string
     }
     const { tea } = JSON.parse((await visitor.send('/cart')).body);
     return Math.max(0, added - tea);
-  });
+  };
+  const lost = meanwhile(Promise.all(Array.from({ length: VISITORS }, fill)));
   for (const instance of INSTANCES) {
     await site.act('pause', 'redis');
     await delay(HICCUP_MS);
@@ -49,7 +50,7 @@ async function observe(lab: Lab, program: string, conf: (text: string) => string
     await site.act('start', instance);
   }
   isReplacing = false;
-  const sum = (await Promise.all(lost)).reduce((total, its) => total + its, 0);
+  const sum = (await lost).reduce((total, its) => total + its, 0);
   return { 'requests sent': sent, 'requests failed': failed, 'things lost from carts': sum };
 }
 

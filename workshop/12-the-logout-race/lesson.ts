@@ -1,6 +1,6 @@
 import { eventually } from '../../test/support/eventually.ts';
 import { send, Visitor } from '../../test/support/http.ts';
-import { type Lab, patient } from '../kit/lab.ts';
+import { type Lab, meanwhile, patient } from '../kit/lab.ts';
 import { exactly, lesson } from '../kit/lesson.ts';
 
 const PROGRAM = 'workshop/12-the-logout-race/report-app.ts';
@@ -15,7 +15,7 @@ async function observe(lab: Lab, STORE: 'plain' | 'guarded') {
   await ada.send('/login', { method: 'POST' });
   const { cookie } = ada; // a copy: the browser will be told to forget its own
 
-  const report = send(`${url}/report`, { headers: { cookie } });
+  const report = meanwhile(send(`${url}/report`, { headers: { cookie } }));
   await eventually(async () => {
     const { body } = await send(`${url}/report/state`);
     if (body !== 'begun') throw new Error(`the report has not begun: ${body}`);

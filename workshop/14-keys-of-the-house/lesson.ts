@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { unsign } from 'cookie-signature';
 import { send, Visitor } from '../../test/support/http.ts';
-import type { Lab, Site } from '../kit/lab.ts';
+import { type Lab, meanwhile, type Site } from '../kit/lab.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 
 const OLD = 'the-old-secret-of-32-characters-';
@@ -31,10 +31,12 @@ async function ask({ url }: Site, cookies: string[]) {
 async function rotate(site: Site, secrets: string, guests: string[]) {
   const met = { known: 0, strangers: 0 };
   let isOver = false;
-  const rotation = site.replaceInstances({ SESSION_SECRET: secrets }).finally(() => {
-    isOver = true;
-  });
-  rotation.catch(() => {}); // until it is awaited below
+  const replacing = site.replaceInstances({ SESSION_SECRET: secrets });
+  const rotation = meanwhile(
+    replacing.finally(() => {
+      isOver = true;
+    }),
+  );
   while (!isOver) {
     const newcomer = await logIn(site).catch(() => '');
     // One after the other they meet each instance.

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { StackError } from '../../services/stack/errors.ts';
 import { ROOT } from '../../services/stack/root.ts';
+import { eventually } from '../../test/support/eventually.ts';
 import type { Action, Lab, NginxChange, Setup, Site } from './lab.ts';
 
 /** Bytes: the log of nginx may be long. */
@@ -176,8 +177,22 @@ class ContainerSite implements Site {
   }
 
   async #up(...options: string[]): Promise<void> {
+    await this.#untilRedisIsHealthy();
     const scale = ['--scale', `app=${this.#scale}`];
     await this.#compose('up', '--detach', '--wait', '--no-build', ...options, ...scale);
+  }
+
+  /**
+   * Docker calls a container that was paused unhealthy until the next check, and Compose does not wait
+   * for one that is unhealthy.
+   */
+  async #untilRedisIsHealthy(): Promise<void> {
+    const redis = this.#containers.get('redis');
+    if (redis === undefined) return;
+    await eventually(async () => {
+      const health = await docker('inspect', '--format', '{{.State.Health.Status}}', redis);
+      if (health.trim() === 'unhealthy') throw new StackError('redis is unhealthy');
+    });
   }
 
   async #containerOf(part: string): Promise<string> {

@@ -51,6 +51,12 @@ export interface Lab {
   close(): Promise<void>;
 }
 
+/** Work that goes on beside the lesson and is awaited later. A lesson that fails before fails once. */
+export function meanwhile<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return work;
+}
+
 /** Changes a text, and makes sure that there was something to change. */
 export function replaced(text: string, before: string, after: string): string {
   if (!text.includes(before)) throw new Error(`nothing to replace: there is no ${before}`);
