@@ -85,7 +85,7 @@ export function isAlive(pid) {
 }
 
 /**
- * The processes that work in a folder: what a launcher and a guard leave that were both killed.
+ * The processes that work in a folder, or below it as Redis does: what a launcher and a guard leave that were both killed.
  *
  * @param {string} folder
  * @returns {number[]} pids
@@ -94,13 +94,13 @@ export function processesIn(folder) {
   if (existsSync('/proc/self/cwd')) {
     return pidsOfProc().filter((pid) => {
       try {
-        return readlinkSync(`/proc/${pid}/cwd`) === folder;
+        return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${folder}/`);
       } catch {
         return false; // it has ended, or is another user's
       }
     });
   }
-  return ask('lsof', ['-a', '-t', '-d', 'cwd', '--', folder])
+  return ask('lsof', ['-a', '-t', '-d', 'cwd', '+D', folder])
     .stdout.split('\n')
     .filter(Boolean)
     .map(Number);
