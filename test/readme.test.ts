@@ -6,13 +6,13 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../services/app/app.ts';
 import { readConfig, variables } from '../services/app/config.ts';
-import { describeVariables } from '../services/shared/config.ts';
-import { createRedis } from '../services/shared/redis.ts';
-import type { Connect } from '../services/shared/service.ts';
-import { sessionScripts } from '../services/shared/session-scripts.ts';
-import { ROOT } from '../services/stack/root.ts';
+import { describeVariables } from '../services/shared/process/config.ts';
+import { createRedis } from '../services/shared/process/redis.ts';
+import type { Connect } from '../services/shared/process/service.ts';
+import { sessionScripts } from '../services/shared/session/scripts.ts';
+import { ROOT } from '../tools/lib/root.ts';
+import type { Running } from '../tools/lib/running.ts';
 import { newName, npmStart, ready } from './support/npm.ts';
-import type { Running } from './support/processes.ts';
 
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 const LOADTEST = readFileSync(join(ROOT, 'docs/loadtest.md'), 'utf8');
@@ -109,7 +109,7 @@ describe('README.md and docs/loadtest.md', () => {
   });
 
   it('should have every route in its table, and no other', async () => {
-    const config = readConfig({ REDIS_URL: 'redis://127.0.0.1:1', CHAOS: '1' });
+    const config = readConfig({ REDIS_URL: 'redis://127.0.0.1:1', FAULT_INJECTION: 'on' });
     const log = pino({ level: 'silent' });
     const clients: { destroy(): void }[] = [];
     const connect: Connect = (options) => {

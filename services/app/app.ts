@@ -1,26 +1,26 @@
 import type { Express } from 'express';
-import { changeId } from '../shared/change-id.ts';
-import { deadline } from '../shared/deadline.ts';
-import { newExpress } from '../shared/express.ts';
-import { live, ready } from '../shared/health.ts';
-import { jsonBody } from '../shared/json-body.ts';
-import { KnownVisitors } from '../shared/known-visitors.ts';
-import { notFound, problems } from '../shared/problem.ts';
-import { replyHeaders } from '../shared/reply-headers.ts';
-import { sameOrigin } from '../shared/same-origin.ts';
-import type { Parts } from '../shared/service.ts';
-import { sessions } from '../shared/session.ts';
-import { secretsOf } from '../shared/session-secret.ts';
-import { redisState, type SessionState } from '../shared/session-state.ts';
-import { GuardedRedisStore, type SessionStore } from '../shared/session-store.ts';
-import { Assets } from './board/assets.ts';
-import { Board } from './board/board.ts';
-import { boardScripts } from './board/board-scripts.ts';
+import { Assets } from '../dashboard/assets.ts';
+import { Board } from '../dashboard/board.ts';
+import { boardScripts } from '../dashboard/board-scripts.ts';
+import { deadline } from '../shared/http/deadline.ts';
+import { newExpress } from '../shared/http/express.ts';
+import { live, ready } from '../shared/http/health.ts';
+import { changeId } from '../shared/http/idempotency.ts';
+import { jsonBody } from '../shared/http/json-body.ts';
+import { notFound, problems } from '../shared/http/problem.ts';
+import { replyHeaders } from '../shared/http/reply-headers.ts';
+import { sameOrigin } from '../shared/http/same-origin.ts';
+import type { Parts } from '../shared/process/service.ts';
+import { secretsOf } from '../shared/session/secret.ts';
+import { sessions } from '../shared/session/session.ts';
+import { redisState, type SessionState } from '../shared/session/state.ts';
+import { GuardedRedisStore, type SessionStore } from '../shared/session/store.ts';
 import { Cache } from './cache/cache.ts';
 import { LocalCache } from './cache/local-cache.ts';
 import { type OriginBehaviour, slowOrigin } from './cache/origin.ts';
-import { Chaos } from './chaos/chaos.ts';
 import type { Config } from './config.ts';
+import { KnownVisitors } from './fast-path/verified-cookies.ts';
+import { Chaos } from './fault-injection/fault-injection.ts';
 import { createMetrics } from './metrics.ts';
 import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
 import {
@@ -45,8 +45,8 @@ export function createApp(parts: Parts<Config>): Express {
   const { config, identity, redis, connect, log, draining } = parts;
   const { store, state } = stateOf(parts);
   const secrets = secretsOf(config, redis);
-  const session = sessions({ name: config.SESSION_NAME, store, secrets });
-  const visitors = new KnownVisitors(config.SESSION_NAME, secrets);
+  const session = sessions({ name: config.SESSION_COOKIE_NAME, store, secrets });
+  const visitors = new KnownVisitors(config.SESSION_COOKIE_NAME, secrets);
   const chaos = chaosOf(parts);
   const cache = cacheOf(parts, chaos.origin);
   const metrics = createMetrics(identity, cache.counts);
@@ -62,11 +62,11 @@ export function createApp(parts: Parts<Config>): Express {
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
   // with a session; what changes it is refused to other sites, and done once
-  const change = [sameOrigin, changeId(config.DEDUPE === 'on')];
+  const change = [sameOrigin, changeId(config.IDEMPOTENCY === 'on')];
   const again = countAgain(state, visitors, identity);
-  app.get('/', change, again, session, countViews(state, identity, assets, config.ROOM_URL));
+  app.get('/', change, again, session, countViews(state, identity, assets, config.PUBLIC_URL));
   app.post('/login', change, jsonBody(loginBody), session, logIn);
-  app.post('/logout', change, session, logOut(config.SESSION_NAME));
+  app.post('/logout', change, session, logOut(config.SESSION_COOKIE_NAME));
   app.get('/me', session, whoAmI(state));
   app.get('/cart', session, showCart(state));
   app.post('/cart', change, jsonBody(cartBody), session, addToCart(state));
@@ -81,11 +81,11 @@ export function createApp(parts: Parts<Config>): Express {
   app.get('/readyz', ready(redis, draining, board.presence.named));
   app.get('/metrics', metrics.expose); // nginx does not pass it on
   app.get('/instances', board.instances);
-  app.get('/room.svg', roomCode(config.ROOM_URL));
+  app.get('/room.svg', roomCode(config.PUBLIC_URL));
   app.get('/board/:version/:file', assets.send);
 
   if (chaos.isEnabled) {
-    const presenter = [sameOrigin, presenterOnly(config.CHAOS_KEY)];
+    const presenter = [sameOrigin, presenterOnly(config.PRESENTER_KEY)];
     const instance = jsonBody(instanceBody);
     app.post('/chaos/kill', presenter, instance, tellInstance(boardRedis, identity, 'kill'));
     app.post('/chaos/hang', presenter, instance, tellInstance(boardRedis, identity, 'hang'));
@@ -101,7 +101,7 @@ export function createApp(parts: Parts<Config>): Express {
 
 function chaosOf({ config, log }: Parts<Config>): Chaos {
   const { ORIGIN_DELAY_MS: delayMs, ORIGIN_FAILURE_PERCENT: failurePercent } = config;
-  return new Chaos({ delayMs, failurePercent }, config.CHAOS === '1', log);
+  return new Chaos({ delayMs, failurePercent }, config.FAULT_INJECTION === 'on', log);
 }
 
 function cacheOf(

@@ -6,7 +6,7 @@ import {
   optionalNumber,
   readVariables,
   wholeNumber,
-} from '../shared/config.ts';
+} from '../shared/process/config.ts';
 
 const LOOPBACK = /^(127\.|::1$)/;
 
@@ -25,12 +25,12 @@ export const variables = commonVariables.extend({
     .union([z.ipv4(), z.ipv6()])
     .default('127.0.0.1')
     .meta({ allowed: 'an IP address, where nginx listens' }),
-  ROOM_URL: z
+  PUBLIC_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
     .meta({ allowed: 'where an audience reaches the page: http://192.168.1.5:8080' }),
-  CHAOS: oneOf('0', '1'),
-  CHAOS_KEY: z
+  FAULT_INJECTION: oneOf('off', 'on'),
+  PRESENTER_KEY: z
     .string()
     .regex(/^[\w-]{8,64}$/)
     .optional()
@@ -50,11 +50,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   if (config.SESSION_STORE === 'memory' && config.NODE_ENV === 'production') {
     throw new ConfigError('SESSION_STORE=memory: with NODE_ENV=production it must be redis');
   }
-  if (config.CHAOS === '1' && config.NODE_ENV === 'production') {
-    throw new ConfigError('CHAOS=1: with NODE_ENV=production it must be 0');
+  if (config.FAULT_INJECTION === 'on' && config.NODE_ENV === 'production') {
+    throw new ConfigError('FAULT_INJECTION=on: with NODE_ENV=production it must be 0');
   }
-  if (config.CHAOS === '1' && !config.CHAOS_KEY && !LOOPBACK.test(config.BIND)) {
-    throw new ConfigError(`CHAOS=1: with BIND=${config.BIND} it wants a CHAOS_KEY`);
+  if (config.FAULT_INJECTION === 'on' && !config.PRESENTER_KEY && !LOOPBACK.test(config.BIND)) {
+    throw new ConfigError(`FAULT_INJECTION=on: with BIND=${config.BIND} it wants a PRESENTER_KEY`);
   }
   return config;
 }

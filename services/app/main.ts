@@ -1,4 +1,4 @@
-import { runService } from '../shared/service.ts';
+import { runService } from '../shared/process/service.ts';
 import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
 

@@ -1,7 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
-import type { Identity } from '../shared/service.ts';
+import type { Identity } from '../shared/process/service.ts';
 import type { CacheCounts } from './cache/cache.ts';
 
 declare global {

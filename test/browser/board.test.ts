@@ -2,17 +2,17 @@ import { createHash } from 'node:crypto';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Overview } from '../../services/app/board/messages.ts';
-import { Stack } from '../../services/stack/stack.ts';
+import type { Overview } from '../../services/dashboard/messages.ts';
 import {
   type Board,
   type BoardOptions,
   browserMissing,
   launchBrowser,
   openBoard,
-} from '../support/browser.ts';
-import { eventually } from '../support/eventually.ts';
-import { send } from '../support/http.ts';
+} from '../../tools/lib/browser.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { send } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
 
 const missing = browserMissing();
@@ -160,13 +160,13 @@ describe.skipIf(missing)(title, () => {
   }
 
   async function startStack(env: Record<string, string>, options = {}): Promise<Stack> {
-    return Stack.start({ env: { ...process.env, CHAOS: '', ...env }, ...options });
+    return Stack.start({ env: { ...process.env, FAULT_INJECTION: '', ...env }, ...options });
   }
 
   describe('of a stack with chaos', () => {
     let stack: Stack;
     beforeAll(async () => {
-      stack = await startStack({ CHAOS: '1' });
+      stack = await startStack({ FAULT_INJECTION: 'on' });
     });
     afterAll(() => stack?.close());
 
@@ -581,10 +581,10 @@ describe.skipIf(missing)(title, () => {
   });
 
   describe('of a stack with a key for the presenter', () => {
-    const CHAOS_KEY = 'key-of-the-presenter';
+    const PRESENTER_KEY = 'key-of-the-presenter';
     let stack: Stack;
     beforeAll(async () => {
-      stack = await startStack({ CHAOS: '1', CHAOS_KEY }, { scale: 2 });
+      stack = await startStack({ FAULT_INJECTION: 'on', PRESENTER_KEY }, { scale: 2 });
     });
     afterAll(() => stack?.close());
 
@@ -598,7 +598,7 @@ describe.skipIf(missing)(title, () => {
     });
 
     it('should take the key out of the address and work with it', async () => {
-      const page = await open(`${stack.url}/#key=${CHAOS_KEY}`, { breaks: true });
+      const page = await open(`${stack.url}/#key=${PRESENTER_KEY}`, { breaks: true });
       await eventually(() => expect(page.url()).toBe(`${stack.url}/`));
       expect(
         await page

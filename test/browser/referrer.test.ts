@@ -3,8 +3,8 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { browserMissing, launchBrowser } from '../../tools/lib/browser.ts';
 import { referrerOf } from '../../workshop/13-session-id-in-the-url/referrer.ts';
-import { browserMissing, launchBrowser } from '../support/browser.ts';
 
 const missing = browserMissing();
 const title = `the Referer of lesson 13${missing ? ` (skipped: ${missing})` : ''}`;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { Running } from '../../tools/lib/running.ts';
+import { type Seen, send, Visitor } from '../../tools/lib/visitor.ts';
 import { ComposeStack, docker, dockerMissing, UP_MS } from '../support/docker.ts';
 import { Events } from '../support/events.ts';
-import { eventually } from '../support/eventually.ts';
-import { type Seen, send, Visitor } from '../support/http.ts';
-import { Running } from '../support/processes.ts';
 import { proveContinuity, proveNothingLost, range } from '../support/proofs.ts';
 import { Shopper } from '../support/shop.ts';
 
@@ -33,7 +33,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   }, UP_MS);
   afterAll(() => stack?.[Symbol.asyncDispose]());
   beforeEach(({ onTestFailed }) => {
-    onTestFailed(() => console.error(compose('logs', '--timestamps', 'app', 'greeter', 'redis')));
+    onTestFailed(() => console.error(compose('logs', '--timestamps', 'app', 'dashboard', 'redis')));
   });
 
   it('should run 3 instances where nothing is said', async () => {
@@ -72,7 +72,9 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     await ada.logIn('Ada');
     await ada.view();
     await ada.add('tea', 2);
-    expect((await ada.send('/greeter')).body).toBe('Hello Ada, 1 views, 2 things in your cart');
+    expect((await ada.send('/dashboard/session')).body).toBe(
+      'Hello Ada, 1 views, 2 things in your cart',
+    );
   });
 
   it('should scale up and down under requests, with no reload, none failed and none lost', async () => {
@@ -138,7 +140,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   it('should go on, nginx untouched, after Redis and all instances came back at new addresses', async () => {
     const visitor = new Visitor(url);
     await visitor.viewInTurn(3);
-    const services = ['redis', 'greeter', 'app'];
+    const services = ['redis', 'dashboard', 'app'];
     const idsOf = (...names: string[]) =>
       compose('ps', '--quiet', ...names)
         .trim()

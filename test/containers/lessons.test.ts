@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { Running } from '../../tools/lib/running.ts';
 import { docker, dockerMissing, UP_MS } from '../support/docker.ts';
-import { Running } from '../support/processes.ts';
 
 const missing = dockerMissing();
 const title = `npm run lesson -- NAME --docker${missing ? ` (skipped: ${missing})` : ''}`;

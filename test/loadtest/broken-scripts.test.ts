@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../services/stack/root.ts';
-import { Stack } from '../../services/stack/stack.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { runScript } from '../support/load-runner.ts';
 import { loadTest } from '../support/load-test.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { freePort } from '../../services/stack/port.ts';
+import { freePort } from '../../tools/stack/port.ts';
 import { NOTE, runScript, Target } from '../support/load-runner.ts';
 
 // See https://grafana.com/docs/k6/latest/javascript-api/k6-http/ and …/error-codes/

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eventually } from '../support/eventually.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
 import { NOTE, runScript, Target } from '../support/load-runner.ts';
 
 // See https://grafana.com/docs/k6/latest/using-k6/test-lifecycle/

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { loadTest } from '../support/load-test.ts';
 
 // Alone, after the others: some thresholds are about time.

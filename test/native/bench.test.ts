@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Summary } from '../bench/figures.ts';
-import type { Figure } from '../bench/measures/figure.ts';
-import { Running } from '../support/processes.ts';
+import type { Summary } from '../../tools/bench/figures.ts';
+import type { Figure } from '../../tools/bench/measures/figure.ts';
+import { Running } from '../../tools/lib/running.ts';
 
 /** Milliseconds: it starts many processes, on a machine that runs other tests beside it. */
 const LONG_MS = 240_000;
@@ -16,7 +16,7 @@ describe('npm run bench', () => {
   /** Runs it for a moment: its figures mean little, but what is counted is counted. */
   async function bench(...options: string[]) {
     const json = join(folder, 'bench.json');
-    const args = ['test/bench/main.ts', '--rounds', '1', '--seconds', '1', '--json', json];
+    const args = ['tools/bench/main.ts', '--rounds', '1', '--seconds', '1', '--json', json];
     await using running = new Running(process.execPath, [...args, ...options]);
     const { code, stderr } = await running.ended;
     expect(stderr).toBe('');
@@ -61,7 +61,7 @@ describe('npm run bench', () => {
   );
 
   it('should name what it does not know', async () => {
-    await using running = new Running(process.execPath, ['test/bench/main.ts', '--only', 'speed']);
+    await using running = new Running(process.execPath, ['tools/bench/main.ts', '--only', 'speed']);
     const { code, stderr } = await running.ended;
     expect(code).toBe(2);
     expect(stderr).toContain('--only speed: there are only bare, article');

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Dot, Hello, Overview, Tick } from '../../services/app/board/messages.ts';
-import { ROOT } from '../../services/stack/root.ts';
-import { Stack } from '../../services/stack/stack.ts';
+import type { Dot, Hello, Overview, Tick } from '../../services/dashboard/messages.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { inRedis } from '../../tools/lib/redis-client.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { send, Visitor } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { Events } from '../support/events.ts';
-import { eventually } from '../support/eventually.ts';
-import { send, Visitor } from '../support/http.ts';
 import { range } from '../support/proofs.ts';
-import { inRedis } from '../support/redis.ts';
 import { Shopper, sessionIdOf } from '../support/shop.ts';
 
 let stack: Stack;
@@ -542,7 +542,7 @@ describe('the code of the room', () => {
 describe('a stack with sessions in memory, and an audience', () => {
   let other: Stack;
   beforeAll(async () => {
-    const env = { SESSION_STORE: 'memory', ROOM_URL: 'http://192.0.2.7:8080' };
+    const env = { SESSION_STORE: 'memory', PUBLIC_URL: 'http://192.0.2.7:8080' };
     other = await Stack.start({ scale: 2, env: { ...process.env, ...env } });
   });
   afterAll(() => other?.close());
@@ -555,7 +555,7 @@ describe('a stack with sessions in memory, and an audience', () => {
     expect((await overview()).switches).toEqual({
       SESSION_STORE: 'redis',
       COUNTER: 'atomic',
-      DEDUPE: 'on',
+      IDEMPOTENCY: 'on',
       CACHE: 'local',
       CACHE_GUARD: 'cluster',
     });
@@ -575,7 +575,7 @@ describe('a stack with sessions in memory, and an audience', () => {
     });
   });
 
-  it('should lead to ROOM_URL whatever it was asked by', async () => {
+  it('should lead to PUBLIC_URL whatever it was asked by', async () => {
     const svgOf = async (host: string) =>
       (await send(`${other.url}/room.svg`, { headers: { host } })).body;
     expect(await svgOf('first.test')).toBe(await svgOf('other.test'));

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import { eventually } from '../support/eventually.ts';
-import { type Reply, send } from '../support/http.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { inRedis } from '../../tools/lib/redis-client.ts';
+import { type Reply, send } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
-import { inRedis } from '../support/redis.ts';
 
 /** A stack whose cache is set up in a certain way. */
 const stackWith = (env: NodeJS.ProcessEnv = {}) => Stack.start({ env: { ...process.env, ...env } });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import { eventually } from '../support/eventually.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { inRedis, keysOf } from '../../tools/lib/redis-client.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
-import { inRedis, keysOf } from '../support/redis.ts';
 import { Shopper, sessionIdOf } from '../support/shop.ts';
 
 describe('the cart', () => {
@@ -46,7 +46,7 @@ describe('the cart', () => {
 
   it('should create nothing for whoever only looks', async () => {
     const before = await keysOf(stack.redis.url);
-    for (const path of ['/cart', '/me', '/greeter']) {
+    for (const path of ['/cart', '/me', '/dashboard/session']) {
       const reply = await newShopper().send(path);
       expect(reply.headers['set-cookie'], path).toBeUndefined();
     }
@@ -115,14 +115,14 @@ describe('the cart', () => {
     await ada.logIn('Ada');
     await ada.view();
     await ada.add('tea');
-    await ada.post('/greeter/nickname', { nickname: 'Countess' });
+    await ada.post('/dashboard/nickname', { nickname: 'Countess' });
     const tag = `{sess:${sessionIdOf(ada)}}`;
     const keys = [`sess:${sessionIdOf(ada)}`, `views:${tag}`, `cart:${tag}`, `profile:${tag}`];
     const uses = [
       () => ada.send('/'),
       () => ada.send('/me'),
       () => ada.send('/cart'),
-      () => ada.send('/greeter'),
+      () => ada.send('/dashboard/session'),
       () => ada.add('milk'),
     ];
     await inRedis(stack.redis.url, async (redis) => {

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../services/app/config.ts';
-import { ConfigError } from '../../services/shared/config.ts';
-import { freePort } from '../../services/stack/port.ts';
-import { Stack } from '../../services/stack/stack.ts';
+import { ConfigError } from '../../services/shared/process/config.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { runInstance } from '../../tools/lib/running.ts';
+import { type Reply, type Sending, send, Visitor } from '../../tools/lib/visitor.ts';
+import { freePort } from '../../tools/stack/port.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { Events } from '../support/events.ts';
-import { eventually } from '../support/eventually.ts';
-import { type Reply, type Sending, send, Visitor } from '../support/http.ts';
-import { runInstance } from '../support/processes.ts';
 import { range } from '../support/proofs.ts';
 
 const KEY = 'a-presenter-key';
@@ -38,7 +38,7 @@ const SWITCHES: [string, string, unknown][] = [
 describe('chaos', () => {
   let stack: Stack;
   beforeAll(async () => {
-    stack = await Stack.start({ env: { ...process.env, CHAOS: '1' } });
+    stack = await Stack.start({ env: { ...process.env, FAULT_INJECTION: 'on' } });
   });
   afterAll(() => stack?.close());
 
@@ -280,24 +280,27 @@ describe('chaos', () => {
       expect(running.child.exitCode ?? running.child.signalCode).toBeNull();
     }
 
-    it.each(['0', undefined])('should be everything with CHAOS=%s', async (CHAOS) => {
-      await withInstance({ CHAOS }, async (base) => {
-        for (const [method, path, body] of SWITCHES) {
-          expect((await ask(base, method, path, body)).status).toBe(404);
-        }
-        const { chaos } = JSON.parse((await send(`${base}/instances`)).body);
-        expect(chaos.enabled).toBe(false);
-        // not what is meant for the others either
-        await ask(stack.url, 'PUT', '/chaos/origin', { delayMs: 0, failurePercent: 100 });
-        await ask(stack.url, 'POST', '/chaos/kill', { instance: 'apart' });
-        await delay(700); // two beats
-        expect((await lookUp(base)).status).toBe(200);
-        await ask(stack.url, 'DELETE', '/chaos/origin');
-      });
-    });
+    it.each(['off', undefined])(
+      'should be everything with FAULT_INJECTION=%s',
+      async (FAULT_INJECTION) => {
+        await withInstance({ FAULT_INJECTION }, async (base) => {
+          for (const [method, path, body] of SWITCHES) {
+            expect((await ask(base, method, path, body)).status).toBe(404);
+          }
+          const { chaos } = JSON.parse((await send(`${base}/instances`)).body);
+          expect(chaos.enabled).toBe(false);
+          // not what is meant for the others either
+          await ask(stack.url, 'PUT', '/chaos/origin', { delayMs: 0, failurePercent: 100 });
+          await ask(stack.url, 'POST', '/chaos/kill', { instance: 'apart' });
+          await delay(700); // two beats
+          expect((await lookUp(base)).status).toBe(200);
+          await ask(stack.url, 'DELETE', '/chaos/origin');
+        });
+      },
+    );
 
     it('should be everything without the key, where there is one', async () => {
-      await withInstance({ CHAOS: '1', CHAOS_KEY: KEY }, async (base) => {
+      await withInstance({ FAULT_INJECTION: 'on', PRESENTER_KEY: KEY }, async (base) => {
         const wrong = ['', 'Bearer', 'Bearer wrong-key', KEY, `Basic ${KEY}`, `Bearer ${KEY}x`];
         for (const [method, path, body] of SWITCHES) {
           const replies = [await ask(base, method, path, body)];
@@ -336,16 +339,16 @@ describe('chaos', () => {
 
 describe('the settings of chaos', () => {
   it.each([
-    [{ CHAOS: '1', NODE_ENV: 'production' }, 'NODE_ENV'],
-    [{ CHAOS: '1', NODE_ENV: 'production', CHAOS_KEY: KEY }, 'NODE_ENV'],
-    [{ CHAOS: '1', BIND: '0.0.0.0' }, 'CHAOS_KEY'],
-    [{ CHAOS: '1', BIND: '::' }, 'CHAOS_KEY'],
-    [{ CHAOS: '1', BIND: '192.168.1.5', CHAOS_KEY: '' }, 'CHAOS_KEY'],
-    [{ CHAOS: 'yes' }, 'CHAOS'],
-    [{ CHAOS_KEY: 'short' }, 'CHAOS_KEY'],
-    [{ CHAOS_KEY: 'with a space in it' }, 'CHAOS_KEY'],
+    [{ FAULT_INJECTION: 'on', NODE_ENV: 'production' }, 'NODE_ENV'],
+    [{ FAULT_INJECTION: 'on', NODE_ENV: 'production', PRESENTER_KEY: KEY }, 'NODE_ENV'],
+    [{ FAULT_INJECTION: 'on', BIND: '0.0.0.0' }, 'PRESENTER_KEY'],
+    [{ FAULT_INJECTION: 'on', BIND: '::' }, 'PRESENTER_KEY'],
+    [{ FAULT_INJECTION: 'on', BIND: '192.168.1.5', PRESENTER_KEY: '' }, 'PRESENTER_KEY'],
+    [{ FAULT_INJECTION: 'yes' }, 'FAULT_INJECTION'],
+    [{ PRESENTER_KEY: 'short' }, 'PRESENTER_KEY'],
+    [{ PRESENTER_KEY: 'with a space in it' }, 'PRESENTER_KEY'],
     [{ BIND: 'everywhere' }, 'BIND'],
-    [{ ROOM_URL: 'javascript:alert(1)' }, 'ROOM_URL'],
+    [{ PUBLIC_URL: 'javascript:alert(1)' }, 'PUBLIC_URL'],
   ])('should refuse %j', (env, named) => {
     expect(() => readConfig(env)).toThrow(ConfigError);
     expect(() => readConfig(env)).toThrow(named);
@@ -353,7 +356,7 @@ describe('the settings of chaos', () => {
 
   it('should not tell the key where it is refused', () => {
     try {
-      readConfig({ CHAOS_KEY: 'a secret with spaces' });
+      readConfig({ PRESENTER_KEY: 'a secret with spaces' });
     } catch (err) {
       return expect((err as Error).message).not.toContain('a secret with spaces');
     }
@@ -361,16 +364,16 @@ describe('the settings of chaos', () => {
   });
 
   it.each([
-    { CHAOS: '1' },
-    { CHAOS: '1', BIND: '127.0.0.1' },
-    { CHAOS: '1', BIND: '::1' },
-    { CHAOS: '1', BIND: '0.0.0.0', CHAOS_KEY: KEY },
-    { CHAOS: '0', BIND: '0.0.0.0', NODE_ENV: 'production' },
+    { FAULT_INJECTION: 'on' },
+    { FAULT_INJECTION: 'on', BIND: '127.0.0.1' },
+    { FAULT_INJECTION: 'on', BIND: '::1' },
+    { FAULT_INJECTION: 'on', BIND: '0.0.0.0', PRESENTER_KEY: KEY },
+    { FAULT_INJECTION: 'off', BIND: '0.0.0.0', NODE_ENV: 'production' },
   ])('should take %j', (env) => {
     expect(readConfig(env)).toMatchObject(env);
   });
 
   it('should be off where nobody asks for it', () => {
-    expect(readConfig({}).CHAOS).toBe('0');
+    expect(readConfig({}).FAULT_INJECTION).toBe('off');
   });
 });

@@ -1,10 +1,10 @@
 import { createHash, createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import { eventually } from '../support/eventually.ts';
-import { send, Visitor } from '../support/http.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { inRedis } from '../../tools/lib/redis-client.ts';
+import { send, Visitor } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { proveContinuity, proveNothingLost } from '../support/proofs.ts';
-import { inRedis } from '../support/redis.ts';
 import { sessionIdOf } from '../support/shop.ts';
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
@@ -120,8 +120,10 @@ describe('the counter of views', () => {
 });
 
 describe('the cookie', () => {
-  it('should have the name of SESSION_NAME', async () => {
-    await using stack = await Stack.start({ env: { ...process.env, SESSION_NAME: 'visit' } });
+  it('should have the name of SESSION_COOKIE_NAME', async () => {
+    await using stack = await Stack.start({
+      env: { ...process.env, SESSION_COOKIE_NAME: 'visit' },
+    });
     const visitor = new Visitor(stack.url);
     await visitor.viewInTurn(4);
     expect([...visitor.cookies.keys()]).toEqual(['visit']);

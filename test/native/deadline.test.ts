@@ -4,10 +4,10 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import { send } from '../support/http.ts';
+import { keysOf } from '../../tools/lib/redis-client.ts';
+import { send } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
-import { keysOf } from '../support/redis.ts';
 
 describe('the deadline of a request', () => {
   let stack: Stack;

@@ -10,11 +10,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../services/stack/root.ts';
-import { eventually } from '../support/eventually.ts';
-import { send } from '../support/http.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { Running } from '../../tools/lib/running.ts';
+import { send } from '../../tools/lib/visitor.ts';
 import { newName, ready } from '../support/npm.ts';
-import { Running } from '../support/processes.ts';
 
 describe('npm run dev', () => {
   // A copy of the project, since its code is changed here.

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 
 it('should end a stack while its parts are being started, stopped and scaled', async () => {
   const stack = await Stack.start({ scale: 2 });
@@ -9,7 +9,7 @@ it('should end a stack while its parts are being started, stopped and scaled', a
     await part.start();
   };
   const under = [restart('app-1'), restart('redis'), stack.scale(4)];
-  const parts = ['nginx', 'redis', 'greeter', 'app-1', 'app-2'].map((name) => stack.part(name));
+  const parts = ['nginx', 'redis', 'dashboard', 'app-1', 'app-2'].map((name) => stack.part(name));
   const [, ...ways] = await Promise.allSettled([stack.close(), ...under]);
   expect(ways.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
   expect(parts.filter((part) => part.isRunning)).toEqual([]);

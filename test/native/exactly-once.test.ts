@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import { send } from '../support/http.ts';
+import { inRedis } from '../../tools/lib/redis-client.ts';
+import { send } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
-import { inRedis } from '../support/redis.ts';
 import { Shopper, sessionIdOf } from '../support/shop.ts';
 
 // What nginx does when an instance dies: it sends the same request, with the same id, to another.
@@ -156,9 +156,9 @@ describe('a request that arrives twice', () => {
   });
 });
 
-describe('DEDUPE=off', () => {
+describe('IDEMPOTENCY=off', () => {
   it('should count a request that arrives twice as two views', async () => {
-    await using stack = await Stack.start({ env: { ...process.env, DEDUPE: 'off' } });
+    await using stack = await Stack.start({ env: { ...process.env, IDEMPOTENCY: 'off' } });
     const ada = new Shopper(stack.url);
     await ada.view();
     const headers = { 'idempotency-key': 'the-same-key' };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { hang } from '../faults/scenarios/instances.ts';
-import { nginxReload } from '../faults/scenarios/nginx.ts';
-import { scenarios } from '../faults/scenarios.ts';
+import { hang } from '../../tools/faults/scenarios/instances.ts';
+import { nginxReload } from '../../tools/faults/scenarios/nginx.ts';
+import { scenarios } from '../../tools/faults/scenarios.ts';
 
 /** The long form is `npm run faults`. */
 const inShort = scenarios.filter(({ isLong }) => !isLong);
@@ -15,8 +15,8 @@ describe('faults under load, in short', () => {
     },
   );
 
-  it('should notice what is counted twice: DEDUPE=off, and an instance that hangs', async () => {
-    const options = { seed: 1, short: true, env: { DEDUPE: 'off' } };
+  it('should notice what is counted twice: IDEMPOTENCY=off, and an instance that hangs', async () => {
+    const options = { seed: 1, short: true, env: { IDEMPOTENCY: 'off' } };
     const { doubled, breaches } = await hang.run(options);
     expect(doubled).toBeGreaterThan(0);
     expect(breaches).toContain(`${doubled} doubled`);

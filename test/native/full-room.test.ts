@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { Visitor } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { Events } from '../support/events.ts';
-import { eventually } from '../support/eventually.ts';
-import { Visitor } from '../support/http.ts';
 
 const PEOPLE = 300;
 /** Bytes for which a person is told of each one who moved: id, instance, views, and quotes around them. */

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Ended } from '../../tools/lib/running.ts';
 import { Checkout } from '../support/checkout.ts';
 import { newName, ready } from '../support/npm.ts';
-import type { Ended } from '../support/processes.ts';
 
 describe('npm start on a system for which the package "node" has no Node', () => {
   const checkout = new Checkout();

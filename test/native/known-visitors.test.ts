@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import { Visitor } from '../support/http.ts';
-import { inRedis } from '../support/redis.ts';
+import { inRedis } from '../../tools/lib/redis-client.ts';
+import { Visitor } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { Shopper, sessionIdOf } from '../support/shop.ts';
 
 /** The instance has seen the cookie before, and takes the short way. */

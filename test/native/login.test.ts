@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import { send } from '../support/http.ts';
+import { keysOf } from '../../tools/lib/redis-client.ts';
+import { send } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
-import { keysOf } from '../support/redis.ts';
 import { Shopper, sessionIdOf } from '../support/shop.ts';
 
 describe('login and logout', () => {
@@ -145,7 +145,7 @@ describe('login and logout', () => {
       await late.send('/cart/tea', { method: 'DELETE' }),
       await late.logOut(),
       await late.logIn('Ada'),
-      await late.post('/greeter/nickname', { nickname: 'A' }),
+      await late.post('/dashboard/nickname', { nickname: 'A' }),
     ];
     for (const { status, headers } of replies) {
       expect(status).toBe(409);
@@ -208,7 +208,7 @@ describe('login and logout', () => {
   );
 
   it.each([16, 63, 200])('should answer a body of more than %d KB with 413', async (kilobytes) => {
-    for (const path of ['/login', '/cart', '/greeter/nickname']) {
+    for (const path of ['/login', '/cart', '/dashboard/nickname']) {
       const headers = { 'content-type': 'application/json' };
       const body = `{"name":"${'x'.repeat(kilobytes * 1024)}"}`;
       const reply = await send(stack.url + path, { method: 'POST', headers, body });
@@ -225,7 +225,7 @@ describe('login and logout', () => {
     ['application/x-www-form-urlencoded', 'name=Ada', 415],
     ['application/json; charset=ebcdic', '{"name":"Ada"}', 415],
   ])('should answer a body of %s, %j, with %d', async (type, body, status) => {
-    for (const path of ['/login', '/cart', '/greeter/nickname']) {
+    for (const path of ['/login', '/cart', '/dashboard/nickname']) {
       const headers = { 'content-type': type };
       const reply = await send(stack.url + path, { method: 'POST', headers, body });
       expect(reply.status, path).toBe(status);

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../../services/stack/port.ts';
-import { ROOT } from '../../services/stack/root.ts';
-import { eventually } from '../support/eventually.ts';
-import { send } from '../support/http.ts';
-import { type Running, runInstance } from '../support/processes.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { inRedis } from '../../tools/lib/redis-client.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { type Running, runInstance } from '../../tools/lib/running.ts';
+import { send } from '../../tools/lib/visitor.ts';
+import { freePort } from '../../tools/stack/port.ts';
 import { range } from '../support/proofs.ts';
-import { inRedis } from '../support/redis.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
 
 /** As a stack has it: what was compiled once need not be again. */

@@ -3,10 +3,10 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../../services/stack/port.ts';
-import { Stack } from '../../services/stack/stack.ts';
+import { send } from '../../tools/lib/visitor.ts';
+import { freePort } from '../../tools/stack/port.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { Events } from '../support/events.ts';
-import { send } from '../support/http.ts';
 import { range } from '../support/proofs.ts';
 
 describe('nginx', () => {
@@ -64,7 +64,7 @@ describe('nginx', () => {
     await using many = await Stack.start({ scale: 1 });
     const gone = await Promise.all(range(1, 8).map(() => freePort('127.0.0.1')));
     const [living] = many.instances;
-    many.nginx.write({ app: [...gone, living?.port ?? 0], greeter: [1] });
+    many.nginx.write({ app: [...gone, living?.port ?? 0], dashboard: [1] });
     await many.nginx.reload();
     for (const _ of range(1, 18)) expect((await send(`${many.url}/livez`)).status).toBe(200);
   });
@@ -77,7 +77,7 @@ describe('nginx', () => {
   });
 
   it('should leave a path to the application that it means when it is not decoded', async () => {
-    const reply = await send(`${stack.url}/cart/..%2Fgreeter`, { method: 'DELETE' });
+    const reply = await send(`${stack.url}/cart/..%2Fdashboard`, { method: 'DELETE' });
     expect(reply.headers['x-instance']).toBe('app-1');
     expect(reply.status).toBe(204);
   });
@@ -106,7 +106,7 @@ describe('nginx', () => {
       });
       upstream.listen(0, '127.0.0.1');
       await once(upstream, 'listening');
-      stack.nginx.write({ app: [(upstream.address() as AddressInfo).port], greeter: [1] });
+      stack.nginx.write({ app: [(upstream.address() as AddressInfo).port], dashboard: [1] });
       await stack.nginx.reload();
     });
     afterAll(() => upstream.close());
@@ -147,7 +147,7 @@ describe('nginx', () => {
 
   it('should refuse a broken configuration and go on with the one it has', async () => {
     await stack.scale(1);
-    stack.nginx.write({ app: [70_000], greeter: [1] });
+    stack.nginx.write({ app: [70_000], dashboard: [1] });
     await expect(stack.nginx.reload()).rejects.toThrow('nginx refuses its configuration');
     expect((await send(`${stack.url}/`)).status).toBe(200);
   });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import { eventually } from '../support/eventually.ts';
-import { type Reply, send, Visitor } from '../support/http.ts';
-import { inRedis, keysOf } from '../support/redis.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { inRedis, keysOf } from '../../tools/lib/redis-client.ts';
+import { type Reply, send, Visitor } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 
 describe('an outage of Redis', () => {
   let stack: Stack;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import { send } from '../support/http.ts';
-import { keysOf } from '../support/redis.ts';
+import { keysOf } from '../../tools/lib/redis-client.ts';
+import { send } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 
 describe('what is not a visit', () => {
   let stack: Stack;

@@ -4,11 +4,11 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../../services/stack/port.ts';
-import { Stack } from '../../services/stack/stack.ts';
-import { eventually } from '../support/eventually.ts';
-import { send } from '../support/http.ts';
-import { type Running, runInstance } from '../support/processes.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { type Running, runInstance } from '../../tools/lib/running.ts';
+import { send } from '../../tools/lib/visitor.ts';
+import { freePort } from '../../tools/stack/port.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 
 describe('the process of an instance', () => {
   let stack: Stack;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { UsageError } from '../../services/stack/errors.ts';
-import { Stack } from '../../services/stack/stack.ts';
-import { eventually } from '../support/eventually.ts';
-import { type Seen, Visitor } from '../support/http.ts';
+import { UsageError } from '../../tools/lib/errors.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { type Seen, Visitor } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
 
 describe('scaling', () => {
@@ -39,7 +39,7 @@ describe('scaling', () => {
     expect((await stack.ps()).map(({ name, state }) => `${name} ${state}`)).toEqual([
       'nginx ready',
       'redis ready',
-      'greeter ready',
+      'dashboard ready',
       'app-1 ready',
       'app-2 ready',
     ]);

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import { eventually } from '../support/eventually.ts';
-import { send } from '../support/http.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { inRedis } from '../../tools/lib/redis-client.ts';
+import { send } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
-import { inRedis } from '../support/redis.ts';
 import { Shopper, sessionIdOf } from '../support/shop.ts';
 
 const SECRET = 'the-secret-of-all-instances-here';
@@ -96,8 +96,8 @@ describe('sessions under attack', () => {
         expect((await ada.send('/')).status).toBe(200);
         expect((await ada.add('tea')).status).toBe(200);
         expect(await ada.me()).toMatchObject({ name: 'Ada', cart: { tea: 1 } });
-        expect((await ada.post('/greeter/nickname', { nickname: 'x' })).status).toBe(200);
-        expect((await ada.send('/greeter')).status).toBe(200);
+        expect((await ada.post('/dashboard/nickname', { nickname: 'x' })).status).toBe(200);
+        expect((await ada.send('/dashboard/session')).status).toBe(200);
       },
     );
   });
@@ -193,7 +193,7 @@ describe('sessions under attack', () => {
         '{"item":"x","quantity":1,"__proto__":{"admin":true}}',
       ),
     );
-    const path = fc.constantFrom('/login', '/cart', '/greeter/nickname');
+    const path = fc.constantFrom('/login', '/cart', '/dashboard/nickname');
     await fuzz(
       fc.asyncProperty(path, body, async (to, content) => {
         const eve = new Shopper(stack.url);
@@ -217,7 +217,7 @@ describe('sessions under attack', () => {
       ['POST', '/cart', { item: 'bomb', quantity: 1 }],
       ['DELETE', '/cart/tea'],
       ['DELETE', '/data'],
-      ['POST', '/greeter/nickname', { nickname: 'Eve' }],
+      ['POST', '/dashboard/nickname', { nickname: 'Eve' }],
       ['GET', '/'],
     ];
     const sending = (method: string, body: object | undefined, more: Record<string, string>) => ({
@@ -267,7 +267,7 @@ describe('sessions under attack', () => {
   });
 
   it('every reply carries security headers, with no inline script or style allowed', async () => {
-    for (const path of ['/', '/data', '/cart', '/nothing', '/greeter']) {
+    for (const path of ['/', '/data', '/cart', '/nothing', '/dashboard/session']) {
       const { headers } = await send(stack.url + path);
       const policy = headers['content-security-policy'];
       expect(policy, path).toContain("default-src 'self'");
@@ -302,7 +302,7 @@ describe('the rotation of secrets', () => {
     const secrets: Record<string, string> = {
       'app-1': `${older},${newer}`,
       'app-2': `${newer},${older}`,
-      greeter: `${newer},${older}`,
+      dashboard: `${newer},${older}`,
     };
     await using stack = await Stack.start({
       scale: 2,
@@ -316,7 +316,7 @@ describe('the rotation of secrets', () => {
       const seen = await ada.viewInTurn(20);
       expect(seen.map(({ views }) => views)).toEqual(range(1, 20));
       expect(new Set(seen.map(({ instance }) => instance)).size).toBe(2);
-      expect((await ada.send('/greeter')).body).toMatch(/^Hello Ada, 20 views/);
+      expect((await ada.send('/dashboard/session')).body).toMatch(/^Hello Ada, 20 views/);
     }
     expect(signers).toEqual(new Set(['app-1', 'app-2']));
   });

@@ -4,13 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Status } from '../../services/stack/part.ts';
-import { ROOT } from '../../services/stack/root.ts';
-import { folderOf } from '../../services/stack/stack.ts';
-import { eventually } from '../support/eventually.ts';
-import { send, Visitor } from '../support/http.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { Running } from '../../tools/lib/running.ts';
+import { send, Visitor } from '../../tools/lib/visitor.ts';
+import type { Status } from '../../tools/stack/part.ts';
+import { folderOf } from '../../tools/stack/stack.ts';
 import { newName, npmRunStack, npmStart, ready } from '../support/npm.ts';
-import { Running } from '../support/processes.ts';
 
 // The stack as a person uses it: npm start in one terminal, npm run stack in another.
 
@@ -66,7 +66,7 @@ describe('npm start', () => {
 
   it('should leave nothing behind where the launcher is killed', async () => {
     const name = newName();
-    const main = join(ROOT, 'services/stack/main.ts');
+    const main = join(ROOT, 'tools/stack/main.ts');
     const words = ['--port', '0', '--scale', '2', '--name', name];
     await using running = new Running(process.execPath, [main, ...words]);
     await ready(running);
@@ -77,7 +77,7 @@ describe('npm start', () => {
   });
 
   it('should pass environment variables on, and print the warnings of the instances', async () => {
-    const env = { SESSION_NAME: 'visit', SESSION_STORE: 'memory' };
+    const env = { SESSION_COOKIE_NAME: 'visit', SESSION_STORE: 'memory' };
     await using running = npmStart(['--port', '0', '--scale=1', '--name', newName()], env);
     const visitor = new Visitor(await ready(running));
     await visitor.view();
@@ -116,7 +116,7 @@ describe('npm start', () => {
   ])('should refuse %j in one line and exit 2', async (words, message) => {
     const name = words.includes('--name') ? [] : ['--name', newName()];
     const port = words.includes('--port') ? [] : ['--port', '0'];
-    const main = join(ROOT, 'services/stack/main.ts');
+    const main = join(ROOT, 'tools/stack/main.ts');
     await using running = new Running(process.execPath, [main, ...words, ...name, ...port]);
     const { code, stderr } = await running.ended;
     expect(code).toBe(2);
@@ -143,7 +143,7 @@ describe('npm run stack', () => {
     expect(lines.slice(1).map((line) => line.replace(/ +\d+ +\d+ +/, ' '))).toEqual([
       'nginx ready',
       'redis ready',
-      'greeter ready',
+      'dashboard ready',
       'app-1 ready',
       'app-2 ready',
     ]);
@@ -164,7 +164,7 @@ describe('npm run stack', () => {
     expect(await states()).toEqual({
       nginx: 'ready',
       redis: 'ready',
-      greeter: 'ready',
+      dashboard: 'ready',
       'app-1': 'stopped',
       'app-2': 'ready',
     });
@@ -194,7 +194,7 @@ describe('npm run stack', () => {
     for (const [words, message] of [
       [
         ['kill', 'app-9'],
-        'there is no "app-9" here, only nginx, redis, greeter, app-1, app-2, app-3',
+        'there is no "app-9" here, only nginx, redis, dashboard, app-1, app-2, app-3',
       ],
       [['kill'], 'kill wants a name: kill app-1'],
       [['scale'], 'scale wants a number: scale 3'],

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import type { Reply } from '../support/http.ts';
-import { inRedis, keysOf } from '../support/redis.ts';
+import { inRedis, keysOf } from '../../tools/lib/redis-client.ts';
+import type { Reply } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { Shopper } from '../support/shop.ts';
 
 // No reply says that something is stored where Redis refused to store it.
@@ -53,7 +53,7 @@ describe('where Redis refuses to store', () => {
     await ada.logIn('Ada');
     await ada.viewInTurn(2);
     await ada.add('tea', 2);
-    await ada.post('/greeter/nickname', { nickname: 'Countess' });
+    await ada.post('/dashboard/nickname', { nickname: 'Countess' });
   });
   afterEach(async () => {
     for (const [, , accept] of [...REFUSALS, OUT_OF_MEMORY]) await command(accept);
@@ -82,7 +82,7 @@ describe('where Redis refuses to store', () => {
       expectRefusal(await ada.copy().logOut(), 'logout');
       expectRefusal(await ada.copy().add('milk'), 'cart');
       expectRefusal(await ada.copy().send('/cart/tea', { method: 'DELETE' }), 'cart, taken out');
-      expectRefusal(await ada.copy().post('/greeter/nickname', { nickname: 'x' }), 'nickname');
+      expectRefusal(await ada.copy().post('/dashboard/nickname', { nickname: 'x' }), 'nickname');
       expectRefusal(await ada.copy().send('/'), 'view');
       await command(accept);
       expect(await ada.me()).toEqual(before);
@@ -94,7 +94,7 @@ describe('where Redis refuses to store', () => {
     async (_name, refuse, accept) => {
       const keys = await keysOf(stack.redis.url);
       await command(refuse);
-      for (const path of ['/login', '/cart', '/greeter/nickname']) {
+      for (const path of ['/login', '/cart', '/dashboard/nickname']) {
         const body = { name: 'Eve', item: 'tea', quantity: 1, nickname: 'x' };
         expectRefusal(await new Shopper(stack.url).post(path, body), path);
       }
@@ -121,15 +121,18 @@ describe('where Redis refuses to store', () => {
     });
     expectRefusal(await bob.copy().send('/'), 'first view');
     expectRefusal(await bob.copy().add('milk'), 'new item');
-    expectRefusal(await bob.copy().post('/greeter/nickname', { nickname: 'x' }), 'first nickname');
+    expectRefusal(
+      await bob.copy().post('/dashboard/nickname', { nickname: 'x' }),
+      'first nickname',
+    );
     const longer = { nickname: 'Countess of Lovelace' };
-    expectRefusal(await ada.copy().post('/greeter/nickname', longer), 'longer nickname');
+    expectRefusal(await ada.copy().post('/dashboard/nickname', longer), 'longer nickname');
     expectRefusal(await ada.copy().logIn('Eve'), 'login');
     expectRefusal(await new Shopper(stack.url).logIn('Eve'), 'login of a stranger');
     expectRefusal(await new Shopper(stack.url).send('/'), 'view of a stranger');
     expect((await ada.view()).views).toBe(3);
     expect((await ada.add('tea')).status).toBe(200);
-    expect((await ada.post('/greeter/nickname', { nickname: 'Ada' })).status).toBe(200);
+    expect((await ada.post('/dashboard/nickname', { nickname: 'Ada' })).status).toBe(200);
     expect(await ada.me()).toMatchObject({ views: 3, cart: { tea: 3 }, nickname: 'Ada' });
     expect(await bob.me()).toMatchObject({ name: 'Bob', views: 0, cart: {} });
     await command([['DEL', 'ballast']]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Stack } from '../../services/stack/stack.ts';
-import { Visitor } from '../support/http.ts';
+import { Visitor } from '../../tools/lib/visitor.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { proveContinuity, proveNothingLost } from '../support/proofs.ts';
 
 // Negative controls: the proofs of the right way must fail on the wrong ones.

@@ -9,12 +9,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT } from '../../services/stack/root.ts';
-import { readLock } from '../../workshop/prepare/packages.mjs';
-import { Running } from './processes.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { Running } from '../../tools/lib/running.ts';
+import { readLock } from '../../tools/setup/packages.mjs';
 
 /** What is copied: all that a stack and the preparation want. */
-const PARTS = ['services', 'nginx', 'loadtest', 'workshop/prepare', '*.json', '*.yml', '.*ignore'];
+const PARTS = ['services', 'nginx', 'loadtest', 'tools/setup', '*.json', '*.yml', '.*ignore'];
 
 /** A copy of the project as it is now, for tests that change or remove something. */
 export class Checkout implements Disposable {
@@ -55,9 +55,9 @@ export class Checkout implements Disposable {
     symlinkSync(join(ROOT, 'node_modules'), join(this.root, 'node_modules'));
   }
 
-  /** Runs a program of workshop/prepare as npm would. */
+  /** Runs a program of tools/setup as npm would. */
   run(program: string, words: string[] = [], env: NodeJS.ProcessEnv = {}): Running {
-    const file = join(this.root, 'workshop/prepare', program);
+    const file = join(this.root, 'tools/setup', program);
     return this.start(process.execPath, [file, ...words], env);
   }
 

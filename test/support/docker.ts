@@ -5,7 +5,7 @@ import {
   type StartedDockerComposeEnvironment,
   Wait,
 } from 'testcontainers';
-import { ROOT } from '../../services/stack/root.ts';
+import { ROOT } from '../../tools/lib/root.ts';
 
 /** Milliseconds: the image may have to be built, and others to be pulled. */
 export const UP_MS = 300_000;

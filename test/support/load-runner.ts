@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { ROOT } from '../../services/stack/root.ts';
-import { Running } from './processes.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { Running } from '../../tools/lib/running.ts';
 
 const MAIN = join(ROOT, 'loadtest/runner/main.ts');
 /** No script of a test takes that long. */

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Run } from '../../loadtest/lib/report.ts';
-import { ROOT } from '../../services/stack/root.ts';
-import { type Ended, Running } from './processes.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { type Ended, Running } from '../../tools/lib/running.ts';
 
 /** What a load test came to. */
 export interface LoadTest extends Ended {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { ROOT } from '../../services/stack/root.ts';
-import { eventually } from './eventually.ts';
-import { type Ended, Running } from './processes.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { type Ended, Running } from '../../tools/lib/running.ts';
 
 /** A name for a stack that no other has. */
 export function newName(): string {
@@ -16,7 +16,7 @@ export function npmStart(words: string[], env: NodeJS.ProcessEnv = {}): Running 
 
 /** npm run stack -- WORDS, without npm in between. */
 export async function npmRunStack(...words: string[]): Promise<Ended> {
-  const control = join(ROOT, 'services/stack/control.ts');
+  const control = join(ROOT, 'tools/stack/control.ts');
   await using running = new Running(process.execPath, [control, ...words]);
   return await running.ended;
 }

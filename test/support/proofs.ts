@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import type { Seen } from './http.ts';
-import { Visitor } from './http.ts';
+import type { Seen } from '../../tools/lib/visitor.ts';
+import { Visitor } from '../../tools/lib/visitor.ts';
 
 /** The whole numbers from `first` to `last`. */
 export function range(first: number, last: number): number[] {

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Guard } from '../../services/stack/guard.ts';
-import { freePort } from '../../services/stack/port.ts';
-import { Redis } from '../../services/stack/redis.ts';
-import { findTools } from '../../services/stack/tools.ts';
+import { Guard } from '../../tools/stack/guard.ts';
+import { freePort } from '../../tools/stack/port.ts';
+import { Redis } from '../../tools/stack/redis.ts';
+import { findTools } from '../../tools/stack/tools.ts';
 
 /** A Redis without a stack around it. */
 export class RedisAlone implements AsyncDisposable {

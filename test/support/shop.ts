@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { type Reply, type Sending, Visitor } from './http.ts';
+import { type Reply, type Sending, Visitor } from '../../tools/lib/visitor.ts';
 
 /** A visitor that logs in and fills a cart. */
 export class Shopper extends Visitor {

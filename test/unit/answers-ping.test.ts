@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answersPing } from '../../services/stack/redis.ts';
+import { answersPing } from '../../tools/stack/redis.ts';
 
 describe('answersPing', () => {
   let server: Server;

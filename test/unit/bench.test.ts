@@ -6,8 +6,8 @@ import {
   orderOf,
   percentile,
   summarize,
-} from '../bench/figures.ts';
-import { figure, isMet } from '../bench/measures/figure.ts';
+} from '../../tools/bench/figures.ts';
+import { figure, isMet } from '../../tools/bench/measures/figure.ts';
 
 describe("the benchmark's arithmetic", () => {
   it('should know the middle of several values', () => {

@@ -9,11 +9,11 @@ import {
 } from '../../services/app/cache/cache.ts';
 import { LocalCache } from '../../services/app/cache/local-cache.ts';
 import type { Origin } from '../../services/app/cache/origin.ts';
-import { createRedis } from '../../services/shared/redis.ts';
-import { DelayedRedis } from '../support/delayed-redis.ts';
-import { eventually } from '../support/eventually.ts';
+import { createRedis } from '../../services/shared/process/redis.ts';
+import { DelayedRedis } from '../../tools/lib/delayed-redis.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { inRedis } from '../../tools/lib/redis-client.ts';
 import { range } from '../support/proofs.ts';
-import { inRedis } from '../support/redis.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
 
 const PATIENT = new AbortController().signal;

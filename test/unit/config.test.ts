@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig, variables } from '../../services/app/config.ts';
-import { ConfigError, describeVariables } from '../../services/shared/config.ts';
+import { ConfigError, describeVariables } from '../../services/shared/process/config.ts';
 
 describe('readConfig', () => {
   it('should need no variable at all', () => {
@@ -9,7 +9,7 @@ describe('readConfig', () => {
       PORT: 3000,
       REDIS_URL: 'redis://localhost:6379',
       REDIS_TIMEOUT_MS: 1000,
-      SESSION_NAME: 'connect.sid',
+      SESSION_COOKIE_NAME: 'connect.sid',
       SESSION_TTL_SECONDS: 86_400,
       SESSION_STORE: 'redis',
       COUNTER: 'atomic',
@@ -42,9 +42,9 @@ describe('readConfig', () => {
     ['REDIS_TIMEOUT_MS', '0'],
     ['REDIS_TIMEOUT_MS', '99'],
     ['REDIS_TIMEOUT_MS', '10001'],
-    ['SESSION_NAME', 'a=b'],
-    ['SESSION_NAME', 'a b'],
-    ['SESSION_NAME', 'a;b'],
+    ['SESSION_COOKIE_NAME', 'a=b'],
+    ['SESSION_COOKIE_NAME', 'a b'],
+    ['SESSION_COOKIE_NAME', 'a;b'],
     ['SESSION_TTL_SECONDS', '0'],
     ['SESSION_TTL_SECONDS', '31536001'],
     ['SESSION_STORE', 'disk'],

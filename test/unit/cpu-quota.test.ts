@@ -2,8 +2,13 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { cpuMs, limitCpu, type Mechanism, stopAndContinue } from '../bench/measures/cpu-quota.ts';
-import { eventually } from '../support/eventually.ts';
+import {
+  cpuMs,
+  limitCpu,
+  type Mechanism,
+  stopAndContinue,
+} from '../../tools/bench/measures/cpu-quota.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
 
 const SHARE = 0.2;
 const LOOK_MS = 2000;

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { Guard } from '../../services/stack/guard.ts';
+import { Guard } from '../../tools/stack/guard.ts';
 
 it('should be done with its folder when it is closed, or else it would remove the next one there', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'shared-state-guard-'));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Histogram } from '../../services/app/board/histogram.ts';
+import { Histogram } from '../../services/dashboard/histogram.ts';
 
 /** Milliseconds, as requests take them, over all orders of magnitude. */
 const duration = fc.double({ min: -4.6, max: 9, noNaN: true }).map(Math.exp);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { audit } from '../faults/ledger.ts';
-import type { Outcome } from '../faults/load.ts';
+import { audit } from '../../tools/faults/ledger.ts';
+import type { Outcome } from '../../tools/faults/load.ts';
 
 /** Replies that gave these numbers, and requests that failed. */
 function outcomes(numbers: number[], failed = 0): Outcome[] {

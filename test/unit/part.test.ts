@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Guard } from '../../services/stack/guard.ts';
-import { type Command, Part, type Surroundings } from '../../services/stack/part.ts';
+import { Guard } from '../../tools/stack/guard.ts';
+import { type Command, Part, type Surroundings } from '../../tools/stack/part.ts';
 
 /** A part that is a shell script, and serves at once. */
 class Script extends Part {

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { freePort } from '../../services/stack/port.ts';
+import { freePort } from '../../tools/stack/port.ts';
 
 describe('freePort', () => {
   it('should give no port to two, though the first does not listen yet', async () => {

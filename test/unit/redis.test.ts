@@ -6,9 +6,9 @@ import {
   createRedis,
   isRedisUnavailable,
   type Redis,
-} from '../../services/shared/redis.ts';
-import { sessionScripts as scripts } from '../../services/shared/session-scripts.ts';
-import { eventually } from '../support/eventually.ts';
+} from '../../services/shared/process/redis.ts';
+import { sessionScripts as scripts } from '../../services/shared/session/scripts.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
 
 const TIMEOUT_MS = 400;

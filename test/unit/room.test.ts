@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Beat, Person } from '../../services/app/board/messages.ts';
-import { Room } from '../../services/app/board/room.ts';
+import type { Beat, Person } from '../../services/dashboard/messages.ts';
+import { Room } from '../../services/dashboard/room.ts';
 import { range } from '../support/proofs.ts';
 
 /** What an instance says: whose page it feeds, and whom it has served. */

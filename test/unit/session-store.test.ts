@@ -2,10 +2,10 @@ import type session from 'express-session';
 import type { SessionData } from 'express-session';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { closeRedis, createRedis, type Redis } from '../../services/shared/redis.ts';
-import { sessionScripts } from '../../services/shared/session-scripts.ts';
-import { GuardedRedisStore, SessionEnded } from '../../services/shared/session-store.ts';
-import { eventually } from '../support/eventually.ts';
+import { closeRedis, createRedis, type Redis } from '../../services/shared/process/redis.ts';
+import { sessionScripts } from '../../services/shared/session/scripts.ts';
+import { GuardedRedisStore, SessionEnded } from '../../services/shared/session/store.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
 
 /** What express-session gives to the middleware, as far as a store sees it. */

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findTools } from '../../services/stack/tools.ts';
+import { findTools } from '../../tools/stack/tools.ts';
 
 describe('findTools', () => {
   let folder: string;

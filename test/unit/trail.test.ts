@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inWords, Trail } from '../../services/app/board/page/trail.js';
+import { inWords, Trail } from '../../services/dashboard/page/trail.js';
 
 /** A trail that starts after `start` views, with the numbers of replies by instance: `app-1: [1, 2]`. */
 function trailOf(start: number, replies: Record<string, number[]>, failed = 0): Trail {

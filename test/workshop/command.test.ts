@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { type Ended, Running } from '../../tools/lib/running.ts';
+import { Visitor } from '../../tools/lib/visitor.ts';
 import { course } from '../../workshop/kit/course.ts';
-import { eventually } from '../support/eventually.ts';
-import { Visitor } from '../support/http.ts';
 import { npmRunStack } from '../support/npm.ts';
-import { type Ended, Running } from '../support/processes.ts';
 
 const words = (...its: string[]) => ['run', 'lesson', '--silent', '--', ...its];
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ROOT } from '../../services/stack/root.ts';
+import { ROOT } from '../../tools/lib/root.ts';
 import { course, load } from '../../workshop/kit/course.ts';
 import { outputIn, updated } from '../../workshop/kit/documents.ts';
 import { withoutChance } from '../../workshop/kit/report.ts';
@@ -72,7 +72,7 @@ describe('updated', () => {
     `a\n<!-- ${head} -->\n\`\`\`ts\n${body}\`\`\`\nb\n`;
 
   it('should put a line, or all up to the closing bracket, or up to a last line', () => {
-    const file = 'services/stack/errors.ts';
+    const file = 'tools/stack/errors.ts';
     const source = read(file);
     const [first = ''] = /^export class UsageError.*$/m.exec(source) ?? [];
     const whole = updated(document(`code: ${file} | class UsageError`, 'old\n'));

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../services/stack/root.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { type Ended, Running } from '../../tools/lib/running.ts';
 import { course } from '../../workshop/kit/course.ts';
 import { outputIn } from '../../workshop/kit/documents.ts';
 import { withoutChance } from '../../workshop/kit/report.ts';
-import { type Ended, Running } from '../support/processes.ts';
 
 /** What `--json` prints of a lesson. */
 interface Printed {

@@ -14,18 +14,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../services/stack/root.ts';
-import {
-  nodePackage,
-  packagesFor,
-  readLock,
-  THIS_PLATFORM,
-} from '../../workshop/prepare/packages.mjs';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { type Ended, Running } from '../../tools/lib/running.ts';
+import { nodePackage, packagesFor, readLock, THIS_PLATFORM } from '../../tools/setup/packages.mjs';
 import { Checkout } from '../support/checkout.ts';
 import { docker, dockerMissing } from '../support/docker.ts';
-import { eventually } from '../support/eventually.ts';
 import { newName, ready } from '../support/npm.ts';
-import { type Ended, Running } from '../support/processes.ts';
 
 const missing = dockerMissing();
 const PROJECT = `shared-state-test-${randomBytes(4).toString('hex')}`;
@@ -43,7 +38,7 @@ describe('npm run offline', () => {
   let packed: Ended;
 
   /** What stands in for the images: the smallest there are, under names of their own. */
-  const images = [`${PROJECT}-app`, `${PROJECT}-greeter`, `${PROJECT}-nginx`, `${PROJECT}-redis`];
+  const images = [`${PROJECT}-app`, `${PROJECT}-dashboard`, `${PROJECT}-nginx`, `${PROJECT}-redis`];
   const withImages = {
     COMPOSE_PROJECT_NAME: PROJECT,
     NGINX_IMAGE: `${PROJECT}-nginx`,
@@ -109,7 +104,7 @@ describe('npm run offline', () => {
     const away = mkdtempSync(join(folder, 'away-'));
     execFileSync('tar', ['-xf', file, '-C', away, 'shared-state']);
     const root = join(away, 'shared-state');
-    const program = [process.execPath, join(root, 'workshop/prepare/offline.mjs'), 'unpack', file];
+    const program = [process.execPath, join(root, 'tools/setup/offline.mjs'), 'unpack', file];
     const [first = '', ...rest] = canBeAlone ? [...ALONE, ...program] : program;
     if (!missing) docker(['image', 'rm', ...images]);
     const env = { ...NO_REGISTRY, TMPDIR: away, ...(missing ? NO_DOCKER : withImages) };

@@ -5,26 +5,26 @@ import { createServer } from 'node:net';
 import { type NetworkInterfaceInfo, networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../services/stack/port.ts';
-import { ownAddress, roomUrl } from '../../services/stack/room.ts';
-import { ROOT } from '../../services/stack/root.ts';
-import { Stack } from '../../services/stack/stack.ts';
-import { findTools } from '../../services/stack/tools.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { type Ended, Running } from '../../tools/lib/running.ts';
 import {
   checkDisk,
   checkMemory,
   checkRoom,
   checkSystem,
-} from '../../workshop/prepare/check-machine.mjs';
-import { checkDocker, checkImages, checkTools } from '../../workshop/prepare/check-programs.mjs';
-import { judge } from '../../workshop/prepare/checks.mjs';
-import { imagesWanted } from '../../workshop/prepare/docker.mjs';
-import { measureNative } from '../../workshop/prepare/measure.mjs';
-import { readNeeds } from '../../workshop/prepare/needs.mjs';
-import { installedPackages } from '../../workshop/prepare/packages.mjs';
-import { findProgram, howToInstall } from '../../workshop/prepare/programs.mjs';
+} from '../../tools/setup/check-machine.mjs';
+import { checkDocker, checkImages, checkTools } from '../../tools/setup/check-programs.mjs';
+import { judge } from '../../tools/setup/checks.mjs';
+import { imagesWanted } from '../../tools/setup/docker.mjs';
+import { measureNative } from '../../tools/setup/measure.mjs';
+import { readNeeds } from '../../tools/setup/needs.mjs';
+import { installedPackages } from '../../tools/setup/packages.mjs';
+import { findProgram, howToInstall } from '../../tools/setup/programs.mjs';
+import { freePort } from '../../tools/stack/port.ts';
+import { ownAddress, roomUrl } from '../../tools/stack/room.ts';
+import { Stack } from '../../tools/stack/stack.ts';
+import { findTools } from '../../tools/stack/tools.ts';
 import { docker, dockerMissing } from '../support/docker.ts';
-import { type Ended, Running } from '../support/processes.ts';
 
 const missing = dockerMissing();
 const needs = readNeeds();
@@ -35,7 +35,7 @@ async function preflight(
   env: NodeJS.ProcessEnv,
   node = process.execPath,
 ): Promise<Ended> {
-  const file = join(ROOT, 'workshop/prepare/preflight.mjs');
+  const file = join(ROOT, 'tools/setup/preflight.mjs');
   await using running = new Running(node, [file, ...words], env);
   return await running.ended;
 }

@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isAlive, listProcesses } from '../../workshop/prepare/stacks.mjs';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { isAlive, listProcesses } from '../../tools/setup/stacks.mjs';
 import { Checkout } from '../support/checkout.ts';
 import { docker, dockerMissing } from '../support/docker.ts';
-import { eventually } from '../support/eventually.ts';
 import { ready } from '../support/npm.ts';
 
 const missing = dockerMissing();
@@ -70,7 +70,7 @@ describe('npm run reset', () => {
     await using running = start('orphans');
     await ready(running);
     const [launcher = 0, guard = 0, ...parts] = pidsOf('orphans');
-    expect(parts.length).toBe(4); // nginx, Redis, greeter, app-1
+    expect(parts.length).toBe(4); // nginx, Redis, dashboard, app-1
     process.kill(guard, 'SIGKILL');
     process.kill(launcher, 'SIGKILL');
     await running.ended;

@@ -1,5 +1,5 @@
 import { sign } from 'cookie-signature';
-import { send, Visitor } from '../../test/support/http.ts';
+import { send, Visitor } from '../../tools/lib/visitor.ts';
 import type { Lab, Setup, Site } from '../kit/lab.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 
@@ -73,10 +73,13 @@ export default lesson({
   claim:
     'The cookie holds an id and its signature, Redis all the rest; so whoever knows the secret can be anybody whose id they learn, and whoever does not is nobody.',
   wrong: {
-    what: `SESSION_SECRET='${TUTORIALS}', and SESSION_NAME=visit to hide it`,
+    what: `SESSION_SECRET='${TUTORIALS}', and SESSION_COOKIE_NAME=visit to hide it`,
     predicted: { 'name of the cookie': exactly('visit'), 'the forger is': exactly('Ada') },
     observe: (lab) =>
-      observeWrong(lab, { scale: 2, env: { SESSION_SECRET: TUTORIALS, SESSION_NAME: 'visit' } }),
+      observeWrong(lab, {
+        scale: 2,
+        env: { SESSION_SECRET: TUTORIALS, SESSION_COOKIE_NAME: 'visit' },
+      }),
   },
   right: {
     what: 'a random secret, on which the instances have agreed',
@@ -93,7 +96,7 @@ export default lesson({
       'the forger is': exactly('nobody (401)'),
     },
     observe: (lab) =>
-      observeRight(lab, { scale: 2, env: { SESSION_SECRET: '', SESSION_NAME: '' } }),
+      observeRight(lab, { scale: 2, env: { SESSION_SECRET: '', SESSION_COOKIE_NAME: '' } }),
   },
   verdict: (wrong, right) =>
     `With a secret out of a tutorial the forger is ${wrong['the forger is']}, under whatever name the cookie goes; with a random one ${right['the forger is']}.`,

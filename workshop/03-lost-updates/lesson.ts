@@ -1,4 +1,4 @@
-import { Visitor } from '../../test/support/http.ts';
+import { Visitor } from '../../tools/lib/visitor.ts';
 import type { Lab, Setup } from '../kit/lab.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 

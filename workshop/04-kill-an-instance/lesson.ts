@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Visitor } from '../../test/support/http.ts';
+import { Visitor } from '../../tools/lib/visitor.ts';
 import { type Lab, PATIENT, patient } from '../kit/lab.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 
@@ -47,16 +47,16 @@ export default lesson({
   claim:
     'A proxy that tries again hides the death of an instance, but counts twice what the dead one had done already, unless a request is known by its id.',
   wrong: {
-    what: 'DEDUPE=off: whatever arrives is counted',
+    what: 'IDEMPOTENCY=off: whatever arrives is counted',
     predicted: {
       'requests failed, of 60': exactly(0),
       'views lost': exactly(0),
       'views counted twice': atLeast(2),
     },
-    observe: (lab) => observe(lab, { DEDUPE: 'off' }),
+    observe: (lab) => observe(lab, { IDEMPOTENCY: 'off' }),
   },
   right: {
-    what: 'DEDUPE=on: a request is counted once, however often nginx sends it',
+    what: 'IDEMPOTENCY=on: a request is counted once, however often nginx sends it',
     predicted: {
       'requests failed, of 60': exactly(0),
       'views lost': exactly(0),

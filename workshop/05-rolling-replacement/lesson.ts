@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Visitor } from '../../test/support/http.ts';
+import { Visitor } from '../../tools/lib/visitor.ts';
 import { type Lab, meanwhile, PATIENT, patient, replaced } from '../kit/lab.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 

@@ -1,6 +1,6 @@
-import { newVisitors, saturate } from '../../test/bench/measures/load.ts';
-import { eventually } from '../../test/support/eventually.ts';
-import { send } from '../../test/support/http.ts';
+import { newVisitors, saturate } from '../../tools/bench/measures/load.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { send } from '../../tools/lib/visitor.ts';
 import type { Lab, Setup, Site } from '../kit/lab.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 

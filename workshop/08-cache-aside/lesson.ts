@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Reply, send } from '../../test/support/http.ts';
+import { type Reply, send } from '../../tools/lib/visitor.ts';
 import type { Lab } from '../kit/lab.ts';
 import { atLeast, atMost, exactly, lesson } from '../kit/lesson.ts';
 

@@ -1,5 +1,5 @@
-import { eventually } from '../../test/support/eventually.ts';
-import { send } from '../../test/support/http.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { send } from '../../tools/lib/visitor.ts';
 import type { Lab } from '../kit/lab.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { eventually } from '../../test/support/eventually.ts';
-import { type Reply, send, Visitor } from '../../test/support/http.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { type Reply, send, Visitor } from '../../tools/lib/visitor.ts';
 import { type Lab, patient, type Setup, type Site } from '../kit/lab.ts';
 import { atMost, exactly, lesson } from '../kit/lesson.ts';
 
@@ -119,7 +119,12 @@ export default lesson({
     observe: (lab) =>
       observeRight(lab, {
         nginx: { conf: patient },
-        env: { CHAOS: '1', CHAOS_KEY: KEY, CACHE_TTL_SECONDS: '1', CACHE_STALE_SECONDS: '600' },
+        env: {
+          FAULT_INJECTION: 'on',
+          PRESENTER_KEY: KEY,
+          CACHE_TTL_SECONDS: '1',
+          CACHE_STALE_SECONDS: '600',
+        },
       }),
   },
   verdict: (wrong, right) =>

@@ -1,5 +1,5 @@
-import { eventually } from '../../test/support/eventually.ts';
-import { Visitor } from '../../test/support/http.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { Visitor } from '../../tools/lib/visitor.ts';
 import type { Lab, Site } from '../kit/lab.ts';
 import { atLeast, atMost, exactly, lesson } from '../kit/lesson.ts';
 

@@ -1,5 +1,5 @@
-import { eventually } from '../../test/support/eventually.ts';
-import { send, Visitor } from '../../test/support/http.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { send, Visitor } from '../../tools/lib/visitor.ts';
 import { type Lab, meanwhile, patient } from '../kit/lab.ts';
 import { exactly, lesson } from '../kit/lesson.ts';
 

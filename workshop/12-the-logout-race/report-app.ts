@@ -1,15 +1,15 @@
 // The instances of this lesson: a login, a logout, and a report that takes its time.
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { commonVariables, oneOf, readVariables } from '../../services/shared/config.ts';
-import { newExpress } from '../../services/shared/express.ts';
-import { ready } from '../../services/shared/health.ts';
-import { notFound, problems, sendProblem } from '../../services/shared/problem.ts';
-import { replyHeaders } from '../../services/shared/reply-headers.ts';
-import { runService } from '../../services/shared/service.ts';
-import { endSession, sessions, startSession } from '../../services/shared/session.ts';
-import { secretsOf } from '../../services/shared/session-secret.ts';
-import { GuardedRedisStore } from '../../services/shared/session-store.ts';
+import { newExpress } from '../../services/shared/http/express.ts';
+import { ready } from '../../services/shared/http/health.ts';
+import { notFound, problems, sendProblem } from '../../services/shared/http/problem.ts';
+import { replyHeaders } from '../../services/shared/http/reply-headers.ts';
+import { commonVariables, oneOf, readVariables } from '../../services/shared/process/config.ts';
+import { runService } from '../../services/shared/process/service.ts';
+import { secretsOf } from '../../services/shared/session/secret.ts';
+import { endSession, sessions, startSession } from '../../services/shared/session/session.ts';
+import { GuardedRedisStore } from '../../services/shared/session/store.ts';
 import { plainSetStore } from './wrong-plain-set-store.ts';
 
 declare module 'express-session' {
@@ -28,7 +28,7 @@ const variables = commonVariables.extend({ STORE: oneOf('guarded', 'plain') });
 await runService(
   (env) => readVariables(variables, env),
   ({ config, identity, redis, log, draining }) => {
-    const { STORE, SESSION_TTL_SECONDS: ttl, SESSION_NAME: name } = config;
+    const { STORE, SESSION_TTL_SECONDS: ttl, SESSION_COOKIE_NAME: name } = config;
     const store =
       STORE === 'plain' ? plainSetStore(redis, ttl) : new GuardedRedisStore(redis, ttl, log);
     const session = sessions({ name, store, secrets: secretsOf(config, redis) });

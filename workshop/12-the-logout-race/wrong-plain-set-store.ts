@@ -1,6 +1,6 @@
 import { RedisStore } from 'connect-redis';
-import type { Redis } from '../../services/shared/redis.ts';
-import type { SessionStore } from '../../services/shared/session-store.ts';
+import type { Redis } from '../../services/shared/process/redis.ts';
+import type { SessionStore } from '../../services/shared/session/store.ts';
 
 /**
  * The wrong way: connect-redis as it comes. It stores a session by a plain SET, whether or not there

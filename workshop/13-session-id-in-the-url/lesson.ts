@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { eventually } from '../../test/support/eventually.ts';
-import { send, Visitor } from '../../test/support/http.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { send, Visitor } from '../../tools/lib/visitor.ts';
 import type { Lab, Setup, Site } from '../kit/lab.ts';
 import { exactly, lesson } from '../kit/lesson.ts';
 import { referrerOf } from './referrer.ts';

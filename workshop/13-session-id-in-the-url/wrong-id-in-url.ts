@@ -2,15 +2,15 @@
 import type { RequestHandler } from 'express';
 import { createApp } from '../../services/app/app.ts';
 import { readConfig } from '../../services/app/config.ts';
-import { newExpress } from '../../services/shared/express.ts';
-import { runService } from '../../services/shared/service.ts';
+import { newExpress } from '../../services/shared/http/express.ts';
+import { runService } from '../../services/shared/process/service.ts';
 
 /** What browsers did by themselves until about 2020: the whole address of a page goes to other sites. */
 const REFERRER_POLICY = 'no-referrer-when-downgrade';
 
 await runService(readConfig, (parts) => {
-  const { SESSION_NAME } = parts.config;
-  return newExpress().use(idFromUrl(SESSION_NAME), idIntoUrl(), createApp(parts));
+  const { SESSION_COOKIE_NAME } = parts.config;
+  return newExpress().use(idFromUrl(SESSION_COOKIE_NAME), idIntoUrl(), createApp(parts));
 });
 
 /** Takes the signed id out of `?sid=`, as if it had come in a cookie. */

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { StackError } from '../../services/stack/errors.ts';
-import { ROOT } from '../../services/stack/root.ts';
-import { eventually } from '../../test/support/eventually.ts';
+import { StackError } from '../../tools/lib/errors.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { ROOT } from '../../tools/lib/root.ts';
 import type { Action, Lab, NginxChange, Setup, Site } from './lab.ts';
 
 /** Bytes: the log of nginx may be long. */
@@ -15,7 +15,7 @@ const OUTPUT_MAX = 64 * 2 ** 20;
 const ROOT_THERE = '/srv';
 
 /** As docker-compose.yml calls what it builds, so that it is built once for all. */
-const IMAGES = { app: 'shared-state-app', greeter: 'shared-state-greeter' };
+const IMAGES = { app: 'shared-state-app', dashboard: 'shared-state-dashboard' };
 
 /** The lessons on containers: docker-compose.yml, and what a lesson changes in a file beside it. */
 export class ContainerLab implements Lab {
@@ -80,7 +80,7 @@ export class ContainerLab implements Lab {
           volumes: [workshop],
           ...(program && { command: ['node', program] }),
         },
-        greeter: { image: IMAGES.greeter, environment },
+        dashboard: { image: IMAGES.dashboard, environment },
         nginx: { volumes: changed.flat() },
       },
     };

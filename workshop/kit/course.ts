@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsageError } from '../../services/stack/errors.ts';
-import { ROOT } from '../../services/stack/root.ts';
+import { UsageError } from '../../tools/lib/errors.ts';
+import { ROOT } from '../../tools/lib/root.ts';
 import type { Lesson } from './lesson.ts';
 
 const WORKSHOP = join(ROOT, 'workshop');

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from '../../services/stack/root.ts';
+import { ROOT } from '../../tools/lib/root.ts';
 
 /**
  * A block that is not written by hand. `<!-- code: FILE | FIRST -->` is followed by what begins in

@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient } from 'redis';
-import { listenForCommands } from '../../services/stack/control-socket.ts';
-import { chaosSettings } from '../../services/stack/room.ts';
-import { Stack } from '../../services/stack/stack.ts';
-import { limitCpu, type Quota } from '../../test/bench/measures/cpu-quota.ts';
+import { limitCpu, type Quota } from '../../tools/bench/measures/cpu-quota.ts';
+import { listenForCommands } from '../../tools/stack/control-socket.ts';
+import { chaosSettings } from '../../tools/stack/room.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import type { Action, Lab, NginxChange, Setup, Site } from './lab.ts';
 
 /** The lessons on local processes: nginx, Redis and instances of a stack of their own. */

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
-import { isRedisUnavailable } from '../../shared/redis.ts';
-import type { Identity } from '../../shared/service.ts';
+import { isRedisUnavailable } from '../../shared/process/redis.ts';
+import type { Identity } from '../../shared/process/service.ts';
 import { type Dated, decode, type Entry, encode } from './entry.ts';
-import { Flights } from './flights.ts';
 import type { LocalCache } from './local-cache.ts';
 import type { Origin } from './origin.ts';
+import { Flights } from './single-flight.ts';
 
 /**
  * Milliseconds for which a load holds its lock without renewing it: how long the others wait for an

@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events';
 import { BasicClientSideCache } from 'redis';
-import type { Connect } from '../../shared/service.ts';
-import { cacheScripts, nameOf } from './cache-scripts.ts';
+import type { Connect } from '../../shared/process/service.ts';
 import { type Dated, decode } from './entry.ts';
+import { cacheScripts, nameOf } from './scripts.ts';
 
 /**
  * Milliseconds for which what is kept here is trusted after Redis was last heard of. Redis tells at

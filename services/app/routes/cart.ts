@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { text } from '../../shared/json-body.ts';
-import { sendProblem } from '../../shared/problem.ts';
-import { MAX_ITEMS } from '../../shared/session-scripts.ts';
-import type { SessionState } from '../../shared/session-state.ts';
+import { text } from '../../shared/http/json-body.ts';
+import { sendProblem } from '../../shared/http/problem.ts';
+import { MAX_ITEMS } from '../../shared/session/scripts.ts';
+import type { SessionState } from '../../shared/session/state.ts';
 
 const wholeNumber = 'must be a whole number from 1 to 99';
 

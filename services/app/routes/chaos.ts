@@ -1,10 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { sendProblem } from '../../shared/problem.ts';
-import type { Identity } from '../../shared/service.ts';
-import type { BoardRedis } from '../board/board-scripts.ts';
-import type { Command } from '../chaos/chaos.ts';
+import type { BoardRedis } from '../../dashboard/board-scripts.ts';
+import { sendProblem } from '../../shared/http/problem.ts';
+import type { Identity } from '../../shared/process/service.ts';
+import type { Command } from '../fault-injection/fault-injection.ts';
 
 // What is to be broken is noted in Redis, where the instance that it is meant for finds it with its
 // next beat. So any instance can be asked, and all of them have the same origin.

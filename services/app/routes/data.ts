@@ -1,8 +1,8 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { preferredType } from '../../shared/preferred-type.ts';
-import { sendProblem } from '../../shared/problem.ts';
-import { PreparedReply } from '../../shared/reply-headers.ts';
-import type { Identity } from '../../shared/service.ts';
+import { preferredType } from '../../shared/http/preferred-type.ts';
+import { sendProblem } from '../../shared/http/problem.ts';
+import { PreparedReply } from '../../shared/http/reply-headers.ts';
+import type { Identity } from '../../shared/process/service.ts';
 import type { Cache, Found, Source } from '../cache/cache.ts';
 import type { Entry } from '../cache/entry.ts';
 import { DATA } from '../cache/origin.ts';

@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { trimmedText } from '../../shared/json-body.ts';
-import { sendProblem } from '../../shared/problem.ts';
-import { endSession, replaceSession } from '../../shared/session.ts';
-import type { SessionState } from '../../shared/session-state.ts';
+import { trimmedText } from '../../shared/http/json-body.ts';
+import { sendProblem } from '../../shared/http/problem.ts';
+import { endSession, replaceSession } from '../../shared/session/session.ts';
+import type { SessionState } from '../../shared/session/state.ts';
 
 /** The body of `POST /login`. */
 export const loginBody = z.object({ name: trimmedText(40) });

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { sendProblem } from '../../shared/problem.ts';
+import { sendProblem } from '../../shared/http/problem.ts';
 
 /** The most characters of a name in DNS (RFC 1035), and of a port. */
 const MAX_HOST = 253 + ':65535'.length;

@@ -1,10 +1,10 @@
 import type { Request, RequestHandler, Response } from 'express';
-import type { KnownVisitors } from '../../shared/known-visitors.ts';
-import { preferredType } from '../../shared/preferred-type.ts';
-import type { Identity } from '../../shared/service.ts';
-import type { SessionState } from '../../shared/session-state.ts';
-import type { Assets } from '../board/assets.ts';
-import { page } from '../board/page.ts';
+import type { Assets } from '../../dashboard/assets.ts';
+import { page } from '../../dashboard/page.ts';
+import { preferredType } from '../../shared/http/preferred-type.ts';
+import type { Identity } from '../../shared/process/service.ts';
+import type { SessionState } from '../../shared/session/state.ts';
+import type { KnownVisitors } from '../fast-path/verified-cookies.ts';
 import { visitorHash } from '../visitor-hash.ts';
 
 declare global {

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import session, { type SessionData } from 'express-session';
 import type { Logger } from 'pino';
-import type { SessionStore } from '../../shared/session-store.ts';
+import type { SessionStore } from '../../shared/session/store.ts';
 
 /**
  * SESSION_STORE=memory, the wrong way for teaching: each instance keeps its sessions to itself, so

@@ -1,8 +1,8 @@
 import { promisify } from 'node:util';
 import type { Request } from 'express';
-import { isStored, startSession } from '../../shared/session.ts';
-import { MAX_ITEMS } from '../../shared/session-scripts.ts';
-import type { SessionState } from '../../shared/session-state.ts';
+import { MAX_ITEMS } from '../../shared/session/scripts.ts';
+import { isStored, startSession } from '../../shared/session/session.ts';
+import type { SessionState } from '../../shared/session/state.ts';
 
 declare module 'express-session' {
   interface SessionData {

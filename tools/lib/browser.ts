@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core';
+import { findProgram, installOnDebian } from '../stack/tools.ts';
+
+const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+const ON_MACOS = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome';
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-dev-shm-usage',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+
+/** Milliseconds within which the page must do what a test waits for, if the test says nothing else. */
+const PATIENCE_MS = 10_000;
+/** What Chromium itself says of a reply of 502 or 503, and of a connection that was lost. */
+const LOST =
+  /^Failed to load resource: (the server responded with a status of (?:409|50[23])|net::ERR_)/;
+
+let found: { file: string } | { missing: string } | undefined;
+
+/** Why no browser can be run here; `undefined` where one can. As root on Debian it installs one. */
+export function browserMissing(): string | undefined {
+  found ??= find();
+  return 'missing' in found ? found.missing : undefined;
+}
+
+/** Starts a Chromium without a window. */
+export async function launchBrowser(): Promise<Browser> {
+  found ??= find();
+  if ('missing' in found) throw new Error(found.missing);
+  return chromium.launch({ executablePath: found.file, args: ARGS });
+}
+
+function find(): { file: string } | { missing: string } {
+  const { CHROMIUM } = process.env;
+  if (CHROMIUM) {
+    return existsSync(CHROMIUM) ? { file: CHROMIUM } : { missing: `no CHROMIUM=${CHROMIUM}` };
+  }
+  const there = findInstalled();
+  if (there) return { file: there };
+  if (process.getuid?.() !== 0 || !findProgram('apt-get')) {
+    return { missing: 'no Chromium; on Debian: sudo apt-get install chromium' };
+  }
+  console.log('installing chromium with apt-get');
+  try {
+    installOnDebian(['chromium']);
+  } catch (err) {
+    return { missing: `no Chromium; ${(err as Error).message}` };
+  }
+  const file = findInstalled();
+  return file ? { file } : { missing: 'no Chromium, though apt-get has installed it' };
+}
+
+function findInstalled(): string | undefined {
+  return (
+    PROGRAMS.map((name) => findProgram(name)).find(Boolean) ??
+    (existsSync(ON_MACOS) ? ON_MACOS : undefined)
+  );
+}
+
+/** How a board is opened. */
+export interface BoardOptions extends BrowserContextOptions {
+  /** The test breaks something on purpose: Chromium may complain of lost connections, 409, 502 and 503. */
+  breaks?: boolean;
+}
+
+/** The page of a stack in a browser of its own: no cookies, nothing stored. */
+export class Board implements AsyncDisposable {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  /** What must not be: errors on the console or in scripts, requests to anybody but the stack. */
+  readonly faults: string[] = [];
+
+  constructor(context: BrowserContext, page: Page, url: string, breaks: boolean) {
+    this.context = context;
+    this.page = page;
+    const { origin } = new URL(url);
+    context.on('console', (message) => {
+      if (message.type() !== 'error' || (breaks && LOST.test(message.text()))) return;
+      this.faults.push(`console: ${message.text()} (${message.location().url})`);
+    });
+    context.on('weberror', (failure) => {
+      this.faults.push(`script: ${failure.error().stack}`);
+    });
+    context.on('request', (request) => {
+      if (new URL(request.url()).origin !== origin) this.faults.push(`foreign: ${request.url()}`);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.context.close();
+  }
+}
+
+/** Opens the page at `url`. */
+export async function openBoard(
+  browser: Browser,
+  url: string,
+  { breaks = false, ...options }: BoardOptions = {},
+): Promise<Board> {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
+  const board = new Board(context, await context.newPage(), url, breaks);
+  await board.page.goto(url);
+  return board;
+}

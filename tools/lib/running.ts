@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { ROOT } from './root.ts';
+
+/** How a process ended. */
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A process of its own group, ended with all of its children when it goes out of scope. */
+export class Running implements AsyncDisposable {
+  readonly child: ChildProcess;
+  /** Resolves when the process has ended. */
+  readonly ended: Promise<Ended>;
+  stdout = '';
+  stderr = '';
+
+  constructor(file: string, args: string[], env: NodeJS.ProcessEnv = {}, cwd = ROOT) {
+    const child = spawn(file, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    this.child = child;
+    child.stdout.on('data', (chunk) => {
+      this.stdout += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      this.stderr += chunk;
+    });
+    this.ended = once(child, 'close').then(([code, signal]) => ({
+      code,
+      signal,
+      stdout: this.stdout,
+      stderr: this.stderr,
+    }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null && this.child.pid) {
+      process.kill(-this.child.pid, 'SIGKILL');
+    }
+    await this.ended;
+  }
+}
+
+/** Starts one instance apart from any stack. */
+export function runInstance(env: NodeJS.ProcessEnv): Running {
+  return new Running(process.execPath, [join(ROOT, 'services/app/main.ts')], {
+    HOST: '127.0.0.1',
+    ...env,
+  });
+}
