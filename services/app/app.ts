@@ -1,131 +1,113 @@
 import type { Express } from 'express';
-import { Assets } from '../dashboard/assets.ts';
-import { Board } from '../dashboard/board.ts';
-import { boardScripts } from '../dashboard/board-scripts.ts';
 import { deadline } from '../shared/http/deadline.ts';
-import { newExpress } from '../shared/http/express.ts';
+import { createExpress } from '../shared/http/express.ts';
 import { live, ready } from '../shared/http/health.ts';
-import { changeId } from '../shared/http/idempotency.ts';
+import { idempotency } from '../shared/http/idempotency.ts';
 import { jsonBody } from '../shared/http/json-body.ts';
-import { notFound, problems } from '../shared/http/problem.ts';
+import { notFound, problemHandler } from '../shared/http/problem.ts';
 import { replyHeaders } from '../shared/http/reply-headers.ts';
 import { sameOrigin } from '../shared/http/same-origin.ts';
-import type { Parts } from '../shared/process/service.ts';
-import { secretsOf } from '../shared/session/secret.ts';
+import { redisErrors } from '../shared/process/redis-errors.ts';
+import type { ServiceContext } from '../shared/process/service.ts';
+import { type SessionRedis, sessionScripts } from '../shared/session/scripts.ts';
+import { sessionSecrets } from '../shared/session/secret.ts';
 import { sessions } from '../shared/session/session.ts';
-import { redisState, type SessionState } from '../shared/session/state.ts';
-import { GuardedRedisStore, type SessionStore } from '../shared/session/store.ts';
+import { redisSessionState, type SessionState } from '../shared/session/state.ts';
+import { RedisSessionStore, type SessionStore } from '../shared/session/store.ts';
 import { Cache } from './cache/cache.ts';
 import { LocalCache } from './cache/local-cache.ts';
-import { type OriginBehaviour, slowOrigin } from './cache/origin.ts';
+import { slowOrigin } from './cache/origin.ts';
 import type { Config } from './config.ts';
-import { KnownVisitors } from './fast-path/verified-cookies.ts';
-import { Chaos } from './fault-injection/fault-injection.ts';
+import { DATA_PATH, fastData } from './fast-path/data.ts';
+import { fastViews } from './fast-path/views.ts';
+import { FaultInjection } from './fault-injection/fault-injection.ts';
+import { Heartbeat } from './heartbeat/heartbeat.ts';
+import { heartbeatScripts } from './heartbeat/scripts.ts';
 import { createMetrics } from './metrics.ts';
 import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
-import {
-  instanceBody,
-  originBody,
-  pauseBody,
-  pauseRedis,
-  presenterOnly,
-  resetOrigin,
-  setOrigin,
-  tellInstance,
-} from './routes/chaos.ts';
-import { DATA_PATH, dataAtHand, forgetData, getData } from './routes/data.ts';
+import { getData, invalidateData } from './routes/data.ts';
 import { logIn, loginBody, logOut, whoAmI } from './routes/login.ts';
-import { roomCode } from './routes/room.ts';
-import { countAgain, countViews } from './routes/views.ts';
+import { countView } from './routes/views.ts';
 import { memoryStore } from './wrong-ways/memory-store.ts';
 import { stateInSession, viewsInSession } from './wrong-ways/state-in-session.ts';
 
-/** One instance: its middleware in order, and all of its routes. */
-export function createApp(parts: Parts<Config>): Express {
-  const { config, identity, redis, connect, log, draining } = parts;
-  const { store, state } = stateOf(parts);
-  const secrets = secretsOf(config, redis);
-  const session = sessions({ name: config.SESSION_COOKIE_NAME, store, secrets });
-  const visitors = new KnownVisitors(config.SESSION_COOKIE_NAME, secrets);
-  const chaos = chaosOf(parts);
-  const cache = cacheOf(parts, chaos.origin);
-  const metrics = createMetrics(identity, cache.counts);
-  const boardRedis = connect({ name: 'Redis (board)', scripts: boardScripts });
-  const board = new Board({ parts, redis: boardRedis, visitors, counts: cache.counts, chaos });
-  const assets = new Assets();
+/** One instance: all of its middleware in order, and all of its routes. */
+export function createApp(context: ServiceContext<Config>): Express {
+  const { config, instance, connect, log, draining } = context;
+  const { SESSION_COOKIE_NAME: cookieName, SESSION_TTL_SECONDS: ttlSeconds } = config;
 
-  const app = newExpress();
+  const redis = connect({ name: 'Redis', scripts: { ...sessionScripts, ...heartbeatScripts } });
+  const { store, state } = sessionStorage(context, redis);
+  const secrets = sessionSecrets(config.SESSION_SECRET, redis);
+  const session = sessions({ cookieName, store, secrets });
+  const faults = faultInjection(context);
+  const cache = createCache(context, faults);
+  const heartbeat = new Heartbeat({ ...context, redis, applyFaults: (f) => faults.apply(f) });
+  const metrics = createMetrics({ config, instance, cache: cache.counts, origin: faults.origin });
+  const isFast =
+    config.FAST_PATH === 'on' && config.SESSION_STORE === 'redis' && config.COUNTER === 'atomic';
+
+  const app = createExpress();
   app.use(metrics.measure);
-  app.get(DATA_PATH, dataAtHand(cache, identity));
-  app.use(replyHeaders(identity));
-  app.get('/events', board.events); // goes on for as long as the page is open
+  if (isFast) app.get(DATA_PATH, fastData(cache, instance));
+  app.use(replyHeaders(instance));
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
-  // with a session; what changes it is refused to other sites, and done once
-  const change = [sameOrigin, changeId(config.IDEMPOTENCY === 'on')];
-  const again = countAgain(state, visitors, identity);
-  app.get('/', change, again, session, countViews(state, identity, assets, config.PUBLIC_URL));
+  // With a session. A change is refused to other sites, and applied at most once.
+  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on')];
+  if (isFast) app.get('/', change, fastViews({ redis, cookieName, secrets, ttlSeconds, instance }));
+  app.get('/', change, session, countView(state, instance));
   app.post('/login', change, jsonBody(loginBody), session, logIn);
-  app.post('/logout', change, session, logOut(config.SESSION_COOKIE_NAME));
+  app.post('/logout', change, session, logOut(cookieName));
   app.get('/me', session, whoAmI(state));
   app.get('/cart', session, showCart(state));
   app.post('/cart', change, jsonBody(cartBody), session, addToCart(state));
   app.delete('/cart/:item', change, session, removeFromCart(state));
 
-  // without one
+  // Without a session.
   app.get('/data', getData(cache));
   app.get('/data/:key', getData(cache));
-  app.delete('/data', sameOrigin, forgetData(cache));
-  app.delete('/data/:key', sameOrigin, forgetData(cache));
+  app.delete('/data', sameOrigin, invalidateData(cache));
+  app.delete('/data/:key', sameOrigin, invalidateData(cache));
   app.get('/livez', live);
-  app.get('/readyz', ready(redis, draining, board.presence.named));
+  app.get('/readyz', ready({ ping: () => redis.ping(), draining, started: heartbeat.named }));
   app.get('/metrics', metrics.expose); // nginx does not pass it on
-  app.get('/instances', board.instances);
-  app.get('/room.svg', roomCode(config.PUBLIC_URL));
-  app.get('/board/:version/:file', assets.send);
-
-  if (chaos.isEnabled) {
-    const presenter = [sameOrigin, presenterOnly(config.PRESENTER_KEY)];
-    const instance = jsonBody(instanceBody);
-    app.post('/chaos/kill', presenter, instance, tellInstance(boardRedis, identity, 'kill'));
-    app.post('/chaos/hang', presenter, instance, tellInstance(boardRedis, identity, 'hang'));
-    app.put('/chaos/origin', presenter, jsonBody(originBody), setOrigin(boardRedis));
-    app.delete('/chaos/origin', presenter, resetOrigin(boardRedis));
-    app.post('/chaos/redis', presenter, jsonBody(pauseBody), pauseRedis(boardRedis));
-  }
 
   app.use(notFound);
-  app.use(problems(log));
+  app.use(redisErrors(log));
+  app.use(problemHandler(log));
   return app;
 }
 
-function chaosOf({ config, log }: Parts<Config>): Chaos {
-  const { ORIGIN_DELAY_MS: delayMs, ORIGIN_FAILURE_PERCENT: failurePercent } = config;
-  return new Chaos({ delayMs, failurePercent }, config.FAULT_INJECTION === 'on', log);
+/** Where sessions and their state are stored: in Redis, or in a wrong way for teaching. */
+function sessionStorage(
+  { config, log }: ServiceContext<Config>,
+  redis: SessionRedis,
+): { store: SessionStore; state: SessionState } {
+  if (config.SESSION_STORE === 'memory') return { store: memoryStore(log), state: stateInSession };
+  const store = new RedisSessionStore(redis, config.SESSION_TTL_SECONDS, log);
+  const state = redisSessionState(redis, config.SESSION_TTL_SECONDS, log);
+  return { store, state: config.COUNTER === 'session' ? viewsInSession(state) : state };
 }
 
-function cacheOf(
-  { config, identity, connect, log }: Parts<Config>,
-  behaviour: OriginBehaviour,
+function faultInjection({ config, log }: ServiceContext<Config>): FaultInjection {
+  const { ORIGIN_DELAY_MS: delayMs, ORIGIN_FAILURE_PERCENT: failurePercent } = config;
+  return new FaultInjection({ delayMs, failurePercent }, config.FAULT_INJECTION === 'on', log);
+}
+
+function createCache(
+  { config, instance, connect, log }: ServiceContext<Config>,
+  faults: FaultInjection,
 ): Cache {
   const { CACHE_TTL_SECONDS: ttl, CACHE_STALE_SECONDS: stale = ttl / 2 } = config;
   return new Cache({
     local: new LocalCache(connect, config.CACHE === 'local'),
-    origin: slowOrigin(behaviour),
+    origin: slowOrigin(faults.origin),
     guard: config.CACHE_GUARD,
-    enabled: config.CACHE !== 'off',
+    isEnabled: config.CACHE !== 'off',
     ttlMs: ttl * 1000,
     staleMs: stale * 1000,
-    identity,
+    instance,
     log,
   });
-}
-
-/** Where sessions are kept, and what belongs to them: in Redis, or in a wrong way for teaching. */
-function stateOf(parts: Parts<Config>): { store: SessionStore; state: SessionState } {
-  const { config, redis, log } = parts;
-  if (config.SESSION_STORE === 'memory') return { store: memoryStore(log), state: stateInSession };
-  const store = new GuardedRedisStore(redis, config.SESSION_TTL_SECONDS, log);
-  const state = redisState(redis, config.SESSION_TTL_SECONDS, log);
-  return { store, state: config.COUNTER === 'session' ? viewsInSession(state) : state };
 }

@@ -6,7 +6,7 @@ import type { KnownVisitors } from '../app/fast-path/verified-cookies.ts';
 import type { Chaos } from '../app/fault-injection/fault-injection.ts';
 import { visitorHash } from '../app/visitor-hash.ts';
 import type { Parts } from '../shared/process/service.ts';
-import { keysOf } from '../shared/session/keys.ts';
+import { sessionKeys } from '../shared/session/keys.ts';
 import { readBeat } from './beat.ts';
 import { type BeatReply, type BoardRedis, CHANNEL } from './board-scripts.ts';
 import { Feed } from './feed.ts';
@@ -200,7 +200,7 @@ export class Board {
     try {
       const visitor = await visitors.find(req);
       if (!visitor) return undefined;
-      const [session, views] = await parts.redis.mGet(keysOf(visitor.id).slice(0, 2));
+      const [session, views] = await parts.redis.mGet(sessionKeys(visitor.id).slice(0, 2));
       if (session == null) return undefined; // it has ended
       const { name } = JSON.parse(session);
       return { id: visitorHash(visitor.id), views: Number(views ?? 0), ...(name && { name }) };

@@ -45,7 +45,7 @@ export class Feed {
    */
   open(req: Request, res: Response, person: Person | undefined | null, hello: object): void {
     if (this.#draining.aborted) {
-      sendProblem(res, 503, 'This instance is about to end.');
+      sendProblem(res, 503, 'This instance is shutting down.');
       return;
     }
     if (this.#watchers.size >= MAX_WATCHERS) {

@@ -75,10 +75,10 @@ describe('Cache, on three instances with one Redis', () => {
       local,
       origin: (name, signal) => origin(name, signal),
       guard: 'cluster',
-      enabled: true,
+      isEnabled: true,
       ttlMs: 60_000,
       staleMs: 30_000,
-      identity: { name: `app-${clients.length}` },
+      instance: { name: `app-${clients.length}` },
       log,
       ...options,
     });
@@ -182,7 +182,7 @@ describe('Cache, on three instances with one Redis', () => {
       origin = gate.origin;
       const loading = first.get();
       await eventually(() => expect(calls).toBe(1));
-      await second.cache.forget('data');
+      await second.cache.invalidate('data');
       gate.open();
       await loading;
       expect(await inRedis(alone.url, (redis) => redis.get('cache:data'))).toBeNull();
@@ -196,7 +196,7 @@ describe('Cache, on three instances with one Redis', () => {
       origin = gate.origin;
       const before = first.get();
       await eventually(() => expect(calls).toBe(1));
-      await second.cache.forget('data');
+      await second.cache.invalidate('data');
       await delay(FORGOTTEN_MS);
       origin = answering(10);
       const after = await Promise.all([first.get(), second.get()]);
@@ -317,7 +317,7 @@ describe('Cache, on three instances with one Redis', () => {
   it('should replace a key of another type', async () => {
     const [first, second] = await three();
     await inRedis(alone.url, async (redis) => {
-      for (const key of ['cache:data', 'cache:loads:data', 'cache:floor:data']) {
+      for (const key of ['cache:data', 'cache:token:data', 'cache:watermark:data']) {
         await redis.lPush(key, 'x');
       }
     });
@@ -336,7 +336,7 @@ describe('Cache, on three instances with one Redis', () => {
         });
       const before = await reads();
       await first.get(); // Redis was last heard of a while ago
-      const found = range(1, 50).map(() => first.cache.peek('data'));
+      const found = range(1, 50).map(() => first.cache.getFresh('data'));
       for (const one of found) expect(one).toMatchObject({ result: 'HIT', source: 'local' });
       expect(await reads()).toBeLessThanOrEqual(before + 1);
     });
@@ -347,7 +347,7 @@ describe('Cache, on three instances with one Redis', () => {
         await Promise.all(instances.map(({ get }) => get()));
         await Promise.all(instances.map(({ get }) => get()));
         const latest = calls;
-        await instances[0].cache.forget('data');
+        await instances[0].cache.invalidate('data');
         await delay(FORGOTTEN_MS);
         const found = await Promise.all(instances.map(({ get }) => get()));
         for (const { entry } of found) expect(entry.data).toBe(`call ${latest + 1}`);
@@ -361,9 +361,9 @@ describe('Cache, on three instances with one Redis', () => {
       await second.get();
       expect((await second.get()).source).toBe('local');
       behind.delayMs = 600; // no word of a change reaches it
-      await first.cache.forget('data');
+      await first.cache.invalidate('data');
       await delay(FORGOTTEN_MS);
-      expect(second.cache.peek('data')).toBeUndefined();
+      expect(second.cache.getFresh('data')).toBeUndefined();
       behind.delayMs = 0;
       expect((await second.get()).entry.data).toBe('call 2');
     });
@@ -377,7 +377,7 @@ describe('Cache, on three instances with one Redis', () => {
       await eventually(async () => {
         expect((await one.get('data:item-2')).source).not.toBe('origin'); // Redis is there again
       });
-      expect(one.cache.peek('data:item-1')).toBeUndefined();
+      expect(one.cache.getFresh('data:item-1')).toBeUndefined();
     });
 
     it('should never be older than a change, whatever happens at once', async () => {
@@ -405,7 +405,7 @@ describe('Cache, on three instances with one Redis', () => {
         while (performance.now() < until) {
           version += 1;
           const changed = version;
-          await instances[Math.floor(Math.random() * 3)]?.cache.forget('data');
+          await instances[Math.floor(Math.random() * 3)]?.cache.invalidate('data');
           await delay(FORGOTTEN_MS);
           least = changed;
         }

@@ -1,13 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import {
-  closeRedis,
-  createRedis,
-  isRedisUnavailable,
-  type Redis,
-} from '../../services/shared/process/redis.ts';
-import { sessionScripts as scripts } from '../../services/shared/session/scripts.ts';
+import { closeRedis, createRedis } from '../../services/shared/process/redis.ts';
+import { isRedisUnavailable } from '../../services/shared/process/redis-errors.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
 
@@ -18,13 +13,13 @@ const standStill = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBu
 
 describe('a command whose answer does not come', () => {
   let alone: RedisAlone;
-  let redis: Redis;
+  let redis: ReturnType<typeof createRedis<Record<never, never>>>;
   const lines: string[] = [];
   const log = pino({ level: 'warn' }, { write: (line) => lines.push(line) });
 
   beforeAll(async () => {
     alone = await RedisAlone.start();
-    redis = createRedis({ url: alone.url, timeoutMs: TIMEOUT_MS, log, name: 'Redis', scripts });
+    redis = createRedis({ url: alone.url, timeoutMs: TIMEOUT_MS, log, name: 'Redis', scripts: {} });
   });
   afterAll(async () => {
     await closeRedis(redis, TIMEOUT_MS);

@@ -2,19 +2,19 @@ import type session from 'express-session';
 import type { SessionData } from 'express-session';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { closeRedis, createRedis, type Redis } from '../../services/shared/process/redis.ts';
-import { sessionScripts } from '../../services/shared/session/scripts.ts';
-import { GuardedRedisStore, SessionEnded } from '../../services/shared/session/store.ts';
+import { closeRedis, createRedis } from '../../services/shared/process/redis.ts';
+import { type SessionRedis, sessionScripts } from '../../services/shared/session/scripts.ts';
+import { RedisSessionStore, SessionEnded } from '../../services/shared/session/store.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
 
 /** What express-session gives to the middleware, as far as a store sees it. */
-type Request = Parameters<GuardedRedisStore['createSession']>[0];
+type Request = Parameters<RedisSessionStore['createSession']>[0];
 
-describe('GuardedRedisStore', () => {
+describe('RedisSessionStore', () => {
   let alone: RedisAlone;
-  let redis: Redis;
-  let store: GuardedRedisStore;
+  let redis: SessionRedis;
+  let store: RedisSessionStore;
   const lines: string[] = [];
   const log = pino({ level: 'warn' }, { write: (line) => lines.push(line) });
 
@@ -31,7 +31,7 @@ describe('GuardedRedisStore', () => {
   });
   beforeEach(async () => {
     await redis.flushAll();
-    store = new GuardedRedisStore(redis, 100, log);
+    store = new RedisSessionStore(redis, 100, log);
     lines.length = 0;
   });
 

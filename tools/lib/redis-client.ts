@@ -18,5 +18,5 @@ export async function inRedis<T>(
 /** All keys of sessions and the cache: not the agreed secret, nor what is noted of recent changes. */
 export async function keysOf(url: string): Promise<string[]> {
   const keys = await inRedis(url, (redis) => redis.keys('*'));
-  return keys.filter((key) => !/^(secret|seen):/.test(key)).sort();
+  return keys.filter((key) => !/^(secret|applied):/.test(key)).sort();
 }

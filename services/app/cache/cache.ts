@@ -1,40 +1,36 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
-import { isRedisUnavailable } from '../../shared/process/redis.ts';
-import type { Identity } from '../../shared/process/service.ts';
-import { type Dated, decode, type Entry, encode } from './entry.ts';
+import { isRedisUnavailable } from '../../shared/process/redis-errors.ts';
+import { type CachedEntry, decode, type Entry, encode } from './cached-entry.ts';
 import type { LocalCache } from './local-cache.ts';
 import type { Origin } from './origin.ts';
-import { Flights } from './single-flight.ts';
+import { SingleFlight } from './single-flight.ts';
 
-/**
- * Milliseconds for which a load holds its lock without renewing it: how long the others wait for an
- * instance that died over it.
- */
+/** Milliseconds until an unrenewed lock expires: how long others wait if its instance has died. */
 const LOCK_MS = 1000;
-/** Milliseconds after which who waits for a load looks for it, though Redis has said nothing. */
+/** Poll interval for waiters in milliseconds, in case an invalidation message is missed. */
 const POLL_MS = 50;
-/** Milliseconds after which an origin that failed is asked again for what is there, if stale. */
+/** Milliseconds after which a failed refresh is tried again. */
 const RETRY_MS = 1000;
-/** The longest load that nobody waits for, in milliseconds. */
+/** Timeout of a refresh in the background, in milliseconds. */
 const REFRESH_MS = 10_000;
-/** Milliseconds for which it is known that the origin has no such thing. */
+/** Milliseconds for which "not found" is cached. */
 const NOT_FOUND_MS = 5000;
-/** How much sooner than after its time an entry may expire, so that not all of them do at once. */
+/** Shortens each TTL by up to this fraction, so that entries do not expire all at once. */
 const JITTER = 0.1;
-/** Milliseconds for which loads are still known by their numbers after what they stored has gone. */
+/** Milliseconds for which fencing tokens outlive the entries. */
 const KEEP_MS = 600_000;
-/** The most calls of the origin at once while there is no cache before it. */
+/** The most calls of the origin at once without a cache in front of it. */
 const MAX_BYPASS = 16;
 
-/** How a lookup ended. `MISS`: this one asked the origin. `BYPASS`: it did, for there is no cache now. */
+/** `MISS`: this lookup called the origin. `BYPASS`: it did, and the cache could not be used. */
 export type Result = 'HIT' | 'MISS' | 'STALE' | 'BYPASS';
 
-/** Where it was found. `load`: another request was loading it at that moment. */
+/** Where the entry was found. `load`: another request was loading it at that moment. */
 export type Source = 'local' | 'redis' | 'load' | 'origin';
 
-/** What a lookup has found. */
+/** The outcome of a lookup. */
 export interface Found {
   entry: Entry;
   result: Result;
@@ -45,18 +41,18 @@ export interface Found {
 export interface CacheOptions {
   local: LocalCache;
   origin: Origin;
-  /** Who is kept from loading the same at the same time: all instances, the requests of one, or nobody. */
+  /** Concurrent misses call the origin once in the cluster, once in each instance, or every time. */
   guard: 'cluster' | 'instance' | 'off';
-  /** Whether there is a cache at all. */
-  enabled: boolean;
+  /** If false, every lookup calls the origin. */
+  isEnabled: boolean;
   ttlMs: number;
-  /** Milliseconds for which an entry is still used, while it is made anew, after it has expired. */
+  /** Milliseconds for which an expired entry is served while a new one is loaded. */
   staleMs: number;
-  identity: Identity;
+  instance: { name: string };
   log: Logger;
 }
 
-/** The origin failed, and there is nothing else to answer with. */
+/** The origin failed, and there is no entry to serve instead. */
 export class OriginFailed extends Error {
   override name = 'OriginFailed';
   readonly status = 502;
@@ -67,20 +63,19 @@ export class OriginFailed extends Error {
   }
 }
 
-/** What a cache has done so far. */
+/** Counters since the start of the process. */
 export interface CacheCounts {
-  /** Lookups, by how they ended. */
   lookups: Record<'local' | 'redis' | 'collapsed' | 'miss' | 'stale' | 'bypass', number>;
   originCalls: number;
   originFailures: number;
-  /** How often a load waited for one of another instance. */
+  /** Loads that waited for another instance. */
   lockWaits: number;
 }
 
 /**
- * Cache-aside: answers from this process, else from Redis, else from the origin. Of all instances
- * one asks the origin for the same name at the same time; what has expired is used for a while longer
- * while it is made anew; and without Redis the origin answers alone.
+ * Cache-aside in two levels: this process, then Redis, then the origin. Concurrent misses of all
+ * instances call the origin once. An expired entry is served while a new one is loaded. Without
+ * Redis the origin answers alone.
  */
 export class Cache {
   readonly counts: CacheCounts = {
@@ -90,64 +85,64 @@ export class Cache {
     lockWaits: 0,
   };
   #options: CacheOptions;
-  #loads = new Flights<Found>();
-  #refreshes = new Flights<void>();
+  #loads = new SingleFlight<Found>();
+  #refreshes = new SingleFlight<void>();
   #limit = pLimit(MAX_BYPASS);
   #isOriginFailing = false;
 
   constructor(options: CacheOptions) {
     this.#options = options;
-    options.local.onForgotten((name) => this.#loads.renew(name));
+    options.local.onInvalidated((name) => this.#loads.forget(name));
   }
 
-  /** What is at hand, if it is and is fresh: the same as `get`, without waiting. */
-  peek(name: string): Found | undefined {
-    const kept = this.#options.local.get(name);
-    if (kept === undefined || performance.now() >= kept.freshUntil) return undefined;
-    return this.#use(name, kept, 'local');
+  /** The entry of this process, if it is fresh: the same as `get`, without waiting. */
+  getFresh(name: string): Found | undefined {
+    const cached = this.#options.local.get(name);
+    if (cached === undefined || performance.now() >= cached.expiresAt) return undefined;
+    return this.#use(name, cached, 'local');
   }
 
   /**
-   * Looks a name up. Resolves to an entry without data where there is no such thing.
+   * Looks a name up. Resolves to an entry with `data: null` if there is no such thing.
    *
-   * @param signal of the one who asks; rejects with its reason when it aborts
-   * @throws {OriginFailed} where the origin was asked in vain
+   * @param signal of the request; rejects with its reason if it aborts
+   * @throws {OriginFailed}
    */
   async get(name: string, signal: AbortSignal): Promise<Found> {
-    const { local, enabled } = this.#options;
-    if (!enabled) return this.#collapse(name, signal, (ending) => this.#bypass(name, ending));
-    const kept = this.peek(name);
-    if (kept) return kept;
+    const { local, isEnabled } = this.#options;
+    if (!isEnabled) return this.#collapse(name, signal, (shared) => this.#bypass(name, shared));
+    const fresh = this.getFresh(name);
+    if (fresh) return fresh;
     try {
-      const dated = await local.read(name);
-      if (dated) return this.#use(name, dated, 'redis');
+      const cached = await local.read(name);
+      if (cached) return this.#use(name, cached, 'redis');
     } catch (err) {
       if (!isRedisUnavailable(err)) throw err;
     }
-    return this.#collapse(name, signal, (ending) => this.#load(name, ending));
+    return this.#collapse(name, signal, (shared) => this.#load(name, shared));
   }
 
-  /** Forgets a name. Within 100 ms after it resolves no instance answers with what it had before. */
-  async forget(name: string): Promise<void> {
-    await this.#options.local.redis.forget(name, this.#keepMs);
+  /** Invalidates a name. 100 ms after it resolves, no instance serves the old entry. */
+  async invalidate(name: string): Promise<void> {
+    await this.#options.local.redis.invalidate(name, this.#keepMs);
   }
 
   get #keepMs(): number {
     return this.#options.ttlMs + this.#options.staleMs + KEEP_MS;
   }
 
-  #use(name: string, { entry, freshUntil }: Dated, source: 'local' | 'redis'): Found {
+  #use(name: string, { entry, expiresAt }: CachedEntry, source: 'local' | 'redis'): Found {
     const { lookups } = this.counts;
-    if (performance.now() < freshUntil) {
+    if (performance.now() < expiresAt) {
       lookups[source] += 1;
       return { entry, result: 'HIT', source };
     }
     lookups.stale += 1;
-    this.#refresh(name, entry.load);
+    this.#refresh(name, entry.token);
     return { entry, result: 'STALE', source };
   }
 
-  /** Does for all who ask at the same time what one of them would do, unless the guard is off. */
+  /** Starts work once for all requests that need it at the same time, unless the guard is off. */
   async #collapse(
     name: string,
     signal: AbortSignal,
@@ -160,7 +155,7 @@ export class Cache {
     return { ...found, source: 'load', result: found.result === 'MISS' ? 'HIT' : found.result };
   }
 
-  /** Loads a name that Redis has not, or waits for the instance that does. */
+  /** Loads a name, or waits for the instance that is loading it. */
   async #load(name: string, signal: AbortSignal): Promise<Found> {
     const { local } = this.#options;
     let seen = 0;
@@ -169,16 +164,16 @@ export class Cache {
       for (;;) {
         signal.throwIfAborted();
         const begun = await this.#begin(name, seen);
-        if (begun.step === 'load') return await this.#loadAlone(name, begun.load, signal);
+        if (begun.step === 'load') return await this.#loadAlone(name, begun.token, signal);
         if (begun.step === 'wait') {
           if (!hasWaited) this.counts.lockWaits += 1;
           hasWaited = true;
           await local.untilChanged(name, Math.min(begun.ms, POLL_MS));
           continue;
         }
-        const dated = decode(begun.json, begun.remainingMs);
-        if (dated) return this.#use(name, dated, 'redis');
-        seen = Number.MAX_SAFE_INTEGER; // no entry of ours: it is loaded anew
+        const cached = decode(begun.json, begun.ttlMs);
+        if (cached) return this.#use(name, cached, 'redis');
+        seen = Number.MAX_SAFE_INTEGER; // not an entry of ours: load a new one
       }
     } catch (err) {
       if (!isRedisUnavailable(err)) throw err;
@@ -186,48 +181,46 @@ export class Cache {
     }
   }
 
-  /** Asks the origin and stores what it says; ends the load in any case. */
-  async #loadAlone(name: string, load: number, signal: AbortSignal): Promise<Found> {
+  /** Calls the origin and stores its answer. Always ends the load. */
+  async #loadAlone(name: string, token: number, signal: AbortSignal): Promise<Found> {
     const { redis } = this.#options.local;
     try {
-      const entry = await this.#locked(name, load, () => this.#ask(name, load, signal));
+      const entry = await this.#locked(name, token, () => this.#callOrigin(name, token, signal));
       const isStored = await this.#store(name, entry);
       this.counts.lookups[isStored ? 'miss' : 'bypass'] += 1;
       return { entry, result: isStored ? 'MISS' : 'BYPASS', source: 'origin' };
     } catch (err) {
-      redis.endLoad(name, load).catch(() => {}); // its lock expires
+      redis.endLoad(name, token).catch(() => {}); // the lock expires
       throw err;
     }
   }
 
-  /** Asks the origin past the cache. */
+  /** Calls the origin without the cache. */
   async #bypass(name: string, signal: AbortSignal): Promise<Found> {
-    const entry = await this.#limit(() => this.#ask(name, 0, signal));
+    const entry = await this.#limit(() => this.#callOrigin(name, 0, signal));
     this.counts.lookups.bypass += 1;
     return { entry, result: 'BYPASS', source: 'origin' };
   }
 
-  /** Makes anew, in the background, what has expired. Where that fails it is tried again after a while. */
+  /** Replaces an expired entry in the background. A failed attempt is repeated after a while. */
   #refresh(name: string, seen: number): void {
     const refresh = async (signal: AbortSignal) => {
       try {
         const begun = await this.#begin(name, seen);
         if (begun.step === 'wait') await this.#options.local.untilChanged(name, begun.ms);
         if (begun.step !== 'load') return;
-        const { load } = begun;
-        await this.#store(
-          name,
-          await this.#locked(name, load, () => this.#ask(name, load, signal)),
-        );
+        const { token } = begun;
+        const call = () => this.#callOrigin(name, token, signal);
+        await this.#store(name, await this.#locked(name, token, call));
       } catch {
-        // What failed has been reported where it did. The lock stays meanwhile, for all instances.
+        // Logged by #callOrigin. The lock stays meanwhile, for all instances.
         await delay(RETRY_MS, undefined, { ref: false });
       }
     };
-    const isUnderWay = this.#refreshes.has(name);
-    if (isUnderWay && this.#options.guard !== 'off') return;
+    const isRunning = this.#refreshes.has(name);
+    if (isRunning && this.#options.guard !== 'off') return;
     const signal = AbortSignal.timeout(REFRESH_MS);
-    const done = isUnderWay ? refresh(signal) : this.#refreshes.join(name, signal, refresh);
+    const done = isRunning ? refresh(signal) : this.#refreshes.join(name, signal, refresh);
     done.catch(() => {});
   }
 
@@ -236,18 +229,18 @@ export class Cache {
     return local.redis.beginLoad(name, seen, guard === 'cluster' ? LOCK_MS : 0, this.#keepMs);
   }
 
-  /** Holds the lock of a load for as long as the work takes. */
-  async #locked<T>(name: string, load: number, work: () => Promise<T>): Promise<T> {
+  /** Holds the lock of a load while the work runs. */
+  async #locked<T>(name: string, token: number, work: () => Promise<T>): Promise<T> {
     if (this.#options.guard !== 'cluster') return work();
     const timer = setInterval(() => {
-      // Without the lock another instance loads it too, and the later load counts.
-      this.#options.local.redis.renewLock(name, load, LOCK_MS).catch(() => {});
+      // If it fails, another instance may load the name too. The greater token wins.
+      this.#options.local.redis.renewLock(name, token, LOCK_MS).catch(() => {});
     }, LOCK_MS / 3);
     return work().finally(() => clearInterval(timer));
   }
 
-  async #ask(name: string, load: number, signal: AbortSignal): Promise<Entry> {
-    const { origin, identity, log } = this.#options;
+  async #callOrigin(name: string, token: number, signal: AbortSignal): Promise<Entry> {
+    const { origin, instance, log } = this.#options;
     signal.throwIfAborted();
     const madeAt = Date.now();
     this.counts.originCalls += 1;
@@ -255,7 +248,7 @@ export class Cache {
       const data = await origin(name, signal);
       if (this.#isOriginFailing) log.info('origin: answers again');
       this.#isOriginFailing = false;
-      return { data, madeBy: identity.name, madeAt, load };
+      return { data, madeBy: instance.name, madeAt, token };
     } catch (err) {
       if (signal.aborted) throw signal.reason;
       this.counts.originFailures += 1;
@@ -265,16 +258,15 @@ export class Cache {
     }
   }
 
-  /** Ends a load with its entry. Resolves to false where Redis cannot store it now. */
+  /** Ends a load with its entry. Resolves to false if Redis cannot store it now. */
   async #store(name: string, entry: Entry): Promise<boolean> {
     const { local, ttlMs, staleMs } = this.#options;
-    const isThere = entry.data !== null;
-    const freshMs =
-      (isThere ? ttlMs : Math.min(ttlMs, NOT_FOUND_MS)) * (1 - JITTER * Math.random());
-    const usableMs = isThere ? staleMs : 0;
-    const forMs = Math.ceil(freshMs + usableMs);
+    const isFound = entry.data !== null;
+    const ttl = isFound ? ttlMs : Math.min(ttlMs, NOT_FOUND_MS);
+    const usableMs = isFound ? staleMs : 0;
+    const forMs = Math.ceil(ttl * (1 - JITTER * Math.random()) + usableMs);
     try {
-      await local.redis.endLoad(name, entry.load, encode(entry, usableMs), forMs);
+      await local.redis.endLoad(name, entry.token, encode(entry, usableMs), forMs);
       return true;
     } catch (err) {
       if (!isRedisUnavailable(err)) throw err;

@@ -1,61 +1,65 @@
 import { EventEmitter, once } from 'node:events';
 import { BasicClientSideCache } from 'redis';
-import type { Connect } from '../../shared/process/service.ts';
-import { type Dated, decode } from './entry.ts';
-import { cacheScripts, nameOf } from './scripts.ts';
+import { type CachedEntry, decode } from './cached-entry.ts';
+import { type CacheRedis, cacheScripts, parseKey } from './scripts.ts';
 
 /**
- * Milliseconds for which what is kept here is trusted after Redis was last heard of. Redis tells at
- * once what has changed, unless the connection is silent: so nothing is older than this.
+ * Milliseconds for which entries here are trusted after Redis was last heard of. Redis sends
+ * invalidations at once unless the connection is silent, so no entry is staler than this.
  */
 const TRUST_MS = 100;
-/** The most entries that are kept. */
 const MAX_ENTRIES = 1000;
 
-type Reading = Promise<Dated | undefined>;
+type Reading = Promise<CachedEntry | undefined>;
+
+/** Creates a Redis client with these scripts and this tracker, as `ServiceContext.connect` does. */
+export type ConnectCache = (options: {
+  name: string;
+  scripts: typeof cacheScripts;
+  clientSideCache: BasicClientSideCache;
+}) => CacheRedis;
 
 /**
- * The entries that this process has read from Redis, kept for as long as Redis has not said that
- * they have changed.
+ * The entries that this process has read from Redis, until Redis says that they have changed.
  * @see https://redis.io/docs/latest/develop/reference/client-side-caching/
  */
 export class LocalCache {
-  /** A client of its own: Redis tells it of changes unasked. */
-  readonly redis;
-  #keeps: boolean;
-  #kept = new Map<string, Dated>();
-  /** The replies that are under way, and will be right when they come. */
+  /** A client of its own, because Redis sends invalidations on its connection. */
+  readonly redis: CacheRedis;
+  #isEnabled: boolean;
+  #entries = new Map<string, CachedEntry>();
+  /** The reads in progress whose results no invalidation has overtaken. */
   #readings = new Map<string, Reading>();
   #changes = new EventEmitter().setMaxListeners(0);
   #trustedUntil = 0;
-  #isAsking = false;
+  #isPinging = false;
 
-  /** @param keeps whether entries are kept at all */
-  constructor(connect: Connect, keeps: boolean) {
-    this.#keeps = keeps;
-    const tracking = new BasicClientSideCache({ maxEntries: 1, recordStats: false });
+  /** @param isEnabled if false, no entry is kept, and each is read from Redis */
+  constructor(connect: ConnectCache, isEnabled: boolean) {
+    this.#isEnabled = isEnabled;
+    const tracker = new BasicClientSideCache({ maxEntries: 1, recordStats: false });
     this.redis = connect({
       name: 'Redis (cache)',
       scripts: cacheScripts,
-      clientSideCache: tracking,
+      clientSideCache: tracker,
     });
-    tracking.on('invalidate', (key?: string | Buffer) => this.#changed(key?.toString()));
-    // Without a connection changes are missed, and with a new one Redis knows nothing of what was read.
+    tracker.on('invalidate', (key?: string | Buffer) => this.#changed(key?.toString()));
+    // Invalidations are missed without a connection, and a new connection tracks nothing yet.
     for (const event of ['error', 'ready', 'end']) this.redis.on(event, () => this.#changed());
   }
 
-  /** What is kept of a name, if it may still be used. */
-  get(name: string): Dated | undefined {
-    const kept = this.#kept.get(name);
-    if (kept === undefined) return undefined;
+  /** The entry of a name, if it may still be used. */
+  get(name: string): CachedEntry | undefined {
+    const cached = this.#entries.get(name);
+    if (cached === undefined) return undefined;
     const now = performance.now();
-    if (now > this.#trustedUntil || now > kept.staleUntil) return undefined;
-    if (now > this.#trustedUntil - (TRUST_MS * 3) / 4) this.#ask(now);
-    return kept;
+    if (now > this.#trustedUntil || now > cached.staleUntil) return undefined;
+    if (now > this.#trustedUntil - (TRUST_MS * 3) / 4) this.#ping(now);
+    return cached;
   }
 
-  /** What Redis has. */
-  async read(name: string): Promise<Dated | undefined> {
+  /** Reads the entry of a name from Redis. */
+  async read(name: string): Promise<CachedEntry | undefined> {
     let reading = this.#readings.get(name);
     if (reading === undefined) {
       reading = this.#read(name);
@@ -64,24 +68,25 @@ export class LocalCache {
     return reading;
   }
 
-  /** Resolves when what Redis has of a name has changed, or after `ms` at the latest. */
+  /** Resolves when a name has changed in Redis, or after `ms` at the latest. */
   async untilChanged(name: string, ms: number): Promise<void> {
     await once(this.#changes, name, { signal: AbortSignal.timeout(ms) }).catch(() => {});
   }
 
-  /** Calls `listener` with each name that is forgotten, and without one where any may have been. */
-  onForgotten(listener: (name?: string) => void): void {
-    this.#changes.on('forgotten', listener);
+  /** Calls `listener` with each name that is invalidated; without a name if any may have been. */
+  onInvalidated(listener: (name?: string) => void): void {
+    this.#changes.on('invalidated', listener);
   }
 
   #read(name: string): Reading {
-    const askedAt = performance.now();
-    const reading: Reading = this.redis.readEntry(name).then(({ json, remainingMs }) => {
-      this.#trust(askedAt);
-      const dated = json === null ? undefined : decode(json, remainingMs);
-      // Redis may have said in the same breath that it has changed, and that was heard first.
-      if (dated && this.#keeps && this.#readings.get(name) === reading) this.#keep(name, dated);
-      return dated;
+    const sentAt = performance.now();
+    const reading: Reading = this.redis.readEntry(name).then(({ json, ttlMs }) => {
+      this.#trust(sentAt);
+      const cached = json === null ? undefined : decode(json, ttlMs);
+      // An invalidation that arrived together with the reply has been handled before it.
+      const isCurrent = this.#readings.get(name) === reading;
+      if (cached && this.#isEnabled && isCurrent) this.#keep(name, cached);
+      return cached;
     });
     const ended = () => {
       if (this.#readings.get(name) === reading) this.#readings.delete(name);
@@ -90,49 +95,48 @@ export class LocalCache {
     return reading;
   }
 
-  #keep(name: string, dated: Dated): void {
-    this.#kept.delete(name);
-    this.#kept.set(name, dated);
-    if (this.#kept.size > MAX_ENTRIES) {
-      for (const oldest of this.#kept.keys()) return void this.#kept.delete(oldest);
+  #keep(name: string, cached: CachedEntry): void {
+    this.#entries.delete(name);
+    this.#entries.set(name, cached);
+    if (this.#entries.size > MAX_ENTRIES) {
+      for (const oldest of this.#entries.keys()) return void this.#entries.delete(oldest);
     }
   }
 
-  /** Redis answers in order: after a reply, what had changed before was heard of. */
-  #trust(askedAt: number): void {
-    this.#trustedUntil = Math.max(this.#trustedUntil, askedAt + TRUST_MS);
+  /** Redis answers in order: a reply proves that all earlier invalidations have arrived. */
+  #trust(sentAt: number): void {
+    this.#trustedUntil = Math.max(this.#trustedUntil, sentAt + TRUST_MS);
   }
 
-  #ask(now: number): void {
-    if (this.#isAsking) return;
-    this.#isAsking = true;
-    const answered = () => {
-      this.#isAsking = false;
-    };
+  #ping(now: number): void {
+    if (this.#isPinging) return;
+    this.#isPinging = true;
     this.redis
       .ping()
       .then(
         () => this.#trust(now),
         () => {},
       )
-      .finally(answered);
+      .finally(() => {
+        this.#isPinging = false;
+      });
   }
 
   #changed(key?: string): void {
     if (key === undefined) {
       this.#trustedUntil = 0;
-      this.#kept.clear();
+      this.#entries.clear();
       this.#readings.clear();
-      this.#changes.emit('forgotten');
+      this.#changes.emit('invalidated');
       return;
     }
-    const { name, kind } = nameOf(key) ?? {};
+    const { name, kind } = parseKey(key) ?? {};
     if (name === undefined) return;
     if (kind !== 'lock') {
-      this.#kept.delete(name);
+      this.#entries.delete(name);
       this.#readings.delete(name);
     }
-    if (kind === 'floor') this.#changes.emit('forgotten', name);
+    if (kind === 'watermark') this.#changes.emit('invalidated', name);
     this.#changes.emit(name);
   }
 }

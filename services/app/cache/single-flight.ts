@@ -1,18 +1,18 @@
 interface Flight<T> {
-  landed: Promise<T>;
-  passengers: number;
+  result: Promise<T>;
+  waiters: number;
   controller: AbortController;
 }
 
-/** Work of which each is done once for all who want it at the same time, and ended when nobody does any more. */
-export class Flights<T> {
+/** Does the same work once for all who ask for it at the same time. */
+export class SingleFlight<T> {
   #flights = new Map<string, Flight<T>>();
 
   /**
-   * Takes part in the work of a name, or starts it.
+   * Joins the work of a name, or starts it. The work is aborted when its last waiter leaves.
    *
-   * @param signal of one who takes part; rejects with its reason when it aborts
-   * @returns the result, and whether somebody else had started it
+   * @param signal of this waiter; rejects with its reason if it aborts
+   * @returns the result, and whether another waiter had started the work
    */
   async join(
     name: string,
@@ -20,13 +20,13 @@ export class Flights<T> {
     start: (signal: AbortSignal) => Promise<T>,
   ): Promise<{ result: T; joined: boolean }> {
     signal.throwIfAborted();
-    const under = this.#flights.get(name);
-    const flight = under ?? this.#take(name, start);
-    flight.passengers += 1;
+    const running = this.#flights.get(name);
+    const flight = running ?? this.#start(name, start);
+    flight.waiters += 1;
     const { promise: left, reject } = Promise.withResolvers<never>();
     const leave = () => {
-      flight.passengers -= 1;
-      if (flight.passengers === 0) {
+      flight.waiters -= 1;
+      if (flight.waiters === 0) {
         this.#end(name, flight);
         flight.controller.abort(signal.reason);
       }
@@ -34,28 +34,28 @@ export class Flights<T> {
     };
     signal.addEventListener('abort', leave);
     try {
-      return { result: await Promise.race([flight.landed, left]), joined: flight === under };
+      return { result: await Promise.race([flight.result, left]), joined: flight === running };
     } finally {
       signal.removeEventListener('abort', leave);
     }
   }
 
-  /** Tells whether the work of a name is under way. */
+  /** Tells whether the work of a name is in progress. */
   has(name: string): boolean {
     return this.#flights.has(name);
   }
 
-  /** Has those who come from now on start anew; without a name, for all names. */
-  renew(name?: string): void {
+  /** Lets later calls start again instead of joining; without a name, for all names. */
+  forget(name?: string): void {
     if (name === undefined) this.#flights.clear();
     else this.#flights.delete(name);
   }
 
-  #take(name: string, start: (signal: AbortSignal) => Promise<T>): Flight<T> {
+  #start(name: string, start: (signal: AbortSignal) => Promise<T>): Flight<T> {
     const controller = new AbortController();
-    const flight = { landed: start(controller.signal), passengers: 0, controller };
+    const flight = { result: start(controller.signal), waiters: 0, controller };
     this.#flights.set(name, flight);
-    flight.landed.catch(() => {}).finally(() => this.#end(name, flight));
+    flight.result.catch(() => {}).finally(() => this.#end(name, flight));
     return flight;
   }
 

@@ -2,54 +2,48 @@ import { parseCookie } from 'cookie';
 import { unsign } from 'cookie-signature';
 import type { Request } from 'express';
 
-/** A visitor whose cookie is rightly signed. Whether the session is still there only Redis knows. */
+/** A visitor with a correctly signed cookie. Only Redis knows whether the session still exists. */
 export interface Visitor {
   id: string;
-  /** The session as it is stored, once it is known. It never changes: see session.ts. */
+  /** The session as stored, once it is known. It changes only together with its id. */
   session?: string;
-  /** When the end of the session was last put off from here, by `performance.now()`. */
-  putOffAt: number;
+  /** When this process last extended the TTL of the session, by `performance.now()`. */
+  touchedAt: number;
 }
 
-/** The most visitors that are remembered, and the most characters of all the cookies of one. */
 const MAX_VISITORS = 5000;
+/** Characters of a Cookie header that is worth remembering. */
 const MAX_LENGTH = 1000;
 
-/**
- * Tells whose a cookie is, as express-session does, but remembers it: so that a signature need not
- * be computed again for each request.
- */
-export class KnownVisitors {
+/** Verifies session cookies as express-session does, but each signature only once. */
+export class VerifiedCookies {
   #name: string;
   #secrets: () => Promise<string[]>;
-  #signedWith: string[] = [];
-  #byCookie = new Map<string, Visitor>();
+  #verifiedWith: string[] = [];
+  #byHeader = new Map<string, Visitor>();
 
-  /**
-   * @param name of the cookie
-   * @param secrets those in force now: all of them verify
-   */
+  /** @param secrets the secrets in force: all of them verify */
   constructor(name: string, secrets: () => Promise<string[]>) {
     this.#name = name;
     this.#secrets = secrets;
   }
 
-  /** The visitor with the cookie of a request; `undefined` where it has none, or none of ours. */
+  /** The visitor who sent a request; `undefined` without a valid cookie. */
   async find({ headers: { cookie } }: Request): Promise<Visitor | undefined> {
     if (cookie === undefined) return undefined;
     const secrets = await this.#secrets();
-    if (secrets !== this.#signedWith) {
-      this.#signedWith = secrets;
-      this.#byCookie.clear();
+    if (secrets !== this.#verifiedWith) {
+      this.#verifiedWith = secrets;
+      this.#byHeader.clear();
     }
-    const known = this.#byCookie.get(cookie);
+    const known = this.#byHeader.get(cookie);
     if (known) return known;
     const id = this.#verify(cookie, secrets);
     if (id === undefined) return undefined;
-    const visitor = { id, putOffAt: -Infinity };
+    const visitor = { id, touchedAt: -Infinity };
     if (cookie.length > MAX_LENGTH) return visitor;
-    this.#byCookie.set(cookie, visitor);
-    if (this.#byCookie.size > MAX_VISITORS) this.#forgetOldest();
+    this.#byHeader.set(cookie, visitor);
+    if (this.#byHeader.size > MAX_VISITORS) this.#dropOldest();
     return visitor;
   }
 
@@ -64,10 +58,7 @@ export class KnownVisitors {
     return undefined;
   }
 
-  #forgetOldest(): void {
-    for (const oldest of this.#byCookie.keys()) {
-      this.#byCookie.delete(oldest);
-      return;
-    }
+  #dropOldest(): void {
+    for (const oldest of this.#byHeader.keys()) return void this.#byHeader.delete(oldest);
   }
 }

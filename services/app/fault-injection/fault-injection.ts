@@ -1,51 +1,55 @@
 import type { Logger } from 'pino';
-import type { OriginBehaviour } from '../cache/origin.ts';
+import { z } from 'zod';
+import type { FaultCommand, OriginBehavior } from '../heartbeat/record.ts';
+import type { Faults } from '../heartbeat/scripts.ts';
 
-/** For how long an instance hangs, in milliseconds. */
 const HANG_MS = 10_000;
-/** As a shell says it of a process that was killed. */
+/** The exit code that a shell reports for a killed process. */
 const KILLED = 137;
 
-/** What an instance may be told to do to itself. */
-export type Command = 'kill' | 'hang';
+const originBehavior = z.object({ delayMs: z.number(), failurePercent: z.number() });
 
-/** Breaks this instance and its origin as it is told, for teaching. */
-export class Chaos {
+/** Applies faults to this instance and its origin, for teaching. */
+export class FaultInjection {
   /** How the origin behaves now. */
-  readonly origin: OriginBehaviour;
-  readonly isEnabled: boolean;
-  #configured: OriginBehaviour;
+  readonly origin: OriginBehavior;
+  #configured: OriginBehavior;
+  #isEnabled: boolean;
   #log: Logger;
 
-  /** @param configured how the origin behaves where nobody says otherwise */
-  constructor(configured: OriginBehaviour, isEnabled: boolean, log: Logger) {
+  /** @param configured how the origin behaves without a fault */
+  constructor(configured: OriginBehavior, isEnabled: boolean, log: Logger) {
     this.origin = { ...configured };
-    this.isEnabled = isEnabled;
     this.#configured = configured;
+    this.#isEnabled = isEnabled;
     this.#log = log;
   }
 
-  /**
-   * Does what is there for this instance to do.
-   *
-   * @param origin how the origin is to behave, as JSON
-   */
-  obey(command: string | null, origin: string | null): void {
-    if (!this.isEnabled) return;
-    Object.assign(this.origin, origin === null ? this.#configured : JSON.parse(origin));
-    if (command === ('kill' satisfies Command)) this.#kill();
-    if (command === ('hang' satisfies Command)) this.#hang();
+  /** Does nothing if fault injection is off, and ignores what it cannot read. */
+  apply({ command, origin }: Faults): void {
+    if (!this.#isEnabled) return;
+    Object.assign(this.origin, readOrigin(origin) ?? this.#configured);
+    if (command === ('kill' satisfies FaultCommand)) this.#kill();
+    if (command === ('hang' satisfies FaultCommand)) this.#hang();
   }
 
   #kill(): void {
-    this.#log.warn('chaos: killed');
+    this.#log.warn('fault injection: killed');
     process.kill(process.pid, 'SIGKILL');
     process.exit(KILLED); // the first process of a container cannot kill itself
   }
 
-  /** Does nothing at all for a while, as in an endless loop. */
+  /** Blocks the event loop, as an endless loop would. */
   #hang(): void {
-    this.#log.warn('chaos: hangs');
+    this.#log.warn('fault injection: hangs');
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, HANG_MS);
+  }
+}
+
+function readOrigin(json: string | null): OriginBehavior | undefined {
+  try {
+    return json === null ? undefined : originBehavior.parse(JSON.parse(json));
+  } catch {
+    return undefined;
   }
 }

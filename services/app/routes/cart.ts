@@ -21,19 +21,19 @@ export function showCart(state: SessionState): RequestHandler {
   };
 }
 
-/** `POST /cart`: adds to an item; answers with its quantity then. */
+/** `POST /cart`: adds to an item and answers with its new quantity. */
 export function addToCart(state: SessionState): RequestHandler {
   return async (req, res) => {
     const { item, quantity } = req.body as z.output<typeof cartBody>;
     const total = await state.addToCart(req, item, quantity);
     if (total === undefined) {
-      return sendProblem(res, 422, `item: the cart holds ${MAX_ITEMS} different items already`);
+      return sendProblem(res, 422, `item: the cart already holds ${MAX_ITEMS} different items`);
     }
     res.json({ item, quantity: total });
   };
 }
 
-/** `DELETE /cart/:item`: takes an item out, if it is in. */
+/** `DELETE /cart/:item`: removes an item, if it is there. */
 export function removeFromCart(state: SessionState): RequestHandler {
   return async (req, res) => {
     await state.removeFromCart(req, String(req.params.item));

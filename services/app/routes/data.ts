@@ -1,19 +1,14 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { preferredType } from '../../shared/http/preferred-type.ts';
 import { sendProblem } from '../../shared/http/problem.ts';
-import { PreparedReply } from '../../shared/http/reply-headers.ts';
-import type { Identity } from '../../shared/process/service.ts';
 import type { Cache, Found, Source } from '../cache/cache.ts';
-import type { Entry } from '../cache/entry.ts';
+import type { Entry } from '../cache/cached-entry.ts';
 import { DATA } from '../cache/origin.ts';
 
-/** What a key of the catalogue may be. */
 const KEY = /^[\w-]{1,64}$/;
-/** The paths that may name something; unlike `/data/:key` it decodes nothing, and so cannot fail. */
-export const DATA_PATH = /^\/data(?:\/(?<key>[\w-]{1,64}))?$/;
 
 /**
- * Where an entry was found, for whoever looks into a reply: the cache next to the origin first.
+ * Tells how the caches handled the request, the one nearest to the origin first.
  * @see https://www.rfc-editor.org/rfc/rfc9211 The Cache-Status HTTP Response Header Field
  */
 const CACHE_STATUS: Record<Source, string> = {
@@ -25,70 +20,47 @@ const CACHE_STATUS: Record<Source, string> = {
 
 const BYPASS = 'redis; fwd=bypass, local; fwd=bypass';
 
-const typeFor = preferredType('text', 'json');
+export const typeFor = preferredType('text', 'json');
 
-/**
- * `GET /data` and `GET /data/:key`, where the answer is at hand: it is prepared once for each entry,
- * and comes before whatever else is done for a request.
- */
-export function dataAtHand(cache: Cache, identity: Identity): RequestHandler {
-  const prepared = new WeakMap<Entry, PreparedReply>();
-  const prepare = (found: Found) => {
-    const headers = {
-      ...headersOf(found),
-      Vary: 'Accept',
-      'Content-Type': 'text/plain; charset=utf-8',
-    };
-    const reply = new PreparedReply(identity, headers, textOf(found));
-    prepared.set(found.entry, reply);
-    return reply;
-  };
-  return (req, res, next) => {
-    const name = req.method === 'GET' && typeFor(req) === 'text' ? nameOf(req) : undefined;
-    const found = name && cache.peek(name);
-    if (!found || found.entry.data === null) return next();
-    const reply = prepared.get(found.entry) ?? prepare(found);
-    reply.send(req, res, ageOf(found.entry));
-  };
-}
-
-/** `GET /data` and `GET /data/:key`: from the cache, or else from the origin (cache-aside). */
+/** `GET /data` and `GET /data/:key`: from the cache, otherwise from the origin (cache-aside). */
 export function getData(cache: Cache): RequestHandler {
   return async (req, res) => {
     const name = nameOf(req);
     if (name === undefined) sendNotFound(res);
-    else show(req, res, await cache.get(name, req.deadline.signal));
+    else sendData(req, res, await cache.get(name, req.deadline.signal));
   };
 }
 
-/** `DELETE /data` and `DELETE /data/:key`: forgets the cached value, on all instances. */
-export function forgetData(cache: Cache): RequestHandler {
+/** `DELETE /data` and `DELETE /data/:key`: invalidates the entry on all instances. */
+export function invalidateData(cache: Cache): RequestHandler {
   return async (req, res) => {
     const name = nameOf(req);
-    if (name !== undefined) await cache.forget(name);
+    if (name !== undefined) await cache.invalidate(name);
     res.status(204).end();
   };
 }
 
-/** The name under which the answer is cached; `undefined` for a key that there cannot be. */
-function nameOf(req: Request): string | undefined {
+/** The cache name of a request; `undefined` if its key cannot exist. */
+export function nameOf(req: Request): string | undefined {
   const { key } = req.params;
   if (key === undefined) return DATA;
   return KEY.test(String(key)) ? `${DATA}:${key}` : undefined;
 }
 
-function show(req: Request, res: Response, found: Found): void {
-  const { data, madeBy, madeAt, load } = found.entry;
-  res.vary('Accept').set({ ...headersOf(found), Age: String(ageOf(found.entry)) });
+function sendData(req: Request, res: Response, found: Found): void {
+  const { data, madeBy, madeAt, token } = found.entry;
+  req.cacheResult = found.result;
+  res.vary('Accept').set({ ...dataHeaders(found), Age: String(ageOf(found.entry)) });
   if (data === null) sendNotFound(res);
-  else if (typeFor(req) === 'text') res.type('text').send(textOf(found));
+  else if (typeFor(req) === 'text') res.type('text').send(dataText(found));
   else {
     const cached = !isNew(found);
-    res.json({ data, cached, madeBy, madeAt: new Date(madeAt).toISOString(), load });
+    res.json({ data, cached, madeBy, madeAt: new Date(madeAt).toISOString(), load: token });
   }
 }
 
-function headersOf({ result, source }: Found): Record<string, string> {
+/** The headers that depend on the outcome of the lookup alone. */
+export function dataHeaders({ result, source }: Found): Record<string, string> {
   return {
     'X-Cache': result,
     'Cache-Status': result === 'BYPASS' ? BYPASS : CACHE_STATUS[source],
@@ -96,17 +68,18 @@ function headersOf({ result, source }: Found): Record<string, string> {
   };
 }
 
-function textOf(found: Found): string {
+/** The body of a reply as text. */
+export function dataText(found: Found): string {
   return `${isNew(found) ? 'New' : 'Cached'} Data: ${found.entry.data}`;
+}
+
+/** Seconds since the origin was asked; not negative, although the clocks of machines differ. */
+export function ageOf({ madeAt }: Entry): number {
+  return Math.max(0, Math.floor((Date.now() - madeAt) / 1000));
 }
 
 function isNew({ result }: Found): boolean {
   return result === 'MISS' || result === 'BYPASS';
-}
-
-/** In seconds. Clocks may differ between machines. */
-function ageOf({ madeAt }: Entry): number {
-  return Math.max(0, Math.floor((Date.now() - madeAt) / 1000));
 }
 
 function sendNotFound(res: Response): void {

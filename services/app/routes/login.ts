@@ -8,14 +8,14 @@ import type { SessionState } from '../../shared/session/state.ts';
 /** The body of `POST /login`. */
 export const loginBody = z.object({ name: trimmedText(40) });
 
-/** `POST /login`: a session of the visitor's own, with another id, and the cart of the one before. */
+/** `POST /login`: a session with another id that keeps the views and the cart. */
 export const logIn: RequestHandler = async (req, res) => {
   const { name } = req.body as z.output<typeof loginBody>;
   await replaceSession(req, { name, since: new Date().toISOString() });
   res.json({ name });
 };
 
-/** `POST /logout`: the session ends, with all that belongs to it; its cookie is worth nothing then. */
+/** `POST /logout`: ends the session with all its state. */
 export function logOut(cookieName: string): RequestHandler {
   return async (req, res) => {
     await endSession(req);
@@ -23,13 +23,13 @@ export function logOut(cookieName: string): RequestHandler {
   };
 }
 
-/** `GET /me`: who is logged in, and what belongs to the session. */
+/** `GET /me`: who is logged in, and the state of the session. */
 export function whoAmI(state: SessionState): RequestHandler {
   return async (req, res) => {
     const { name, since } = req.session;
     if (name === undefined) {
       res.set('WWW-Authenticate', 'Cookie');
-      return sendProblem(res, 401, 'Nobody is logged in. POST /login first.');
+      return sendProblem(res, 401, 'You are not logged in. POST /login first.');
     }
     const { views, cart, ...profile } = await state.read(req);
     res.set('Cache-Control', 'no-store').json({ name, since, views, cart, ...profile });

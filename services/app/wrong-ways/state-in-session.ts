@@ -20,8 +20,8 @@ async function save(req: Request): Promise<void> {
 }
 
 /**
- * The wrong way for teaching: what belongs to a session is read with it, changed here and written
- * back. Of the requests that do so at the same time, the last one to write wins.
+ * A wrong way for teaching: the state is read with the session, changed here and written back. Of
+ * concurrent requests the last one to write wins, and the changes of the others are lost.
  */
 export const stateInSession: SessionState = {
   async countView(req) {
@@ -29,10 +29,6 @@ export const stateInSession: SessionState = {
     const views = req.session.views;
     await save(req);
     return views;
-  },
-  /** Without the session there is nothing to count in. */
-  async countViewOf() {
-    return undefined;
   },
   async addToCart(req, item, quantity) {
     const cart = new Map(Object.entries(req.session.cart ?? {}));
@@ -63,7 +59,6 @@ export function viewsInSession(state: SessionState): SessionState {
   return {
     ...state,
     countView: stateInSession.countView,
-    countViewOf: stateInSession.countViewOf,
     read: async (req) => ({ ...(await state.read(req)), views: req.session.views ?? 0 }),
   };
 }

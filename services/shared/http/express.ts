@@ -1,12 +1,12 @@
 import express, { type Express } from 'express';
 
-/** An Express with the settings that all services behind nginx have in common. */
-export function newExpress(): Express {
+/** Creates an Express application with the settings that every application behind nginx shares. */
+export function createExpress(): Express {
   const app = express();
   app.disable('x-powered-by');
-  app.disable('etag'); // each reply differs, or is too short to gain by it
-  app.enable('case sensitive routing'); // so that a path means to nginx what it means here
+  app.disable('etag'); // replies differ from each other, or are too short to gain by it
+  app.enable('case sensitive routing'); // nginx compares paths in the same way
   app.enable('strict routing');
-  app.set('trust proxy', 1); // nginx, and nobody before it
+  app.set('trust proxy', 1); // exactly one hop: nginx
   return app;
 }

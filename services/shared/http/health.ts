@@ -1,25 +1,26 @@
 import type { RequestHandler } from 'express';
-import type { Redis } from '../process/redis.ts';
 import { sendProblem } from './problem.ts';
 
-/** `GET /livez`: the process answers. It looks at nothing else: an outage of Redis is no reason to restart it. */
+/** `GET /livez`: the process answers. Redis is not checked: restarting would not end its outage. */
 export const live: RequestHandler = (_req, res) => {
   res.set('Cache-Control', 'no-store').type('text').send('live');
 };
 
-/**
- * `GET /readyz`: the instance takes requests, for Redis answers it and it is not about to end.
- *
- * @param started what it has to have done besides, once
- */
-export function ready(
-  redis: Redis,
-  draining: AbortSignal,
-  started: Promise<unknown> = Promise.resolve(),
-): RequestHandler {
+/** What an instance needs to be ready. */
+export interface Readiness {
+  /** Rejects if Redis does not answer. */
+  ping: () => Promise<unknown>;
+  /** Aborts when the instance begins to shut down. */
+  draining: AbortSignal;
+  /** Resolves when the instance has started. */
+  started?: Promise<unknown>;
+}
+
+/** `GET /readyz`: the instance can take requests. Redis answers, and it is not shutting down. */
+export function ready({ ping, draining, started }: Readiness): RequestHandler {
   return async (_req, res) => {
-    if (draining.aborted) return sendProblem(res, 503, 'This instance is about to end.');
-    await redis.ping();
+    if (draining.aborted) return sendProblem(res, 503, 'This instance is shutting down.');
+    await ping();
     await started;
     res.set('Cache-Control', 'no-store').type('text').send('ready');
   };

@@ -1,44 +1,80 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import { sendProblem } from './problem.ts';
 
 declare global {
   namespace Express {
     interface Request {
-      /** The id under which this request may change something once; none with IDEMPOTENCY=off. */
-      changeId?: string;
+      /**
+       * Returns the key under which this request changes state at most once, however often it
+       * arrives; `undefined` if it cannot arrive twice. Set by `idempotency`.
+       *
+       * @throws {RequestExpired} if the request is too old to tell whether it was applied
+       */
+      idempotencyKey?: () => string | undefined;
     }
   }
 }
 
-/** What a client may choose, in quotes or without. */
-const KEY = /^"?([\w-]{8,64})"?$/;
+/** Milliseconds. Applied keys are kept in Redis for twice as long. */
+export const MAX_AGE_MS = 30_000;
+
+/** The keys that a client may choose, with or without quotes. */
+const CLIENT_KEY = /^"?([\w-]{8,64})"?$/;
+const REQUEST_ID = /^[\w-]{8,64}$/;
+/** When nginx received the request, in seconds since 1970. */
+const REQUEST_START = /^t=(\d+\.\d+)$/;
+
+/** The request waited so long, in a paused process for example, that nginx has repeated it. */
+export class RequestExpired extends Error {
+  override name = 'RequestExpired';
+  readonly status = 503;
+  readonly expose = true;
+
+  constructor() {
+    super('This request is too old. Please send it again.');
+  }
+}
 
 /**
- * Gives a request that changes something the id under which that is done once, however often the
- * request arrives. That of nginx is the same on every try. A client that tries again by itself says
- * so by an Idempotency-Key, which holds for one session and one route.
+ * Sets the idempotency key of a request. nginx sends the same `X-Request-Id` and `X-Request-Start`
+ * with every try. A client that retries by itself sends an `Idempotency-Key`, which is valid for one
+ * session, method, path and body. The key is worked out when it is used, so the order of this
+ * middleware and of the one that parses the body does not matter.
+ *
+ * @param enabled if false, a request that arrives twice is applied twice (for teaching)
  * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
  */
-export function changeId(dedupe: boolean): RequestHandler {
+export function idempotency(enabled: boolean): RequestHandler {
   return (req, res, next) => {
-    const key = req.get('Idempotency-Key');
-    const [, chosen] = (key !== undefined && KEY.exec(key)) || [];
-    if (key !== undefined && chosen === undefined) {
+    const header = req.get('Idempotency-Key');
+    const clientKey = header && CLIENT_KEY.exec(header)?.[1];
+    if (header !== undefined && !clientKey) {
       return sendProblem(res, 400, 'Idempotency-Key: must be 8 to 64 letters, digits, _ or -');
     }
-    if (dedupe) req.changeId = chosen ? `${req.method} ${req.path} ${chosen}` : requestId(res);
+    const startedAt = startOf(req);
+    req.idempotencyKey = () => {
+      if (Date.now() - startedAt > MAX_AGE_MS) throw new RequestExpired();
+      if (!enabled) return undefined;
+      return clientKey ? digest(req, clientKey) : requestId(req);
+    };
     next();
   };
 }
 
-/** Makes a request with another body another change, where a client has chosen the id. */
-export function tellApartByBody(req: Request): void {
-  if (req.changeId === undefined || req.get('Idempotency-Key') === undefined) return;
-  const digest = createHash('sha256').update(JSON.stringify(req.body)).digest('base64url');
-  req.changeId = `${req.changeId} ${digest}`;
+/** In milliseconds since 1970. */
+function startOf({ headers }: Request): number {
+  const [, seconds] = REQUEST_START.exec(String(headers['x-request-start'])) ?? [];
+  return seconds ? Number(seconds) * 1000 : Date.now();
 }
 
-function requestId(res: Parameters<RequestHandler>[1]): string {
-  return String(res.getHeader('X-Request-Id'));
+/** A request without an id did not come through nginx, which is the one that repeats requests. */
+function requestId({ headers }: Request): string | undefined {
+  const id = headers['x-request-id'];
+  return typeof id === 'string' && REQUEST_ID.test(id) ? id : undefined;
+}
+
+/** Hashed, so that paths and bodies of any length give keys of one length. */
+function digest({ method, path, body }: Request, clientKey: string): string {
+  return hash('sha256', JSON.stringify([method, path, clientKey, body]), 'base64url');
 }

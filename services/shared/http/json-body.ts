@@ -1,31 +1,26 @@
 import express, { type RequestHandler } from 'express';
 import { z } from 'zod';
-import { tellApartByBody } from './idempotency.ts';
 import { sendProblem } from './problem.ts';
 
 const parse = express.json({ limit: '16kb' });
 
 /**
- * Reads a JSON body and checks it; handlers after it find it in `req.body`. Answers 415 where it is
- * of another type, 400 where it is no JSON, 413 over 16 KB, and 422 naming the first bad field.
+ * Reads a JSON body into `req.body` and checks it. Answers 415 if it has another type, 400 if it is
+ * not JSON, 413 over 16 KB, and 422 with the name of the first wrong field.
  */
 export function jsonBody(schema: z.ZodObject): RequestHandler[] {
-  const check: RequestHandler = (req, res, next) => {
-    const result = schema.safeParse(req.body);
-    if (result.success) {
-      req.body = result.data;
-      tellApartByBody(req);
-      return next();
-    }
-    const [issue] = result.error.issues;
-    const field = issue?.path.join('.') || 'body';
-    return sendProblem(res, 422, `${field}: ${issue?.message}`);
-  };
-  const isJson: RequestHandler = (req, res, next) => {
+  const requireJson: RequestHandler = (req, res, next) => {
     if (req.is('application/json')) return next();
     return sendProblem(res, 415, 'The body must be JSON, with Content-Type: application/json.');
   };
-  return [isJson, parse, check];
+  const validate: RequestHandler = (req, res, next) => {
+    const { data, error } = schema.safeParse(req.body);
+    const issue = error?.issues[0];
+    if (issue) return sendProblem(res, 422, `${issue.path.join('.') || 'body'}: ${issue.message}`);
+    req.body = data;
+    next();
+  };
+  return [requireJson, parse, validate];
 }
 
 /** A text of 1 to `max` characters (Unicode code points). */

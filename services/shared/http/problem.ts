@@ -1,13 +1,8 @@
 import { STATUS_CODES } from 'node:http';
-import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
-import { isRedisUnavailable } from '../process/redis.ts';
-import { DeadlineExceeded } from './deadline.ts';
 
-const UNREACHABLE = 'The shared state cannot be reached now. Please try again.';
-/** Milliseconds for which refusals of Redis are counted rather than logged, after one was logged. */
-const QUIET_MS = 1000;
-/** Seconds after which a client may ask again. */
+/** Seconds after which a client may repeat a request that was answered with 503. */
 const RETRY_AFTER = '1';
 
 /**
@@ -24,44 +19,33 @@ export function sendProblem(res: Response, status: number, detail: string): void
     .send(JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail }));
 }
 
-/** Answers whatever no route has answered. */
+/** Ends a request that failed: with a problem document, or by closing a reply that has begun. */
+export function failRequest(req: Request, res: Response, status: number, detail: string): void {
+  // express-session must neither store the session of a failed request nor send its cookie.
+  Reflect.deleteProperty(req, 'session');
+  if (res.headersSent) res.destroy();
+  else sendProblem(res, status, detail);
+}
+
+/** Answers every request that no route has answered. */
 export const notFound: RequestHandler = (req, res) => {
   sendProblem(res, 404, `There is no ${req.method} ${req.path} here.`);
 };
 
-/** Answers a request that failed. What went wrong goes to the log, not to the client. */
-export function problems(log: Logger): ErrorRequestHandler {
-  let quietUntil = 0;
-  let unlogged = 0;
-  const logOutage = (err: NodeJS.ErrnoException) => {
-    unlogged += 1;
-    if (Date.now() < quietUntil) return;
-    log.warn({ requests: unlogged, reason: err.message || err.code }, 'Redis cannot serve');
-    quietUntil = Date.now() + QUIET_MS;
-    unlogged = 0;
-  };
+/**
+ * Answers a request whose handler failed. Errors say how, as in http-errors: `status`, and `expose`
+ * if the client may see the message. Any other error is logged and answered with 500.
+ */
+export function problemHandler(log: Logger): ErrorRequestHandler {
   return (err, req, res, _next) => {
-    // A session that could not be stored is none: no second attempt to store it, and no cookie.
-    Reflect.deleteProperty(req, 'session');
-    // What was still under way when its deadline had passed, or its client had gone.
-    if (res.writableEnded || res.closed) return;
-    if (err instanceof DeadlineExceeded) {
-      answer(res, 503, 'This took too long. Please try again.');
-    } else if (isRedisUnavailable(err)) {
-      logOutage(err);
-      const full = err.message.startsWith('OOM');
-      answer(res, 503, full ? 'There is no room for more state now.' : UNREACHABLE);
-    } else if (err.expose || (err.status >= 400 && err.status < 500)) {
-      answer(res, err.status, err.expose ? err.message : 'This request cannot be understood.');
-    } else {
-      const request = { method: req.method, path: req.path, requestId: res.get('X-Request-Id') };
-      log.error({ ...request, err }, 'request failed');
-      answer(res, 500, 'Something went wrong here; it has been logged.');
+    if (res.writableEnded || res.closed) return; // the deadline has passed or the client is gone
+    const { status, expose, message } = err;
+    if (expose) return failRequest(req, res, status, message);
+    if (status >= 400 && status < 500) {
+      return failRequest(req, res, status, 'This request cannot be understood.');
     }
+    const { method, path } = req;
+    log.error({ method, path, requestId: res.get('X-Request-Id'), err }, 'request failed');
+    failRequest(req, res, 500, 'Something went wrong here; it has been logged.');
   };
-}
-
-function answer(res: Response, status: number, detail: string): void {
-  if (res.headersSent) res.destroy();
-  else sendProblem(res, status, detail);
 }

@@ -3,12 +3,11 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
-import type { Identity } from '../process/service.ts';
 
-/** What nginx or a careful client sends; anything else is replaced. */
+/** Accepted from nginx or a client; any other id is replaced. */
 const REQUEST_ID = /^[\w-]{8,64}$/;
 
-/** Security headers that hold on plain HTTP too, as in a classroom; TLS ends before nginx. */
+/** Security headers that are also right for plain HTTP, since TLS ends in front of nginx. */
 const secure = helmet({
   contentSecurityPolicy: {
     useDefaults: false,
@@ -20,67 +19,41 @@ const secure = helmet({
       objectSrc: ["'none'"],
     },
   },
-  // For whoever ends TLS to decide: it binds the whole host name for months.
-  strictTransportSecurity: false,
-  // Browsers take them over TLS alone, and complain where they come without.
+  strictTransportSecurity: false, // set it where TLS ends: it binds the host name for months
+  // Browsers reject these over plain HTTP and log an error.
   crossOriginOpenerPolicy: false,
   originAgentCluster: false,
-  // For browsers and plug-ins that are gone.
+  // For browsers and plug-ins that no longer exist.
   xDnsPrefetchControl: false,
   xDownloadOptions: false,
   xPermittedCrossDomainPolicies: false,
   xXssProtection: false,
 });
 
-/** What helmet says, the same for every reply: so it is asked once. */
-const SECURITY = headersOf(secure);
+/** The security headers of every reply. They are constant, so helmet runs only once. */
+export const securityHeaders: readonly [name: string, value: string][] = headersOf(secure);
 
 /**
- * The headers that every reply carries: which instance answered, under which id the request went,
- * and what keeps a browser safe.
+ * Sets the headers of every reply: the instance that answered (`X-Instance`), the id of the request
+ * (`X-Request-Id`) and the security headers.
+ *
+ * @param instance its name may still change: an instance can claim one after it has started
  */
-export function replyHeaders(identity: Identity): RequestHandler {
+export function replyHeaders(instance: { name: string }): RequestHandler {
   return (req, res, next) => {
-    res.setHeader('X-Instance', identity.name);
+    res.setHeader('X-Instance', instance.name);
     res.setHeader('X-Request-Id', requestIdOf(req));
-    for (const [name, value] of SECURITY) res.setHeader(name, value);
-    // Each reply is another one: none of them is what a client has already.
+    for (const [name, value] of securityHeaders) res.setHeader(name, value);
+    // `*` would turn every reply into 304, but no reply is what the client already has.
     if (req.headers['if-none-match'] === '*') delete req.headers['if-none-match'];
     next();
   };
 }
 
-function requestIdOf(req: IncomingMessage): string {
+/** The id that nginx or the client sent, or a new one. */
+export function requestIdOf(req: IncomingMessage): string {
   const given = req.headers['x-request-id'];
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-}
-
-/** A reply that is sent many times, with all its headers made once but for three. */
-export class PreparedReply {
-  #identity: Identity;
-  #body: string;
-  /** Names and values in turn, those that differ first. Node has read them when writeHead returns. */
-  #headers: string[];
-
-  /** @param headers besides those that every reply carries */
-  constructor(identity: Identity, headers: Record<string, string>, body: string) {
-    const own = Object.entries({
-      ...Object.fromEntries(SECURITY),
-      ...headers,
-      'Content-Length': String(Buffer.byteLength(body)),
-    });
-    this.#identity = identity;
-    this.#body = body;
-    this.#headers = ['X-Request-Id', '', 'X-Instance', '', 'Age', '', ...own.flat()];
-  }
-
-  /** @param age of what is sent, in seconds */
-  send(req: IncomingMessage, res: ServerResponse, age: number): void {
-    this.#headers[1] = requestIdOf(req);
-    this.#headers[3] = this.#identity.name;
-    this.#headers[5] = String(age);
-    res.writeHead(200, this.#headers).end(this.#body);
-  }
 }
 
 function headersOf(middleware: typeof secure): [name: string, value: string][] {

@@ -2,16 +2,17 @@ import type { RequestHandler } from 'express';
 import { sendProblem } from './problem.ts';
 
 /**
- * Refuses what another site has a browser send. A browser says where a request comes from; curl and
- * k6 say nothing and are let through. A link from another site may be followed, that is the web.
+ * Refuses requests that another site makes a browser send (CSRF). Browsers say where a request comes
+ * from; clients such as curl and k6 say nothing and pass. Following a link from another site is
+ * allowed.
  * @see https://www.w3.org/TR/fetch-metadata/
  */
 export const sameOrigin: RequestHandler = (req, res, next) => {
   const { origin, 'sec-fetch-site': site, 'sec-fetch-mode': mode } = req.headers;
-  const followed = req.method === 'GET' && mode === 'navigate';
-  const foreign =
-    (site === 'cross-site' && !followed) || (origin !== undefined && hostOf(origin) !== req.host);
-  if (foreign) sendProblem(res, 403, 'Another site may not do this.');
+  const isLink = req.method === 'GET' && mode === 'navigate';
+  const isForeign =
+    (site === 'cross-site' && !isLink) || (origin !== undefined && hostOf(origin) !== req.host);
+  if (isForeign) sendProblem(res, 403, 'Another site may not do this.');
   else next();
 };
 

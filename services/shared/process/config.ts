@@ -8,19 +8,19 @@ function number(min: number, max: number) {
     .pipe(z.number().min(min).max(max));
 }
 
-/** A rule for whole numbers from `min` to `max`, in `unit`. */
+/** A whole number from `min` to `max`, in `unit`. */
 export function wholeNumber(fallback: number, min: number, max: number, unit: string) {
   const allowed = `a whole number from ${min} to ${max}`;
   return number(min, max).default(fallback).meta({ allowed, unit });
 }
 
-/** The same for one that may be unset; `fallback` says what holds then. */
+/** A whole number that may be unset; `fallback` describes the value that is used then. */
 export function optionalNumber(fallback: string, min: number, max: number, unit: string) {
   const allowed = `a whole number from ${min} to ${max}`;
   return number(min, max).optional().meta({ allowed, unit, fallback });
 }
 
-/** A rule for one word out of `words`, of which the first is the default. */
+/** One of some words; the first is the default. */
 export function oneOf<const T extends [string, ...string[]]>(...words: T) {
   return z
     .enum(words)
@@ -33,7 +33,7 @@ const secrets = z
   .transform((list) => list.split(',').map((secret) => secret.trim()))
   .refine((list) => list.every((secret) => secret.length >= 32));
 
-/** The environment variables that every service reads: rule, default, what is allowed, unit. */
+/** The environment variables of every application, with defaults, allowed values and units. */
 export const commonVariables = z.object({
   INSTANCE: z
     .string()
@@ -41,7 +41,7 @@ export const commonVariables = z.object({
     .optional()
     .meta({
       allowed: 'up to 64 letters, digits and . _ -',
-      fallback: 'the first of app-1, app-2 … that is free (the dashboard: the host name)',
+      fallback: 'the first free name of app-1, app-2 … (the dashboard: the host name)',
     }),
   HOST: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0').meta({ allowed: 'an IP address' }),
   PORT: wholeNumber(3000, 0, 65_535, 'TCP port, 0 for any free one'),
@@ -65,24 +65,24 @@ export const commonVariables = z.object({
     secret: true,
   }),
   SESSION_TTL_SECONDS: wholeNumber(86_400, 1, 31_536_000, 'seconds'),
-  // Less than nginx waits for a reply (1.8 s).
   REQUEST_TIMEOUT_MS: wholeNumber(1500, 100, 10_000, 'milliseconds'),
   IDEMPOTENCY: oneOf('on', 'off'),
+  FAULT_INJECTION: oneOf('off', 'on'),
 });
 
-/** The settings that every service has, under the names of their environment variables. */
+/** The settings of every application, under the names of their environment variables. */
 export type CommonConfig = z.output<typeof commonVariables>;
 
-/** One environment variable, as the README's table shows it. */
+/** One environment variable, for the reference. */
 export interface Variable {
   name: string;
-  /** What holds where it is unset, in Markdown; absent where that is nothing. */
+  /** The value that is used if it is unset, in Markdown. */
   fallback?: string;
   allowed: string;
   unit?: string;
 }
 
-/** Describes environment variables for people. */
+/** Describes environment variables for the reference. */
 export function describeVariables(variables: z.ZodObject): Variable[] {
   const defaults = variables.parse({});
   return Object.entries(variables.shape).map(([name, rule]) => {
@@ -93,26 +93,26 @@ export function describeVariables(variables: z.ZodObject): Variable[] {
   });
 }
 
-/** A setting that is not allowed. The message has one line for each: variable, value, what is allowed. */
+/** A setting is not allowed. The message has one line for each: variable, value, allowed values. */
 export class ConfigError extends Error {
   override name = 'ConfigError';
 }
 
 /**
- * Reads settings from environment variables; an empty one counts as unset.
+ * Reads settings from environment variables. An empty variable counts as unset.
  *
- * @throws {ConfigError} where a value is not allowed
+ * @throws {ConfigError} if a value is not allowed
  */
 export function readVariables<T extends z.ZodObject>(
   variables: T,
   env: NodeJS.ProcessEnv,
 ): z.output<T> {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const result = variables.safeParse(given);
-  if (result.success) return result.data;
-  const names = new Set(result.error.issues.map((issue) => String(issue.path[0])));
-  const complaints = [...names].map((name) => complaint(variables, name, given[name]));
-  throw new ConfigError(complaints.join('\n'));
+  const { data, error } = variables.safeParse(given);
+  if (data) return data;
+  const names = new Set(error?.issues.map((issue) => String(issue.path[0])));
+  const lines = [...names].map((name) => complaint(variables, name, given[name]));
+  throw new ConfigError(lines.join('\n'));
 }
 
 function complaint(variables: z.ZodObject, name: string, value: string | undefined): string {
@@ -120,4 +120,18 @@ function complaint(variables: z.ZodObject, name: string, value: string | undefin
   const { allowed, secret } = (rule && z.globalRegistry.get(rule)) ?? {};
   const shown = secret ? `(${value?.length} characters, not shown)` : JSON.stringify(value);
   return `${name}=${shown}: must be ${allowed}`;
+}
+
+/**
+ * Refuses a setting for teaching that is dangerous in production.
+ *
+ * @throws {ConfigError}
+ */
+export function forbidInProduction(
+  config: CommonConfig & Record<string, unknown>,
+  name: string,
+  safe: string,
+): void {
+  if (config.NODE_ENV !== 'production' || config[name] === safe) return;
+  throw new ConfigError(`${name}=${config[name]}: with NODE_ENV=production it must be ${safe}`);
 }

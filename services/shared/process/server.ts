@@ -11,41 +11,40 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * Milliseconds for which an idle connection stays open: longer than nginx keeps it (60 s), so that
- * nginx never sends a request into a connection that is being closed.
+ * Milliseconds for which an idle connection stays open. It must exceed nginx's 60 s, so that nginx
+ * never sends a request on a connection that is being closed.
  * @see https://github.com/nodejs/node/issues/20256
  */
-const KEEP_ALIVE_MS = 65_000;
+export const KEEP_ALIVE_MS = 65_000;
 
 /**
- * Milliseconds for which a server that is about to end still answers, with `Connection: close`: time
- * for nginx to let go of its connections one by one, rather than to find them closing under a request.
- * As long again it has for what comes on the connections that are still open.
+ * Milliseconds for which a draining server still answers, with `Connection: close`, so that nginx can
+ * leave its connections one by one. The same time again passes before idle ones are closed.
  */
 const LINGER_MS = 300;
 
-/** The status for what Node refuses; 400 for all else. */
-const STATUS_OF: Record<string, number> = {
+/** The status for what Node's HTTP parser refuses; otherwise 400. */
+const STATUS_BY_CODE: Record<string, number> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
   HPE_HEADER_OVERFLOW: 431,
 };
 
-/** An HTTP server that can end without cutting off a request. */
+/** An HTTP server that can shut down without cutting off a request. */
 export class HttpServer {
   #server: Server;
-  #underWay = new Set<ServerResponse>();
-  #draining = false;
+  #inProgress = new Set<ServerResponse>();
+  #isDraining = false;
 
   constructor(listener: RequestListener) {
     this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS });
-    this.#server.on('request', (_req, res) => this.#follow(res));
+    this.#server.on('request', (_req, res) => this.#track(res));
     this.#server.on('request', listener);
     this.#server.on('clientError', refuse);
   }
 
   /**
-   * Resolves to the port when connections are accepted. Rejects where the address cannot be had
-   * (Express's own `listen` would swallow that).
+   * Resolves to the port when the server accepts connections. Rejects if it cannot have the address
+   * (Express's own `listen` would hide that).
    */
   async listen(port: number, host: string): Promise<number> {
     this.#server.listen(port, host);
@@ -55,23 +54,22 @@ export class HttpServer {
   }
 
   /**
-   * Closes each connection after its next reply, soon accepts no more, and finishes the requests
-   * under way. What is not finished after `timeoutMs` is cut off.
+   * Closes each connection after its next reply, then stops accepting, and finishes the requests in
+   * progress. Requests that take longer than `timeoutMs` are cut off.
    *
-   * @returns how many requests were cut off
+   * @returns the number of requests that were cut off
    */
   async drain(timeoutMs: number): Promise<number> {
-    this.#draining = true;
-    for (const res of this.#underWay) closeAfter(res);
+    this.#isDraining = true;
+    for (const res of this.#inProgress) closeAfter(res);
     let cut = 0;
     const timer = setTimeout(() => {
-      cut = this.#underWay.size;
+      cut = this.#inProgress.size;
       this.#server.closeAllConnections();
     }, timeoutMs);
     const closed = once(this.#server, 'close');
     await delay(LINGER_MS);
-    // Not http's close, which ends idle connections at once, also one on which the next request is
-    // on its way.
+    // http's own close() also closes idle connections at once, even if a request is on its way.
     NetServer.prototype.close.call(this.#server);
     await Promise.race([closed, delay(LINGER_MS)]);
     this.#server.closeIdleConnections();
@@ -80,17 +78,17 @@ export class HttpServer {
     return cut;
   }
 
-  #follow(res: ServerResponse): void {
-    if (this.#draining) closeAfter(res);
-    this.#underWay.add(res);
-    res.once('close', () => this.#underWay.delete(res));
+  #track(res: ServerResponse): void {
+    if (this.#isDraining) closeAfter(res);
+    this.#inProgress.add(res);
+    res.once('close', () => this.#inProgress.delete(res));
   }
 }
 
-/** Answers what is no HTTP, or none that Node reads, as an instance answers what it refuses. */
+/** Answers what Node's HTTP parser refuses with a problem document, as the routes do. */
 function refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || code === 'ECONNRESET') return void socket.destroy();
-  const status = (code && STATUS_OF[code]) || 400;
+  const status = (code && STATUS_BY_CODE[code]) || 400;
   const title = STATUS_CODES[status];
   const body = JSON.stringify({ type: 'about:blank', title, status });
   socket.end(

@@ -1,77 +1,72 @@
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { hostname } from 'node:os';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import type { RedisScripts } from 'redis';
-import { sessionScripts } from '../session/scripts.ts';
 import { type CommonConfig, ConfigError } from './config.ts';
-import { closeRedis, createRedis, type Redis, type RedisOptions } from './redis.ts';
+import { closeRedis, createRedis, type RedisOptions } from './redis.ts';
 import { HttpServer } from './server.ts';
 
-/** Milliseconds that requests under way, and then Redis, are given at the end: 10 s in all. */
-const DRAIN_MS = 8000;
-const CLOSE_REDIS_MS = 1000;
+/** Milliseconds that a shutdown allows the requests in progress, and then the Redis clients. */
+export const DRAIN_MS = 8000;
+export const CLOSE_REDIS_MS = 1000;
 
-/** Makes a client of the service's Redis; it is closed when the service ends. */
+/** Creates a client of the configured Redis. It is closed at shutdown. */
 export type Connect = <Scripts extends RedisScripts>(
   options: Pick<RedisOptions<Scripts>, 'name' | 'scripts' | 'clientSideCache'>,
 ) => ReturnType<typeof createRedis<Scripts>>;
 
-/** Which of several instances this process is. */
-export interface Identity {
-  /** INSTANCE, or else the host name until a better one is found. */
-  name: string;
-}
-
-/** What a service is made of. */
-export interface Parts<Config extends CommonConfig = CommonConfig> {
+/** What an application is made of. */
+export interface ServiceContext<Config extends CommonConfig = CommonConfig> {
   config: Config;
-  identity: Identity;
-  /** The client for its sessions. */
-  redis: Redis;
-  /** Makes another client of the same Redis. */
+  /** INSTANCE, or the host name until the instance has claimed a better one. */
+  instance: { name: string };
   connect: Connect;
   log: Logger;
+  /** Resolves to the port when the server listens. */
+  listening: Promise<number>;
   /** Aborts when the process is asked to end. */
   draining: AbortSignal;
-  /** Has `work` done when the last request has been answered, before Redis is let go of. */
-  atEnd: (work: () => Promise<unknown>) => void;
+  /** Registers work for the time between the last reply and the end of the Redis clients. */
+  onShutdown: (work: () => Promise<unknown>) => void;
 }
 
 /**
- * Runs a service as this process: reads its settings, connects to Redis, listens, and at SIGTERM or
- * Ctrl-C ends in order, with exit code 0. Where it cannot start it says so in one line and exits 1.
+ * Runs an application as this process: reads its settings, connects to Redis, listens, and shuts
+ * down in order at SIGTERM or Ctrl-C, with exit code 0. If it cannot start, it says why in one line
+ * and exits with code 1.
  */
 export async function runService<Config extends CommonConfig>(
   readConfig: (env: NodeJS.ProcessEnv) => Config,
-  createApp: (parts: Parts<Config>) => Express,
+  createApp: (context: ServiceContext<Config>) => Express,
 ): Promise<void> {
   const config = configOrExit(readConfig);
-  const identity = { name: config.INSTANCE ?? hostname() };
-  const log = pino({
-    level: config.LOG_LEVEL,
-    base: null,
-    mixin: () => ({ instance: identity.name }),
-    formatters: { level: (label) => ({ level: label }) },
-    timestamp: pino.stdTimeFunctions.isoTime,
-  });
-  const clients: Pick<Redis, 'close' | 'destroy'>[] = [];
+  const { REDIS_URL: url, REDIS_TIMEOUT_MS: timeoutMs } = config;
+  const instance = { name: config.INSTANCE ?? hostname() };
+  const log = createLogger(config.LOG_LEVEL, instance);
+  const clients: (EventEmitter & Parameters<typeof closeRedis>[0])[] = [];
   const connect: Connect = (options) => {
-    const { REDIS_URL: url, REDIS_TIMEOUT_MS: timeoutMs } = config;
     const client = createRedis({ url, timeoutMs, log, ...options });
     clients.push(client);
     return client;
   };
-  const redis = connect({ name: 'Redis', scripts: sessionScripts });
-  const ending = new AbortController();
+  const { promise: listening, resolve: hasPort } = Promise.withResolvers<number>();
+  const drain = new AbortController();
   const lastWork: (() => Promise<unknown>)[] = [];
-  const atEnd: Parts['atEnd'] = (work) => void lastWork.push(work);
-  const parts = { config, identity, redis, connect, log, draining: ending.signal, atEnd };
-  const server = new HttpServer(createApp(parts));
+  const app = createApp({
+    config,
+    instance,
+    connect,
+    log,
+    listening,
+    draining: drain.signal,
+    onShutdown: (work) => void lastWork.push(work),
+  });
+  const server = new HttpServer(app);
 
   const shutDown = async (signal: NodeJS.Signals) => {
     log.info(`${signal}: draining`);
-    ending.abort();
+    drain.abort();
     const cut = await server.drain(DRAIN_MS);
     if (cut > 0) log.warn(`${cut} requests were cut off`);
     await Promise.allSettled(lastWork.map((work) => work()));
@@ -82,17 +77,29 @@ export async function runService<Config extends CommonConfig>(
   process.once('SIGTERM', shutDown);
   process.once('SIGINT', shutDown);
 
-  // So that the first requests find Redis. Without it the instance starts all the same, unready.
-  const signal = AbortSignal.timeout(config.REDIS_TIMEOUT_MS);
-  await once(redis, 'ready', { signal }).catch(() => {});
+  // So that the first requests find Redis. Without Redis the instance starts too, but is not ready.
+  const signal = AbortSignal.timeout(timeoutMs);
+  await Promise.allSettled(clients.map((client) => once(client, 'ready', { signal })));
   try {
     const port = await server.listen(config.PORT, config.HOST);
     log.info(`listening on ${config.HOST}:${port}`);
+    hasPort(port);
   } catch (err) {
     const { code, message } = err as NodeJS.ErrnoException;
-    const reason = code === 'EADDRINUSE' ? 'another program has it' : message;
+    const reason = code === 'EADDRINUSE' ? 'another program uses it' : message;
     exit(`PORT=${config.PORT}: cannot listen on ${config.HOST}: ${reason}`);
   }
+}
+
+/** One JSON object a line, with the name of the instance at that time. */
+function createLogger(level: string, instance: { name: string }): Logger {
+  return pino({
+    level,
+    base: null,
+    mixin: () => ({ instance: instance.name }),
+    formatters: { level: (label) => ({ level: label }) },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  });
 }
 
 function configOrExit<Config>(readConfig: (env: NodeJS.ProcessEnv) => Config): Config {

@@ -1,21 +1,21 @@
 /**
- * The keys of a session: the session itself, and what is kept beside it so that it can be changed
- * in one step. The braces keep all of them in one slot of a Redis Cluster.
+ * The keys of a session: the session itself, and the state beside it that atomic steps change. The
+ * braces keep all of them in one slot of a Redis Cluster.
  * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
  */
-export function keysOf(
+export function sessionKeys(
   id: string,
 ): [session: string, views: string, cart: string, profile: string] {
   const session = `sess:${id}`;
   return [session, `views:{${session}}`, `cart:{${session}}`, `profile:{${session}}`];
 }
 
-/** The key that tells for a moment that a session was replaced by another one, as a login does. */
-export function replacedKeyOf(id: string): string {
+/** Exists for a few seconds after a login has replaced the session. */
+export function replacedKey(id: string): string {
   return `replaced:{sess:${id}}`;
 }
 
-/** The key that tells for a while that a change of a session was applied, and with what result. */
-export function seenKeyOf(id: string, changeId = ''): string {
-  return `seen:{sess:${id}}:${changeId}`;
+/** Holds the result of a change that was applied under an idempotency key. */
+export function appliedKey(id: string, idempotencyKey = ''): string {
+  return `applied:{sess:${id}}:${idempotencyKey}`;
 }

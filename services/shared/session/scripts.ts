@@ -1,70 +1,68 @@
-import { type CommandParser, defineScript } from 'redis';
-import { keysOf, replacedKeyOf, seenKeyOf } from './keys.ts';
+import { type CommandParser, defineScript, type RedisClientType } from 'redis';
+import { appliedKey, replacedKey, sessionKeys } from './keys.ts';
 
-/** The most different items in a cart. */
+// Redis runs each script as one step, however many instances change the same session at once.
+// https://redis.io/docs/latest/develop/programmability/eval-intro/
+
+/** The largest number of different items in a cart. */
 export const MAX_ITEMS = 50;
 
-/** Seconds for which it is known that a change was applied: much longer than nginx tries again. */
-const SEEN_SECONDS = 60;
+/** Seconds for which an applied idempotency key is kept. */
+export const APPLIED_TTL_SECONDS = 60;
 
 /**
- * Seconds for which it is known that a session was replaced: longer than a request is under way that
- * was sent with the cookie of before. A client that never got the new one has to wait that long.
+ * Seconds for which a replaced session is remembered: longer than any request that was sent with the
+ * old cookie. A client that never received the new cookie has to wait that long.
  */
-const REPLACED_SECONDS = 10;
+const REPLACED_TTL_SECONDS = 10;
 
 /** The session that a script works on. */
 export interface Target {
   id: string;
-  /** Seconds after which the session ends where nobody uses it. */
+  /** Seconds after which an unused session expires. */
   ttlSeconds: number;
-  /** The id under which a change is applied once, however often it is asked for. */
-  changeId?: string | undefined;
+  /** The key under which a change is applied at most once. */
+  idempotencyKey?: string | undefined;
 }
 
-// Scripts are one step in Redis, however many instances work on the same session at once.
-// https://redis.io/docs/latest/develop/programmability/eval-intro/
-
 /**
- * Lua: fails as Redis does without memory, before Redis would have to evict sessions to make room.
- * Over nine tenths of the memory, something new is stored only where what would go for it is cache:
- * where at least half of 20 random keys are.
+ * Lua: refuses new data before Redis would have to evict sessions for it. Over 90 % of the memory it
+ * is refused unless at least half of 20 random keys are cache entries, which are evicted first.
  */
-const MAKE_SURE_OF_ROOM = `
+const REQUIRE_HEADROOM = `
   local memory = redis.call('INFO', 'memory')
   local used = tonumber(string.match(memory, 'used_memory:(%d+)'))
   local max = tonumber(string.match(memory, 'maxmemory:(%d+)'))
   if max > 0 and used > 0.9 * max then
-    local cache = 0
+    local cached = 0
     for _ = 1, 20 do
-      if string.sub(redis.call('RANDOMKEY') or '', 1, 6) == 'cache:' then cache = cache + 1 end
+      if string.sub(redis.call('RANDOMKEY') or '', 1, 6) == 'cache:' then cached = cached + 1 end
     end
-    if cache < 10 then return redis.error_reply('OOM sessions have filled the memory') end
+    if cached < 10 then return redis.error_reply('OOM sessions have filled the memory') end
   end`;
 
-/** Lua: puts off the end of all keys of a session. */
-const PUT_OFF = "for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[1]) end";
+/** Lua: extends the TTL of all keys of a session. */
+const EXTEND_TTL = "for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[1]) end";
 
-/** What every script on one session is told: its keys, and for how long they and the note live. */
-function pushTarget(parser: CommandParser, { id, ttlSeconds, changeId }: Target): void {
-  parser.pushKeys([...keysOf(id), seenKeyOf(id, changeId)]);
-  parser.push(String(ttlSeconds), changeId === undefined ? '0' : String(SEEN_SECONDS));
+/** Every script on one session begins with these keys and arguments. */
+function pushTarget(parser: CommandParser, { id, ttlSeconds, idempotencyKey }: Target): void {
+  parser.pushKeys([...sessionKeys(id), appliedKey(id, idempotencyKey)]);
+  parser.push(String(ttlSeconds), idempotencyKey === undefined ? '0' : String(APPLIED_TTL_SECONDS));
 }
 
 /**
- * A script that changes or reads what belongs to a session. It does nothing and answers nil where
- * the session has ended; otherwise it puts off the end of all its keys. A change that was applied
- * before is not applied again, but answered as it was then. In `body`, KEYS are those of `keysOf`,
- * and the arguments begin at ARGV[3].
+ * A script on the state of a session. It replies nil if the session has ended; otherwise it extends
+ * the TTL. A change that was already applied under its idempotency key replies as it did then.
  *
- * @param kind what only reads serves also where Redis refuses to write
+ * @param kind `read` also works if Redis refuses to write
+ * @param body Lua; KEYS are those of `sessionKeys`, its own arguments begin at ARGV[3]
  */
 function sessionScript<Args extends unknown[], Reply>(
   kind: 'change' | 'read',
   body: string,
   args: (...args: Args) => (string | number)[],
 ) {
-  // Noted before it is applied, and taken back where it fails: so either both are stored or none.
+  // The key is claimed before the change and released if it fails: both are stored, or neither.
   const change = `
     local once = ARGV[2] ~= '0'
     if once and not redis.call('SET', KEYS[5], '', 'NX', 'EX', ARGV[2]) then
@@ -77,7 +75,7 @@ function sessionScript<Args extends unknown[], Reply>(
       return redis.error_reply(failure)
     end
     if once then redis.call('SET', KEYS[5], tostring(reply), 'EX', ARGV[2]) end
-    ${PUT_OFF}`;
+    ${EXTEND_TTL}`;
   const read = `
     local reply = body()
     for i = 1, 4 do redis.pcall('EXPIRE', KEYS[i], ARGV[1]) end`;
@@ -97,24 +95,25 @@ function sessionScript<Args extends unknown[], Reply>(
 }
 
 /**
- * Counts a view: the most frequent change by far, so it does as little as it can. Replies with the
- * number of views so far and with the stored session, which need not be read before then. It puts
- * off the end of the session only where it is told to, or has to.
+ * Counts a view. By far the most frequent change, so it does as little as it can. Replies with the
+ * number of views and the session as stored, so that the fast path need not read it first.
+ *
+ * @param extendTtl if false, only the first view extends the TTL
  */
 const countView = defineScript({
   NUMBER_OF_KEYS: 5,
   SCRIPT: `
-    local function lackOfRoom() ${MAKE_SURE_OF_ROOM} end
+    local function refusal() ${REQUIRE_HEADROOM} end
     local session = redis.call('GET', KEYS[1])
     if not session then return nil end
     local once = ARGV[2] ~= '0'
-    local seen = once and redis.call('GET', KEYS[5])
-    if seen then return {tonumber(seen), session} end
+    local applied = once and redis.call('GET', KEYS[5])
+    if applied then return {tonumber(applied), session} end
     local views = redis.call('INCR', KEYS[2])
-    local full = views == 1 and lackOfRoom()
-    if full then
+    local refused = views == 1 and refusal()
+    if refused then
       redis.call('DEL', KEYS[2])
-      return full
+      return refused
     end
     if once then
       local noted = redis.pcall('SET', KEYS[5], views, 'EX', ARGV[2])
@@ -123,11 +122,11 @@ const countView = defineScript({
         return noted
       end
     end
-    if ARGV[3] == '1' or views == 1 then ${PUT_OFF} end
+    if ARGV[3] == '1' or views == 1 then ${EXTEND_TTL} end
     return {views, session}`,
-  parseCommand(parser: CommandParser, target: Target, putOff: boolean) {
+  parseCommand(parser: CommandParser, target: Target, extendTtl: boolean) {
     pushTarget(parser, target);
-    parser.push(putOff ? '1' : '0');
+    parser.push(extendTtl ? '1' : '0');
   },
   transformReply: (reply: unknown) => {
     const [views, session] = (reply ?? []) as [views?: number, session?: string];
@@ -135,19 +134,19 @@ const countView = defineScript({
   },
 });
 
-/** Adds to an item of the cart. Replies with its quantity, or -1 where the cart is full. */
+/** Adds to an item of the cart. Replies with its quantity, or -1 if the cart is full. */
 const addToCart = sessionScript<[item: string, quantity: number], number>(
   'change',
   `
   if redis.call('HEXISTS', KEYS[3], ARGV[3]) == 0 then
     if redis.call('HLEN', KEYS[3]) >= ${MAX_ITEMS} then return -1 end
-    ${MAKE_SURE_OF_ROOM}
+    ${REQUIRE_HEADROOM}
   end
   return redis.call('HINCRBY', KEYS[3], ARGV[3], ARGV[4])`,
   (item, quantity) => [item, quantity],
 );
 
-/** Takes an item out of the cart. Replies with how many there were, 0 or 1. */
+/** Removes an item from the cart. Replies with 1, or 0 if it was not there. */
 const removeFromCart = sessionScript<[item: string], number>(
   'change',
   `return redis.call('HDEL', KEYS[3], ARGV[3])`,
@@ -159,12 +158,12 @@ const setProfile = sessionScript<[field: string, value: string], number>(
   'change',
   `
   local before = redis.call('HGET', KEYS[4], ARGV[3])
-  if not before or #ARGV[4] > #before then ${MAKE_SURE_OF_ROOM} end
+  if not before or #ARGV[4] > #before then ${REQUIRE_HEADROOM} end
   return redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])`,
   (field, value) => [field, value],
 );
 
-/** Reads it all: the views, then the cart and the profile, each as field, value, field, value. */
+/** Replies with the views, then the cart and the profile, each as field, value, field, value. */
 const readState = sessionScript<[], unknown>(
   'read',
   `
@@ -178,8 +177,8 @@ const readState = sessionScript<[], unknown>(
   () => [],
 );
 
-/** Drops what cannot be views, a cart or a profile, and nothing else. */
-const repairState = sessionScript<[], number>(
+/** Drops keys and fields that cannot be views, a cart or a profile. */
+const dropCorruptState = sessionScript<[], number>(
   'read',
   `
   for i, kind in ipairs({ 'string', 'hash', 'hash' }) do
@@ -196,59 +195,68 @@ const repairState = sessionScript<[], number>(
 );
 
 /**
- * Stores a session: a new one only where there is none of that id, one that was read only where it
- * has not ended since. Replies whether it did.
+ * Stores a session: a new one only if its id is free, another one only if it has not ended. Replies
+ * whether it was stored.
  */
 const storeSession = defineScript({
   NUMBER_OF_KEYS: 1,
   SCRIPT: `
-    if ARGV[3] == 'NX' then ${MAKE_SURE_OF_ROOM} end
+    if ARGV[3] == 'NX' then ${REQUIRE_HEADROOM} end
     return redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[1], ARGV[3])`,
   parseCommand(parser: CommandParser, { id, ttlSeconds }: Target, json: string, isNew: boolean) {
-    parser.pushKey(keysOf(id)[0]);
+    parser.pushKey(sessionKeys(id)[0]);
     parser.push(String(ttlSeconds), json, isNew ? 'NX' : 'XX');
   },
   transformReply: (reply: unknown) => reply !== null,
 });
 
 /**
- * Puts a new session, with what belonged to the old one, in its place. Replies with the id of the
- * new one, also where that was done before by the same change, and with nil where the old one has
- * ended otherwise. The old one goes last, so that it is whole where Redis refuses a step.
- * (A Redis Cluster would refuse the whole: the two ids are in different slots.)
+ * Replaces a session by a new one, which takes over its state. Replies with the id of the new one,
+ * also if the same request did it before; nil if the old session has ended otherwise. The old one is
+ * deleted last, so that it stays whole if Redis refuses a step.
  */
 const replaceSession = defineScript({
   NUMBER_OF_KEYS: 10,
   SCRIPT: `
     if redis.call('EXISTS', KEYS[1]) == 0 then return redis.call('GET', KEYS[9]) end
-    ${MAKE_SURE_OF_ROOM}
+    ${REQUIRE_HEADROOM}
     redis.call('SET', KEYS[5], ARGV[3], 'EX', ARGV[1])
     for i = 2, 4 do
       local value = redis.call('DUMP', KEYS[i])
       if value then redis.call('RESTORE', KEYS[i + 4], ARGV[1] * 1000, value) end
     end
     if ARGV[2] ~= '0' then redis.call('SET', KEYS[9], ARGV[4], 'EX', ARGV[2]) end
-    redis.call('SET', KEYS[10], '', 'EX', ${REPLACED_SECONDS})
+    redis.call('SET', KEYS[10], '', 'EX', ${REPLACED_TTL_SECONDS})
     redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
     return ARGV[4]`,
-  parseCommand(parser: CommandParser, target: Target, after: string, json: string) {
-    const { id, ttlSeconds, changeId } = target;
-    parser.pushKeys([...keysOf(id), ...keysOf(after)]);
-    parser.pushKeys([seenKeyOf(id, changeId), replacedKeyOf(id)]);
-    parser.push(String(ttlSeconds), changeId === undefined ? '0' : String(SEEN_SECONDS));
-    parser.push(json, after);
+  parseCommand(parser: CommandParser, target: Target, newId: string, json: string) {
+    const { id, ttlSeconds, idempotencyKey } = target;
+    parser.pushKeys([...sessionKeys(id), ...sessionKeys(newId)]);
+    parser.pushKeys([appliedKey(id, idempotencyKey), replacedKey(id)]);
+    parser.push(
+      String(ttlSeconds),
+      idempotencyKey === undefined ? '0' : String(APPLIED_TTL_SECONDS),
+    );
+    parser.push(json, newId);
   },
   transformReply: (reply: unknown) => reply as string | null,
 });
 
-/** The scripts that a client of Redis has to know. */
+/** The scripts to pass to `createClient`. */
 export const sessionScripts = {
   addToCart,
   countView,
+  dropCorruptState,
   readState,
   removeFromCart,
-  repairState,
   replaceSession,
   setProfile,
   storeSession,
 };
+
+/** A Redis client that knows these scripts. */
+export type SessionRedis = RedisClientType<
+  Record<never, never>,
+  Record<never, never>,
+  typeof sessionScripts
+>;

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Request, RequestHandler } from 'express';
 import session, { type SessionData } from 'express-session';
-import { assertRecent } from '../http/deadline.ts';
 import { SessionEnded, type SessionStore, VERSION } from './store.ts';
 
 declare module 'express-session' {
@@ -10,8 +9,9 @@ declare module 'express-session' {
     version: number;
     /** When the session was first stored, in milliseconds since 1970. */
     startedAt: number;
-    /** Who logged in, and when (ISO 8601). */
+    /** Who is logged in. */
     name?: string;
+    /** When they logged in (ISO 8601). */
     since?: string;
   }
 }
@@ -19,22 +19,23 @@ declare module 'express-session' {
 declare global {
   namespace Express {
     interface Request {
-      /** The id in the cookie, rightly signed, of a session that is there no more. */
+      /** The id in a correctly signed cookie whose session no longer exists. */
       formerSessionID?: string;
+      idempotencyKey?: () => string | undefined;
     }
   }
 }
 
-/** How sessions are kept, and how the cookie that names them is called and signed. */
+/** Where sessions are stored, and how their cookie is named and signed. */
 export interface SessionOptions {
-  name: string;
+  cookieName: string;
   store: SessionStore;
-  /** The secrets in force now: the first one signs, all of them verify. */
+  /** The secrets in force: the first one signs, all of them verify. */
   secrets: () => Promise<string[]>;
 }
 
-/** Sessions that all instances share. A visitor gets a cookie once there is something to remember. */
-export function sessions({ name, store, secrets }: SessionOptions): RequestHandler {
+/** Sessions that all instances share. A visitor gets a cookie when there is something to store. */
+export function sessions({ cookieName, store, secrets }: SessionOptions): RequestHandler {
   let signedWith: string[] | undefined;
   let handle: RequestHandler;
   return async (req, res, next) => {
@@ -42,7 +43,7 @@ export function sessions({ name, store, secrets }: SessionOptions): RequestHandl
     if (secret !== signedWith) {
       signedWith = secret;
       handle = session({
-        name,
+        name: cookieName,
         store,
         secret,
         genid,
@@ -55,25 +56,23 @@ export function sessions({ name, store, secrets }: SessionOptions): RequestHandl
   };
 }
 
-/** A new id of 192 random bits. It is made where the one in the cookie, if any, has no session. */
+/** Makes an id of 192 random bits. express-session asks for one if the cookie names no session. */
 function genid(req: Request): string {
   if (req.sessionID) req.formerSessionID = req.sessionID;
   return randomBytes(24).toString('base64url');
 }
 
-// What is written of a session is written once, when it starts or is replaced; what many requests
-// change is kept beside it (session-state.ts). Each of these resolves when it is stored, so that no
-// reply says so before.
+// A session is written when it starts or is replaced; its state (state.ts) is changed beside it.
+// These functions resolve when the change is stored, so that no reply comes before.
 
-/** Tells whether the session of a request is one that was stored before. */
+/** Tells whether the session of a request was stored before. */
 export function isStored(req: Request): boolean {
   return req.session.startedAt !== undefined;
 }
 
 /**
- * Makes sure that the session in the cookie was not replaced while the request was under way. The
- * visitor has got the cookie of its successor then, or is about to: a reply must not set another one,
- * nor say that something is done which is not, in the session that goes on.
+ * Rejects a request that was sent with the cookie of a session that a login has just replaced. The
+ * reply must not set another cookie, nor claim that it changed the session that goes on.
  *
  * @throws {SessionEnded}
  */
@@ -90,33 +89,33 @@ export async function startSession(req: Request, data: Partial<SessionData> = {}
 }
 
 /**
- * Gives the visitor a session with another id and `data`, and with all that belonged to the one
- * before, which ends. So an id that somebody else may have planted is worth nothing after a login.
+ * Gives the visitor a session with another id, the same state and `data`; the old session ends. So a
+ * session id that an attacker planted is worthless after the login.
  * @see https://owasp.org/www-community/attacks/Session_fixation
  */
 export async function replaceSession(req: Request, data: Partial<SessionData>): Promise<void> {
-  const store = storeOf(req);
   const wasStored = isStored(req);
-  // One that is gone may have been replaced by this very request, on an instance that died.
-  const before = wasStored ? req.sessionID : req.formerSessionID;
-  if (before === undefined) return startSession(req, data);
+  // A session that is gone may have been replaced by this very request, on an instance that died.
+  const oldId = wasStored ? req.sessionID : req.formerSessionID;
+  if (oldId === undefined) return startSession(req, data);
 
+  const store = storeOf(req);
   const { cookie: _, ...kept } = req.session;
   if (wasStored) store.generate(req);
   Object.assign(req.session, { version: VERSION, startedAt: Date.now() }, kept, data);
-  assertRecent(req);
-  const after = await store.replace(before, req.sessionID, req.session, req.changeId);
-  if (after === req.sessionID) return;
-  if (after !== undefined) await loadSession(req, after);
+  const newId = await store.replace(oldId, req.sessionID, req.session, req.idempotencyKey?.());
+  if (newId === req.sessionID) return;
+  if (newId !== undefined) await loadSession(req, newId);
   else if (wasStored) throw new SessionEnded();
   else await startSession(req, data);
 }
 
-function storeOf(req: Request) {
-  return req.sessionStore as typeof req.sessionStore & SessionStore;
+/** Ends the session of a request, if it has one, with all its state. */
+export async function endSession(req: Request): Promise<void> {
+  if (isStored(req)) await promisify(req.session.destroy).call(req.session);
+  else await assertNotReplaced(req);
 }
 
-/** Gives the visitor a session that is stored. */
 async function loadSession(req: Request, id: string): Promise<void> {
   const { sessionStore } = req;
   const stored = await promisify(sessionStore.get).call(sessionStore, id);
@@ -125,8 +124,6 @@ async function loadSession(req: Request, id: string): Promise<void> {
   sessionStore.createSession(req, stored);
 }
 
-/** Ends the session of a request, if it has one, with all that belongs to it. */
-export async function endSession(req: Request): Promise<void> {
-  if (isStored(req)) await promisify(req.session.destroy).call(req.session);
-  else await assertNotReplaced(req);
+function storeOf(req: Request) {
+  return req.sessionStore as typeof req.sessionStore & SessionStore;
 }

@@ -1,5 +1,5 @@
 import type { RedisClientType } from 'redis';
-import { keysOf } from '../../../services/shared/session/keys.ts';
+import { sessionKeys } from '../../../services/shared/session/keys.ts';
 import { inRedis } from '../../lib/redis-client.ts';
 import { Visitor } from '../../lib/visitor.ts';
 import { Stack } from '../../stack/stack.ts';
@@ -16,16 +16,16 @@ export async function measureSessionBytes(): Promise<Figure[]> {
     const visitor = new Visitor(stack.url);
     await visitor.view();
     const id = await onlySession(redis);
-    const viewed = await bytesOf(redis, keysOf(id));
+    const viewed = await bytesOf(redis, sessionKeys(id));
     const seen = await bytesOf(redis, await redis.keys('seen:*'));
     const before = await usedMemory(redis);
     const copies = await copySession(redis, id, MANY);
     const each = ((await usedMemory(redis)) - before) / MANY;
-    await redis.del(copies.flatMap(keysOf));
+    await redis.del(copies.flatMap(sessionKeys));
 
     await post(visitor, '/login', { name: 'Ada' });
     for (const item of CART) await post(visitor, '/cart', { item, quantity: 1 });
-    const shopper = await bytesOf(redis, keysOf(await onlySession(redis)));
+    const shopper = await bytesOf(redis, sessionKeys(await onlySession(redis)));
 
     const keys = 'by MEMORY USAGE of its keys';
     return [

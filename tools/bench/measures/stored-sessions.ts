@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { sign } from 'cookie-signature';
 import type { RedisClientType } from 'redis';
-import { keysOf } from '../../../services/shared/session/keys.ts';
+import { sessionKeys } from '../../../services/shared/session/keys.ts';
 
 /** How many commands are sent to Redis at once. */
 const BATCH = 1000;
@@ -24,7 +24,7 @@ export async function copySession(
   model: string,
   count: number,
 ): Promise<string[]> {
-  const [session, views] = keysOf(model);
+  const [session, views] = sessionKeys(model);
   const [json, seen, ttl] = await Promise.all([
     redis.get(session),
     redis.get(views),
@@ -35,7 +35,7 @@ export async function copySession(
   const ids = Array.from({ length: count }, () => randomBytes(24).toString('base64url'));
   for (let i = 0; i < count; i += BATCH) {
     const stored = ids.slice(i, i + BATCH).flatMap((id) => {
-      const [sessionKey, viewsKey] = keysOf(id);
+      const [sessionKey, viewsKey] = sessionKeys(id);
       return [
         redis.set(sessionKey, json, { expiration }),
         redis.set(viewsKey, seen, { expiration }),

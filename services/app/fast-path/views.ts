@@ -1,0 +1,56 @@
+// The fast path of `GET /`. It is optional: delete this file, verified-cookies.ts and their line in
+// app.ts. Measured worth: see "fast path" in docs/performance.md.
+import type { RequestHandler } from 'express';
+import type { SessionRedis } from '../../shared/session/scripts.ts';
+import { isCorrupt } from '../../shared/session/state.ts';
+import { isValidSession } from '../../shared/session/store.ts';
+import { sendViews } from '../routes/views.ts';
+import { VerifiedCookies, type Visitor } from './verified-cookies.ts';
+
+/** Extends the TTL at most once per 1 % of the session lifetime. */
+const TOUCH_INTERVAL = 0.01;
+
+/** What the fast path needs. */
+export interface FastViewsOptions {
+  redis: SessionRedis;
+  cookieName: string;
+  secrets: () => Promise<string[]>;
+  ttlSeconds: number;
+  instance: { name: string };
+}
+
+/**
+ * Counts a view of a visitor with a valid cookie without the session middleware: one round trip to
+ * Redis instead of two. It leaves every other request to the routes behind it.
+ */
+export function fastViews(options: FastViewsOptions): RequestHandler {
+  const { redis, cookieName, secrets, ttlSeconds, instance } = options;
+  const cookies = new VerifiedCookies(cookieName, secrets);
+  const touchIntervalMs = ttlSeconds * 1000 * TOUCH_INTERVAL;
+
+  /** Resolves to `undefined` if the session has ended or is corrupt. */
+  async function count(visitor: Visitor, idempotencyKey?: string): Promise<number | undefined> {
+    const now = performance.now();
+    const extendTtl = now - visitor.touchedAt > touchIntervalMs;
+    const target = { id: visitor.id, ttlSeconds, idempotencyKey };
+    const reply = await redis.countView(target, extendTtl).catch((err) => {
+      if (!isCorrupt(err)) throw err;
+      return null;
+    });
+    if (reply === null) return undefined;
+    if (reply.session !== visitor.session) {
+      if (!isValidSession(reply.session)) return undefined;
+      visitor.session = reply.session;
+    }
+    if (extendTtl) visitor.touchedAt = now;
+    return reply.views;
+  }
+
+  return async (req, res, next) => {
+    const visitor = await cookies.find(req);
+    if (visitor === undefined) return next();
+    const views = await count(visitor, req.idempotencyKey?.());
+    if (views === undefined) return next();
+    sendViews(req, res, { views, instance: instance.name, sessionId: visitor.id });
+  };
+}

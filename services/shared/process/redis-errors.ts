@@ -1,0 +1,60 @@
+import type { ErrorRequestHandler } from 'express';
+import type { Logger } from 'pino';
+import {
+  ClientClosedError,
+  ClientOfflineError,
+  ConnectionTimeoutError,
+  DisconnectsClientError,
+  ErrorReply,
+  SocketClosedUnexpectedlyError,
+  SocketTimeoutError,
+} from 'redis';
+
+/** Replies of a Redis that is there but cannot serve the command now. */
+const REFUSAL =
+  /^(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|WRONGPASS)\b/;
+/** The same for a command inside a script, before and since Redis 7.4. */
+const SCRIPT_REFUSAL = /^ERR (The user executing the script can't run|ACL failure in script)/;
+
+const CONNECTION_ERRORS = [
+  ClientOfflineError,
+  ClientClosedError,
+  DisconnectsClientError,
+  SocketClosedUnexpectedlyError,
+  SocketTimeoutError,
+  ConnectionTimeoutError,
+];
+
+/** Milliseconds between two log lines of one outage. */
+const LOG_INTERVAL_MS = 1000;
+
+/** Tells whether an error means that Redis cannot serve now, so that trying later may help. */
+export function isRedisUnavailable(err: unknown): boolean {
+  if (err instanceof ErrorReply) {
+    return REFUSAL.test(err.message) || SCRIPT_REFUSAL.test(err.message);
+  }
+  if (CONNECTION_ERRORS.some((kind) => err instanceof kind)) return true;
+  return err instanceof Error && ('syscall' in err || err.message === 'The queue is full');
+}
+
+/**
+ * Turns errors of an unavailable Redis into errors with status 503 for the problem handler, which
+ * comes after it. It logs an outage once a second, with the number of requests that failed.
+ */
+export function redisErrors(log: Logger): ErrorRequestHandler {
+  let quietUntil = 0;
+  let requests = 0;
+  return (err, _req, _res, next) => {
+    if (!isRedisUnavailable(err)) return next(err);
+    requests += 1;
+    if (Date.now() >= quietUntil) {
+      log.warn({ requests, reason: err.message || err.code }, 'Redis cannot serve');
+      quietUntil = Date.now() + LOG_INTERVAL_MS;
+      requests = 0;
+    }
+    const message = err.message.startsWith('OOM')
+      ? 'There is no memory left for more state.'
+      : 'The shared state is unavailable. Please try again.';
+    next(Object.assign(new Error(message, { cause: err }), { status: 503, expose: true }));
+  };
+}
