@@ -3,12 +3,12 @@ import { inRedis, keysOf } from '../../tools/lib/redis-client.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 
-describe('GET /data', () => {
+describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
   let stack: Stack;
   const data = (accept = '*/*') => send(`${stack.url}/data`, { headers: { accept } });
 
   beforeAll(async () => {
-    const env = { ...process.env, CACHE_TTL_SECONDS: '30', ORIGIN_DELAY_MS: '150' };
+    const env = { ...process.env, FAST_PATH, CACHE_TTL_SECONDS: '30', ORIGIN_DELAY_MS: '150' };
     stack = await Stack.start({ env });
   });
   afterAll(() => stack?.close());

@@ -20,7 +20,7 @@ describe('what is not a visit', () => {
       }
     }
     const keys = await keysOf(stack.redis.url);
-    expect(keys.filter((key) => !key.startsWith('instance:'))).toEqual([]);
+    expect(keys.filter((key) => !/^(heartbeat:|instances$)/.test(key))).toEqual([]);
   });
 
   it('should answer the health probes', async () => {
@@ -35,7 +35,9 @@ describe('what is not a visit', () => {
     expect(headers['content-type']).toContain('text/plain; version=0.0.4');
     const counts = body.split('\n').filter((line) => line.includes('_seconds_count'));
     expect(counts).toContainEqual(
-      expect.stringMatching(/instance="app-1",method="GET",route="\/",status="200"\} \d+$/),
+      expect.stringMatching(
+        /instance="app-1",method="GET",route="\/",status="200",cache=""\} \d+$/,
+      ),
     );
     expect(body).not.toContain('such');
     for (const path of [

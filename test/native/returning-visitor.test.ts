@@ -5,22 +5,25 @@ import { Visitor } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { Shopper, sessionIdOf } from '../support/shop.ts';
 
-/** The instance has seen the cookie before, and takes the short way. */
-async function known(stack: Stack): Promise<Shopper> {
+/** A visitor whose cookie the instance has verified: the fast path serves it, if it is on. */
+async function returning(stack: Stack): Promise<Shopper> {
   const visitor = new Shopper(stack.url);
   expect((await visitor.viewInTurn(3)).map(({ views }) => views)).toEqual([1, 2, 3]);
   return visitor;
 }
 
-describe('a visitor whom the instance knows', () => {
+describe.each(['on', 'off'])('a returning visitor, with FAST_PATH=%s', (FAST_PATH) => {
   let stack: Stack;
   beforeAll(async () => {
-    stack = await Stack.start({ scale: 1, env: { ...process.env, SESSION_TTL_SECONDS: '3' } });
+    stack = await Stack.start({
+      scale: 1,
+      env: { ...process.env, FAST_PATH, SESSION_TTL_SECONDS: '3' },
+    });
   });
   afterAll(() => stack?.close());
 
-  it('should be known again by the cookie alone, and get no other', async () => {
-    const visitor = await known(stack);
+  it('should be recognized by the cookie, and get no other', async () => {
+    const visitor = await returning(stack);
     const reply = await visitor.send();
     expect(reply.body).toBe('Views: 4');
     expect(reply.headers['set-cookie']).toBeUndefined();
@@ -28,11 +31,11 @@ describe('a visitor whom the instance knows', () => {
 
   it.each([
     ['ended', ['DEL', 'sess:']],
-    ['is junk by now', ['SET', 'sess:', 'junk']],
-    ['is of another type by now', ['LPUSH', 'sess:', 'junk']],
-    ['is of another version by now', ['SET', 'sess:', '{"version":0,"cookie":{},"startedAt":1}']],
-  ])('should be a stranger where the session %s', async (_what, [command = '', key, ...rest]) => {
-    const visitor = await known(stack);
+    ['is junk', ['SET', 'sess:', 'junk']],
+    ['has another type', ['LPUSH', 'sess:', 'junk']],
+    ['has another version', ['SET', 'sess:', '{"version":0,"cookie":{},"startedAt":1}']],
+  ])('should be a stranger if the session %s', async (_what, [command = '', key, ...rest]) => {
+    const visitor = await returning(stack);
     const id = sessionIdOf(visitor);
     await inRedis(stack.redis.url, async (redis) => {
       if (command === 'LPUSH') await redis.del(`${key}${id}`);
@@ -45,14 +48,14 @@ describe('a visitor whom the instance knows', () => {
   });
 
   it('should be a stranger after a logout', async () => {
-    const visitor = await known(stack);
+    const visitor = await returning(stack);
     const before = visitor.copy();
     await visitor.logOut();
     expect((await before.view()).views).toBe(1);
   });
 
-  it('should be somebody else with another signature', async () => {
-    const visitor = await known(stack);
+  it('should be a stranger with another signature', async () => {
+    const visitor = await returning(stack);
     const cookie = visitor.cookies.get('connect.sid') ?? '';
     const forger = new Visitor(stack.url);
     forger.cookies.set('connect.sid', `${cookie.slice(0, -3)}abc`);
@@ -61,8 +64,8 @@ describe('a visitor whom the instance knows', () => {
   });
 
   it('should keep a session that is used, and lose one that is not', async () => {
-    const visitor = await known(stack);
-    const idle = await known(stack);
+    const visitor = await returning(stack);
+    const idle = await returning(stack);
     for (let views = 4; views <= 11; views += 1) {
       await delay(500);
       expect((await visitor.view()).views).toBe(views);
@@ -71,7 +74,7 @@ describe('a visitor whom the instance knows', () => {
   });
 
   it('should have counters that are corrupt dropped, and the session kept', async () => {
-    const visitor = await known(stack);
+    const visitor = await returning(stack);
     const id = sessionIdOf(visitor);
     await inRedis(stack.redis.url, (redis) => redis.set(`views:{sess:${id}}`, 'junk'));
     expect((await visitor.view()).views).toBe(1);
