@@ -21,7 +21,7 @@ import type { Config } from './config.ts';
 import { DATA_PATH, fastData } from './fast-path/data.ts';
 import { fastViews } from './fast-path/views.ts';
 import { FaultInjection } from './fault-injection/fault-injection.ts';
-import { Heartbeat } from './heartbeat/heartbeat.ts';
+import { startHeartbeat } from './heartbeat/heartbeat.ts';
 import { heartbeatScripts } from './heartbeat/scripts.ts';
 import { createMetrics } from './metrics.ts';
 import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
@@ -42,7 +42,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   const session = sessions({ cookieName, store, secrets });
   const faults = faultInjection(context);
   const cache = createCache(context, faults);
-  const heartbeat = new Heartbeat({ ...context, redis, applyFaults: (f) => faults.apply(f) });
+  const named = startHeartbeat(context, redis, (received) => faults.apply(received));
   const metrics = createMetrics({ config, instance, cache: cache.counts, origin: faults.origin });
   const isFast =
     config.FAST_PATH === 'on' && config.SESSION_STORE === 'redis' && config.COUNTER === 'atomic';
@@ -70,7 +70,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.delete('/data', sameOrigin, invalidateData(cache));
   app.delete('/data/:key', sameOrigin, invalidateData(cache));
   app.get('/livez', live);
-  app.get('/readyz', ready({ ping: () => redis.ping(), draining, started: heartbeat.named }));
+  app.get('/readyz', ready({ ping: () => redis.ping(), draining, started: named }));
   app.get('/metrics', metrics.expose); // nginx does not pass it on
 
   app.use(notFound);

@@ -25,32 +25,27 @@ export interface MetricsOptions {
   origin: OriginBehavior;
 }
 
-/** The metrics of one instance, for Prometheus and the dashboard. */
-export interface Metrics {
-  /** Measures every request. */
-  measure: RequestHandler;
-  /** `GET /metrics`: Prometheus text. */
-  expose: RequestHandler;
-}
-
-/** Sets up the metrics of one instance. */
-export function createMetrics(options: MetricsOptions): Metrics {
+/**
+ * Sets up the metrics of one instance, for Prometheus and the dashboard.
+ *
+ * @returns `measure` times every request; `expose` is the handler of `GET /metrics`
+ */
+export function createMetrics(options: MetricsOptions) {
   const { instance } = options;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   measureRequests(registry);
-  exposeCache(options.cache, registry);
+  exposeCounts(options.cache, registry);
   exposeSettings(options, registry);
-  return {
-    measure(req, _res, next) {
-      req.receivedAt = performance.now();
-      next();
-    },
-    async expose(_req, res) {
-      registry.setDefaultLabels({ instance: instance.name });
-      res.type(registry.contentType).send(await registry.metrics());
-    },
+  const measure: RequestHandler = (req, _res, next) => {
+    req.receivedAt = performance.now();
+    next();
   };
+  const expose: RequestHandler = async (_req, res) => {
+    registry.setDefaultLabels({ instance: instance.name });
+    res.type(registry.contentType).send(await registry.metrics());
+  };
+  return { measure, expose };
 }
 
 function measureRequests(registry: Registry): void {
@@ -67,12 +62,13 @@ function measureRequests(registry: Registry): void {
   subscribe('http.server.response.finish', (message) => {
     const { request: req, response: res } = message as { request: Request; response: Response };
     if (req.receivedAt === undefined) return;
+    const { method, cacheResult = '' } = req;
+    // The route, never the path: a client could create a time series with each request.
     const labels = {
-      method: req.method,
-      // Never the path itself: a client could create a time series with each request.
+      method,
       route: routeOf(req),
       status: res.statusCode,
-      cache: req.cacheResult?.toLowerCase() ?? '',
+      cache: cacheResult.toLowerCase(),
     };
     duration.observe(labels, (performance.now() - req.receivedAt) / 1000);
   });
@@ -84,9 +80,9 @@ function routeOf({ route, params }: Request): string {
 }
 
 /** The cache counts for itself; its counters are copied when they are read. */
-function exposeCache(counts: CacheCounts, registry: Registry): void {
+function exposeCounts(counts: CacheCounts, registry: Registry): void {
   const registers = [registry];
-  const expose = (name: string, help: string, read: () => number) => {
+  const counter = (name: string, help: string, read: () => number) =>
     new Counter({
       name,
       help,
@@ -96,7 +92,9 @@ function exposeCache(counts: CacheCounts, registry: Registry): void {
         this.inc(read());
       },
     });
-  };
+  counter('origin_calls_total', 'Calls of the origin', () => counts.originCalls);
+  counter('origin_failures_total', 'Failed calls of the origin', () => counts.originFailures);
+  counter('cache_lock_waits_total', 'Loads that waited for another one', () => counts.lockWaits);
   new Counter({
     name: 'cache_lookups_total',
     help: 'Lookups by result; hits by where they were found',
@@ -107,17 +105,21 @@ function exposeCache(counts: CacheCounts, registry: Registry): void {
       for (const [result, count] of Object.entries(counts.lookups)) this.inc({ result }, count);
     },
   });
-  expose('origin_calls_total', 'Calls of the origin', () => counts.originCalls);
-  expose('origin_failures_total', 'Calls of the origin that failed', () => counts.originFailures);
-  expose(
-    'cache_lock_waits_total',
-    'Loads that waited for another instance',
-    () => counts.lockWaits,
-  );
 }
 
 function exposeSettings({ config, origin }: MetricsOptions, registry: Registry): void {
   const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge('origin_delay_seconds', 'Delay of the origin now', () => origin.delayMs / 1000);
+  gauge('origin_failure_ratio', 'Failing calls of the origin', () => origin.failurePercent / 100);
   const switches = {
     session_store: config.SESSION_STORE,
     counter: config.COUNTER,
@@ -126,26 +128,7 @@ function exposeSettings({ config, origin }: MetricsOptions, registry: Registry):
     cache_guard: config.CACHE_GUARD,
     fast_path: config.FAST_PATH,
   };
-  new Gauge({
-    name: 'app_switches_info',
-    help: 'The settings that decide whether and how state is shared',
-    labelNames: Object.keys(switches),
-    registers,
-  }).set(switches, 1);
-  new Gauge({
-    name: 'origin_delay_seconds',
-    help: 'Delay of the simulated origin now',
-    registers,
-    collect() {
-      this.set(origin.delayMs / 1000);
-    },
-  });
-  new Gauge({
-    name: 'origin_failure_ratio',
-    help: 'Share of the calls that the simulated origin fails now',
-    registers,
-    collect() {
-      this.set(origin.failurePercent / 100);
-    },
-  });
+  const help = 'The settings that decide whether and how state is shared';
+  const labelNames = Object.keys(switches);
+  new Gauge({ name: 'app_switches_info', help, labelNames, registers }).set(switches, 1);
 }

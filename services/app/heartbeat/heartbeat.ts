@@ -1,115 +1,94 @@
 import { hostname, networkInterfaces } from 'node:os';
-import type { RedisClientType } from 'redis';
+import type { CommonConfig } from '../../shared/process/config.ts';
 import { isRedisUnavailable } from '../../shared/process/redis-errors.ts';
 import type { ServiceContext } from '../../shared/process/service.ts';
 import { HEARTBEAT_MS, type InstanceState } from './record.ts';
-import type { Faults, heartbeatScripts } from './scripts.ts';
+import type { Faults, HeartbeatRedis } from './scripts.ts';
 
 /** Milliseconds in which an instance is new: nginx may not know it yet. */
 const JOINING_MS = 2000;
 
-/** What a heartbeat needs. */
-export interface HeartbeatOptions
-  extends Pick<
-    ServiceContext,
-    'config' | 'instance' | 'listening' | 'draining' | 'onShutdown' | 'log'
-  > {
-  redis: RedisClientType<Record<never, never>, Record<never, never>, typeof heartbeatScripts>;
-  /** Is called with the faults that Redis holds for this instance. */
-  applyFaults: (faults: Faults) => void;
-}
+/**
+ * Makes an instance known: it claims a name in Redis, unless one is configured, and renews its record
+ * a few times a second until it shuts down.
+ *
+ * @param applyFaults is called with the faults that Redis holds for this instance
+ * @returns resolves when the instance has its name
+ */
+export function startHeartbeat(
+  context: ServiceContext<CommonConfig>,
+  redis: HeartbeatRedis,
+  applyFaults: (faults: Faults) => void,
+): Promise<void> {
+  const { config, instance, log, listening, draining, onShutdown } = context;
+  const { promise: named, resolve: setNamed } = Promise.withResolvers<void>();
+  const isConfigured = config.INSTANCE !== undefined;
+  if (isConfigured) setNamed();
+  // Differs for each process, but not for a restarted container.
+  const owner = `${hostname()}:${process.pid}`;
+  const startedAt = performance.now();
+  let address = '';
+  let hasName = isConfigured;
+  let isFirst = true;
+  let lastFailure = '';
+  let inProgress: Promise<void> | undefined;
 
-/** Makes an instance known: it claims a name in Redis and renews its record a few times a second. */
-export class Heartbeat {
-  /** Resolves when the instance has its name. */
-  readonly named: Promise<void>;
-  #options: HeartbeatOptions;
-  #address = '';
-  #startedAt = performance.now();
-  #hasName: boolean;
-  #setNamed: () => void;
-  /** Differs for each process, but not for a restarted container. */
-  #owner = `${hostname()}:${process.pid}`;
-  #inProgress: Promise<void> | undefined;
-  #isFirst = true;
-  #lastFailure = '';
-
-  constructor(options: HeartbeatOptions) {
-    const { config, instance, redis, listening, draining, onShutdown } = options;
-    this.#options = options;
-    this.#hasName = config.INSTANCE !== undefined;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.named = promise;
-    this.#setNamed = resolve;
-    if (this.#hasName) resolve();
-
-    const beat = () => this.#beat();
-    const timer = setInterval(beat, HEARTBEAT_MS).unref();
-    redis.on('ready', beat);
-    draining.addEventListener('abort', beat);
-    listening.then((port) => {
-      this.#address = `${reachableHost(config.HOST)}:${port}`;
-      beat();
-    });
-    onShutdown(async () => {
-      clearInterval(timer);
-      await this.#inProgress;
-      if (this.#hasName) await redis.releaseName(instance.name, this.#owner);
-    });
-  }
-
-  get #state(): InstanceState {
-    if (this.#options.draining.aborted) return 'draining';
-    return performance.now() - this.#startedAt < JOINING_MS ? 'joining' : 'ready';
-  }
-
-  #beat(): void {
-    if (!this.#options.redis.isReady) return;
-    this.#inProgress ??= this.#send()
-      .catch((err) => this.#logFailure(err))
-      .finally(() => {
-        this.#inProgress = undefined;
-      });
-  }
-
-  async #send(): Promise<void> {
-    const { config, redis, instance, applyFaults } = this.#options;
-    if (!this.#hasName) {
-      instance.name = await redis.claimName(this.#owner);
-      this.#hasName = true;
-      this.#setNamed();
+  const stateNow = (): InstanceState => {
+    if (draining.aborted) return 'draining';
+    return performance.now() - startedAt < JOINING_MS ? 'joining' : 'ready';
+  };
+  const send = async (): Promise<void> => {
+    if (!hasName) {
+      instance.name = await redis.claimName(owner);
+      hasName = true;
+      setNamed();
     }
-    if (this.#address === '') return;
-    const record = {
-      name: instance.name,
-      owner: this.#owner,
-      address: this.#address,
-      state: this.#state,
-    };
-    const faults = await redis.heartbeat(record, config.INSTANCE !== undefined);
-    this.#lastFailure = '';
+    if (address === '') return;
+    const record = { name: instance.name, owner, address, state: stateNow() };
+    const faults = await redis.heartbeat(record, isConfigured);
+    lastFailure = '';
     if (faults === null) {
-      this.#hasName = false; // the lease expired, and another instance has claimed the name
-      return this.#send();
+      hasName = false; // the record expired, and another instance has claimed the name
+      return send();
     }
     // Ignore a command that was queued before our first heartbeat: it was for the previous process.
-    applyFaults(this.#isFirst ? { ...faults, command: null } : faults);
-    this.#isFirst = false;
-  }
+    applyFaults(isFirst ? { ...faults, command: null } : faults);
+    isFirst = false;
+  };
+  const logFailure = (err: Error) => {
+    // The requests that fail log an outage.
+    if (isRedisUnavailable(err) || err.message === lastFailure) return;
+    lastFailure = err.message;
+    log.warn({ reason: err.message }, 'heartbeat failed');
+  };
+  const beat = () => {
+    if (!redis.isReady) return;
+    inProgress ??= send()
+      .catch(logFailure)
+      .finally(() => {
+        inProgress = undefined;
+      });
+  };
 
-  /** Outages are logged by the requests that fail. */
-  #logFailure(err: Error): void {
-    if (isRedisUnavailable(err) || err.message === this.#lastFailure) return;
-    this.#lastFailure = err.message;
-    this.#options.log.warn({ reason: err.message }, 'heartbeat failed');
-  }
+  const timer = setInterval(beat, HEARTBEAT_MS).unref();
+  redis.on('ready', beat);
+  draining.addEventListener('abort', beat);
+  listening.then((port) => {
+    address = `${reachableHost(config.HOST)}:${port}`;
+    beat();
+  });
+  onShutdown(async () => {
+    clearInterval(timer);
+    await inProgress;
+    if (hasName) await redis.releaseName(instance.name, owner);
+  });
+  return named;
 }
 
-/** The address by which others reach a server that listens on `host`. */
+/** The address at which others reach a server that listens on `host`. */
 function reachableHost(host: string): string {
   if (host !== '0.0.0.0' && host !== '::') return host.includes(':') ? `[${host}]` : host;
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return (
-    addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1'
-  );
+  const external = addresses.find(({ internal, family }) => !internal && family === 'IPv4');
+  return external?.address ?? '127.0.0.1';
 }

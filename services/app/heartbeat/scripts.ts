@@ -1,4 +1,4 @@
-import { type CommandParser, defineScript } from 'redis';
+import { type CommandParser, defineScript, type RedisClientType } from 'redis';
 import {
   faultKey,
   HEARTBEAT_TTL_MS,
@@ -91,3 +91,10 @@ const releaseName = defineScript({
 
 /** The scripts to pass to `createClient`. */
 export const heartbeatScripts = { claimName, heartbeat, releaseName };
+
+/** A Redis client that knows these scripts. */
+export type HeartbeatRedis = RedisClientType<
+  Record<never, never>,
+  Record<never, never>,
+  typeof heartbeatScripts
+>;
