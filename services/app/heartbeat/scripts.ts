@@ -58,7 +58,7 @@ const heartbeat = defineScript({
     local owner = ownerOf(KEYS[1])
     if owner and owner ~= ARGV[1] and ARGV[2] == '0' then return nil end
     redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
-    if redis.pcall('SADD', KEYS[2], ARGV[5]).err then
+    if type(redis.pcall('SADD', KEYS[2], ARGV[5])) == 'table' then -- not a set
       redis.call('DEL', KEYS[2])
       redis.call('SADD', KEYS[2], ARGV[5])
     end
