@@ -62,7 +62,8 @@ const heartbeat = defineScript({
       redis.call('DEL', KEYS[2])
       redis.call('SADD', KEYS[2], ARGV[5])
     end
-    return {redis.call('GETDEL', KEYS[3]), redis.call('GET', KEYS[4])}`,
+    local function text(reply) return type(reply) == 'string' and reply end
+    return {text(redis.pcall('GETDEL', KEYS[3])), text(redis.pcall('GET', KEYS[4]))}`,
   parseCommand(parser: CommandParser, record: HeartbeatRecord, isConfigured: boolean) {
     const { name, owner } = record;
     parser.pushKeys([heartbeatKey(name), INSTANCES_KEY, faultKey(name), ORIGIN_FAULT_KEY]);
