@@ -97,7 +97,7 @@ function exposeCounts(counts: CacheCounts, registry: Registry): void {
   counter('cache_lock_waits_total', 'Loads that waited for another one', () => counts.lockWaits);
   new Counter({
     name: 'cache_lookups_total',
-    help: 'Lookups by result; hits by where they were found',
+    help: 'Lookups by result; hits by the level that had the entry',
     labelNames: ['result'],
     registers,
     collect() {

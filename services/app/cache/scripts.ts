@@ -99,8 +99,8 @@ const renewLock = defineScript({
 });
 
 /**
- * Ends a load: releases the lock if the load still holds it, and stores the entry unless the name
- * was invalidated since the load began or a later load has stored one (fencing).
+ * Ends a load and releases its lock, if it still holds it. Fencing: the entry is not stored if the
+ * name was invalidated since the load began, or if a later load has stored one.
  * @see https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html
  */
 const endLoad = defineScript({

@@ -83,5 +83,5 @@ function isNew({ result }: Found): boolean {
 }
 
 function sendNotFound(res: Response): void {
-  sendProblem(res, 404, 'The catalogue has item-1 to item-1000.');
+  sendProblem(res, 404, 'The catalog has item-1 to item-1000.');
 }

@@ -39,8 +39,8 @@ export class RequestExpired extends Error {
 /**
  * Sets the idempotency key of a request. nginx sends the same `X-Request-Id` and `X-Request-Start`
  * with every try. A client that retries by itself sends an `Idempotency-Key`, which is valid for one
- * session, method, path and body. The key is worked out when it is used, so the order of this
- * middleware and of the one that parses the body does not matter.
+ * session, method, path and body. The key is worked out when it is used, so this middleware may
+ * stand before or after the `jsonBody`.
  *
  * @param enabled if false, a request that arrives twice is applied twice (for teaching)
  * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
@@ -68,7 +68,7 @@ function startOf({ headers }: Request): number {
   return seconds ? Number(seconds) * 1000 : Date.now();
 }
 
-/** A request without an id did not come through nginx, which is the one that repeats requests. */
+/** Only nginx repeats requests, and it gives each request an id. */
 function requestId({ headers }: Request): string | undefined {
   const id = headers['x-request-id'];
   return typeof id === 'string' && REQUEST_ID.test(id) ? id : undefined;
