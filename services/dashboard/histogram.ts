@@ -1,58 +1,33 @@
-import type { SparseCounts } from './messages.ts';
+/** Cumulative counts by upper bound of the bucket, in seconds, as Prometheus has them. */
+export type Buckets = Map<number, number>;
 
-/** Buckets for each doubling, so that a quantile is at most 9 % too large. */
-const PER_DOUBLING = 8;
-/** The upper end of the first bucket, in milliseconds. */
-const LEAST_MS = 0.01;
-/** Up to about ten seconds. */
-const BUCKETS = 20 * PER_DOUBLING;
+/** Adds the counts of another histogram; with `sign` -1 it subtracts them. */
+export function addBuckets(sum: Buckets, other: Buckets, sign: 1 | -1 = 1): Buckets {
+  for (const [bound, count] of other) sum.set(bound, (sum.get(bound) ?? 0) + sign * count);
+  return sum;
+}
+
+/** How many values were observed. */
+export function countOf(buckets: Buckets): number {
+  return buckets.get(Infinity) ?? 0;
+}
 
 /**
- * How durations are distributed, in buckets of a constant relative width, so that histograms of
- * several processes can be added.
- * @see https://arxiv.org/abs/1908.10693 DDSketch
+ * A quantile from 0 to 1, in seconds, interpolated within its bucket; `null` if nothing was observed.
+ * Values above the highest finite bound count as that bound.
+ * @see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile
  */
-export class Histogram {
-  #counts = new Uint32Array(BUCKETS);
-  #total = 0;
-
-  observe(ms: number): void {
-    const bucket = Math.ceil(Math.log2(ms / LEAST_MS) * PER_DOUBLING);
-    this.#add(Math.min(Math.max(bucket, 0), BUCKETS - 1), 1);
-  }
-
-  /** Adds what another one has counted. */
-  add(counts: SparseCounts): void {
-    for (const [bucket, count] of counts) {
-      if (bucket in this.#counts) this.#add(bucket, count);
+export function quantile(q: number, buckets: Buckets): number | null {
+  const rank = q * countOf(buckets);
+  if (rank <= 0) return null;
+  let [lower, below] = [0, 0];
+  for (const [bound, count] of [...buckets].sort(([a], [b]) => a - b)) {
+    if (count >= rank) {
+      return bound === Infinity
+        ? lower
+        : lower + ((bound - lower) * (rank - below)) / (count - below);
     }
+    [lower, below] = [bound, count];
   }
-
-  /** The upper end of the bucket of a quantile, from 0 to 1, in milliseconds; `null` where nothing was counted. */
-  quantile(q: number): number | null {
-    if (this.#total === 0) return null;
-    const rank = Math.max(1, Math.ceil(q * this.#total));
-    let seen = 0;
-    const bucket = this.#counts.findIndex((count) => {
-      seen += count;
-      return seen >= rank;
-    });
-    return LEAST_MS * 2 ** (bucket / PER_DOUBLING);
-  }
-
-  /** What was counted; counting begins anew. */
-  take(): SparseCounts {
-    const taken: SparseCounts = [];
-    for (const [bucket, count] of this.#counts.entries()) {
-      if (count > 0) taken.push([bucket, count]);
-    }
-    this.#counts.fill(0);
-    this.#total = 0;
-    return taken;
-  }
-
-  #add(bucket: number, count: number): void {
-    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + count;
-    this.#total += count;
-  }
+  return lower;
 }

@@ -1,5 +1,5 @@
 /**
- * The element of an id, which the page has.
+ * The element with an id that index.html has.
  *
  * @template {HTMLElement} [T=HTMLElement]
  * @param {string} id
@@ -28,7 +28,7 @@ export function make(tag, className = '', text = '') {
 }
 
 /**
- * Sets the text of an element, where it differs: a screen reader would read it again.
+ * Sets the text of an element. An equal text is not set again, as a screen reader would read it.
  *
  * @param {Element} element
  * @param {string} text
@@ -38,7 +38,7 @@ export function setText(element, text) {
 }
 
 /**
- * Has a button do something, once at a time. It stays enabled, so that it keeps the focus.
+ * Handles the clicks on a button, one at a time. The button stays enabled to keep the focus.
  *
  * @param {string} id
  * @param {() => Promise<void>} work
@@ -48,7 +48,7 @@ export function onClick(id, work) {
 }
 
 /**
- * The same for a button at hand.
+ * The same for an element.
  *
  * @param {HTMLButtonElement} button
  * @param {() => Promise<void>} work

@@ -1,25 +1,25 @@
-import { colour } from './colours.js';
+import { color } from './colors.js';
 import { byId, make, onPress, setText } from './elements.js';
 
-/** @import { InstanceView } from '../messages.ts' */
+/** @import { InstanceView } from '../protocol.ts' */
 
-/** How many of the last rates a sparkline shows. */
+/** How many rates a sparkline shows. */
 const HISTORY = 60;
 
-/** A card for each instance; cards come and go with them. */
+/** One card for each instance. */
 export class InstancesPanel {
-  /** @param {{ kill: (name: string) => Promise<void>, hang: (name: string) => Promise<void> }} chaos */
-  constructor(chaos) {
-    this.chaos = chaos;
+  /** @param {{ kill: (name: string) => Promise<void>, hang: (name: string) => Promise<void> }} faults */
+  constructor(faults) {
+    this.faults = faults;
     /** @type {Map<string, Card>} */
     this.cards = new Map();
   }
 
   /**
    * @param {InstanceView[]} instances
-   * @param {boolean} canBreak
+   * @param {boolean} canInject
    */
-  show(instances, canBreak) {
+  show(instances, canInject) {
     const names = new Set(instances.map(({ name }) => name));
     for (const [name, card] of this.cards) {
       if (names.has(name)) continue;
@@ -28,13 +28,13 @@ export class InstancesPanel {
     }
     for (const instance of instances) {
       const card = this.cards.get(instance.name) ?? this.add(instance.name);
-      card.show(instance, canBreak);
+      card.show(instance, canInject);
     }
   }
 
   /** @param {string} name */
   add(name) {
-    const card = new Card(name, this.chaos);
+    const card = new Card(name, this.faults);
     this.cards.set(name, card);
     const names = [...this.cards.keys()].sort(byNumber);
     const next = names[names.indexOf(name) + 1];
@@ -44,7 +44,7 @@ export class InstancesPanel {
 }
 
 /**
- * app-2 before app-10.
+ * Sorts app-2 before app-10.
  *
  * @param {string} a
  * @param {string} b
@@ -56,15 +56,15 @@ export function byNumber(a, b) {
 class Card {
   /**
    * @param {string} name
-   * @param {InstancesPanel['chaos']} chaos
+   * @param {InstancesPanel['faults']} faults
    */
-  constructor(name, chaos) {
+  constructor(name, faults) {
     /** @type {number[]} */
     this.rates = [];
     this.element = make('article', 'instance');
     this.element.dataset.name = name;
     const title = make('h3', 'badge', name);
-    colour(title, name);
+    color(title, name);
     this.state = make('span', 'state');
     this.figures = ['up', 'requests/s', 'p99', 'memory'].map((term) => {
       const value = make('dd');
@@ -84,8 +84,8 @@ class Card {
     sparkline.append(this.line);
     this.buttons = make('p', 'buttons');
     for (const [word, work] of /** @type {const} */ ([
-      ['Kill', chaos.kill],
-      ['Hang', chaos.hang],
+      ['Kill', faults.kill],
+      ['Hang', faults.hang],
     ])) {
       const button = make('button', '', `${word} ${name}`);
       button.type = 'button';
@@ -99,9 +99,9 @@ class Card {
 
   /**
    * @param {InstanceView} instance
-   * @param {boolean} canBreak
+   * @param {boolean} canInject
    */
-  show({ state, uptimeSeconds, requestsPerSecond, p99Ms, memoryBytes }, canBreak) {
+  show({ state, uptimeSeconds, requestsPerSecond, p99Ms, memoryBytes }, canInject) {
     this.element.dataset.state = state;
     setText(this.state, state);
     const texts = [
@@ -115,7 +115,7 @@ class Card {
     const most = Math.max(10, ...this.rates);
     const points = this.rates.map((rate, i) => `${i},${19 - (18 * rate) / most}`);
     this.line.setAttribute('points', points.join(' '));
-    this.buttons.hidden = !canBreak;
+    this.buttons.hidden = !canInject;
   }
 }
 
@@ -132,7 +132,7 @@ export function inMegabytes(bytes) {
 }
 
 /**
- * To two digits.
+ * Rounds to two significant digits.
  *
  * @param {number} ms
  */

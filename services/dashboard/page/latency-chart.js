@@ -1,22 +1,22 @@
 import { byId } from './elements.js';
 
-/** @import { Overview } from '../messages.ts' */
+/** @import { Overview } from '../protocol.ts' */
 
 /** Seconds between two points, and how many there are: five minutes. */
 const SECONDS = 1;
 const POINTS = 300;
 const HEIGHT = 220;
-/** What is shown at least. */
+/** The shortest time shown. */
 const MIN_SECONDS = 60;
 
-/** @type {[name: 'views' | 'hits' | 'misses', colour: string, dash: number[]][]} */
+/** @type {[name: 'views' | 'hits' | 'misses', color: string, dash: number[]][]} */
 const SERIES = [
   ['views', '#4a7fd6', []],
   ['hits', '#2f9e57', [6, 3]],
   ['misses', '#d0701c', [2, 3]],
 ];
 
-/** The latency of the last minutes, on a logarithmic scale: a hit takes a thousandth of a miss. */
+/** The latency of the last minutes, on a logarithmic scale: a hit takes about a thousandth of a miss. */
 export class LatencyChart {
   constructor() {
     /** @type {(number | null)[][]} a time in seconds, then a value of each series */

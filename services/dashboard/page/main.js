@@ -1,44 +1,52 @@
-// The board: what the instances say, and what a visitor can do. Each panel has a module of its own.
-import { ChaosPanel } from './chaos-panel.js';
-import { colour } from './colours.js';
+// The page: each panel has a module of its own.
+import { AudiencePanel } from './audience-panel.js';
 import { byId } from './elements.js';
-import { Feed } from './feed.js';
+import { EventStream } from './event-stream.js';
+import { FaultPanel } from './fault-panel.js';
 import { InstancesPanel } from './instances-panel.js';
 import { LatencyChart } from './latency-chart.js';
-import { RoomPanel } from './room-panel.js';
 import { SessionPanel } from './session-panel.js';
 import { StorePanel } from './store-panel.js';
 import { showSwitches } from './switches-panel.js';
 
-/** @import { Hello, Overview, Tick } from '../messages.ts' */
+/** @import { Hello, Overview, Tick } from '../protocol.ts' */
 
-const chaos = new ChaosPanel();
+// A page that the browser only prepares is not viewed yet.
+if (/** @type {any} */ (document).prerendering) {
+  await new Promise((resolve) => {
+    document.addEventListener('prerenderingchange', resolve, { once: true });
+  });
+}
+
+const faults = new FaultPanel(() => String(byId('instance').textContent));
 const instances = new InstancesPanel({
-  kill: (name) => chaos.kill(name),
-  hang: (name) => chaos.hang(name),
+  kill: (name) => faults.kill(name),
+  hang: (name) => faults.hang(name),
 });
 const store = new StorePanel();
 const latency = new LatencyChart();
-const room = new RoomPanel();
-colour(byId('instance'), String(document.body.dataset.instance));
-
-const feed = new Feed({
+const audience = new AudiencePanel();
+const session = new SessionPanel(() => events?.open());
+/** @type {EventStream | undefined} */
+let events;
+await session.start(); // it gives a new visitor the cookie by which the audience knows the page
+events = new EventStream({
   hello: (/** @type {Hello} */ hello) => {
-    showSwitches(hello.switches);
-    room.begin(hello);
+    audience.begin(hello);
+    session.reportAgain();
     show(hello);
   },
   tick: (/** @type {Tick} */ tick) => {
-    room.show(tick, tick.moved, tick.left);
+    audience.show(tick, tick.moved, tick.left);
     show(tick);
   },
 });
-new SessionPanel(() => feed.reopen());
 
 /** @param {Overview} overview */
 function show(overview) {
-  chaos.show(overview.chaos);
-  instances.show(overview.instances, overview.chaos.enabled && chaos.isAllowed);
+  faults.show(overview.faults);
+  instances.show(overview.instances, overview.faults.enabled && faults.isAllowed);
   store.show(overview);
   latency.show(overview);
+  showSwitches(overview.switches);
 }

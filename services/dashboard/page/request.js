@@ -1,14 +1,11 @@
-/**
- * Milliseconds after which a reply is not waited for any more. nginx answers within some seconds, but
- * of a hundred requests a browser sends six at a time.
- */
+/** Milliseconds. nginx answers within seconds, but a browser sends only six of 100 requests at a time. */
 const TIMEOUT_MS = 60_000;
-/** Milliseconds after which the reply to a login is there, which brings the cookie of the new session. */
-const AGAIN_MS = 300;
+/** Milliseconds in which the reply to a login arrives, with the cookie of the new session. */
+const RETRY_MS = 300;
 
 const SESSION_ENDED = 409;
 
-/** A request that was not answered, or refused. The message can be shown. */
+/** A request without a reply, or with an error. The message can be shown. */
 export class RequestFailed extends Error {}
 
 /**
@@ -37,8 +34,8 @@ export async function request(method, path, { body, accept = 'application/json',
     });
   let reply = await send();
   if (reply.status === SESSION_ENDED) {
-    // It changed nothing: it was sent with the cookie from before a login.
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    // The cookie was older than a login. The request has changed nothing.
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     reply = await send();
   }
   const text = await reply.text().catch(() => '');
@@ -62,7 +59,7 @@ function detailOf(text) {
 }
 
 /**
- * What went wrong, to be shown; a fault of the page itself is none of that.
+ * The message of a failed request. Any other error is a bug of the page and is thrown again.
  *
  * @param {unknown} err
  */

@@ -1,4 +1,4 @@
-import { colour } from './colours.js';
+import { color } from './colors.js';
 import { byId, make, onClick, setText } from './elements.js';
 import { reasonOf, request } from './request.js';
 import { inWords, Trail } from './trail.js';
@@ -6,84 +6,114 @@ import { inWords, Trail } from './trail.js';
 /** @import { Mark } from './trail.js' */
 
 const BURST = 100;
-/** The most marks that are shown, the latest ones. */
+/** Only the latest marks are shown. */
 const MAX_MARKS = 240;
+/** Milliseconds between two reports of the instance that answered. */
+const REPORT_MS = 350;
 
 /**
- * The visitor's own session: views, trail, login, cart. The trail is kept over a reload, and shared
- * with other pages of this browser, which have the same session.
+ * The visitor's own session: views, trail, login, cart. The trail survives a reload, and other tabs
+ * of this browser share it, as they share the session.
  */
 export class SessionPanel {
-  /** @param {() => void} onNewSession is told when the session has another id */
+  /** @param {() => void} onNewSession is called when the session has another id */
   constructor(onNewSession) {
     this.onNewSession = onNewSession;
     this.channel = new BroadcastChannel('trail');
-    this.channel.onmessage = ({ data }) => this.hearOther(data);
-    const { views, instance } = document.body.dataset;
-    const mark = { views: Number(views), instance: String(instance) };
-    this.trail = restore(mark.views);
+    this.channel.onmessage = ({ data }) => this.hearOtherTab(data);
+    /** @type {Trail | undefined} until the first reply */
+    this.trail = undefined;
+    /** @type {Mark | undefined} the latest reply to this page */
+    this.latest = undefined;
     this.isShowing = false;
-    this.mark(mark);
-    this.readCart();
+    this.isReporting = false;
 
     onClick('visit', () => this.visit());
     onClick('visit-many', () => this.visitMany());
     onClick('new-session', () => this.leave());
     onClick('logout', () => this.leave());
     onSubmit('login', 'name', (name) => this.logIn(name));
+    onSubmit('nickname-form', 'nickname', (nickname) => this.setNickname(nickname));
     onSubmit('cart-form', 'item', (item) => this.addToCart(item));
   }
 
-  /**
-   * Another page of this browser has viewed, has logged in, or has begun a new session.
-   *
-   * @param {Mark | { login: string } | 'new'} said
-   */
-  hearOther(said) {
-    if (said === 'new') this.begin();
-    else if ('login' in said) this.showWho(said.login);
-    else return this.add(said);
+  /** Counts the view of this page, which starts the session of a new visitor. */
+  async start() {
+    await this.visit();
+    await this.readSession();
+  }
+
+  /** @param {Mark | 'login' | 'new'} message */
+  hearOtherTab(message) {
+    if (typeof message !== 'string') return this.add(message);
+    if (message === 'new') this.reset();
+    else this.readSession();
     this.onNewSession();
   }
 
   async visit() {
-    this.say(await this.view(this.trail));
+    this.showFailure(await this.view());
   }
 
   async visitMany() {
-    const burst = new Trail(this.trail.last);
+    if (!this.trail) await this.visit(); // gaps can be seen only from a known number on
+    const burst = new Trail(this.trail?.last ?? 0);
     const failures = await Promise.all(Array.from({ length: BURST }, () => this.view(burst)));
     setText(byId('trail-summary'), inWords(burst.summary(), BURST));
-    this.say(failures.find((failure) => failure !== ''));
+    this.showFailure(failures.find((failure) => failure !== ''));
   }
 
   /**
    * Views once.
    *
-   * @param {Trail} trail where it is noted besides
-   * @returns what went wrong, if anything
+   * @param {Trail} [burst] another trail for the reply
+   * @returns the reason of a failure, or ''
    */
-  async view(trail) {
+  async view(burst) {
     try {
-      const { views, instance } = JSON.parse((await request('GET', '/')).text);
-      const mark = { views, instance };
-      if (trail !== this.trail) trail.add(mark);
-      this.mark(mark);
+      const { text, headers } = await request('GET', '/');
+      const [, number] = /^Views: (\d+)$/.exec(text) ?? []; // services/minimal answers with text
+      const views = number === undefined ? JSON.parse(text).views : Number(number);
+      const mark = { views, instance: headers.get('X-Instance') ?? 'unknown' };
+      burst?.add(mark);
+      this.channel.postMessage(mark);
+      this.add(mark);
+      this.latest = mark;
+      this.report();
       return '';
     } catch (err) {
-      if (trail !== this.trail) trail.failed += 1;
-      this.trail.failed += 1;
+      for (const trail of [burst, this.trail]) if (trail) trail.failed += 1;
       this.showTrail();
       return reasonOf(err);
     }
   }
 
+  /** Tells the dashboard which instance answered last; some replies are left out. */
+  async report() {
+    if (this.isReporting) return;
+    this.isReporting = true;
+    while (this.latest) {
+      const body = this.latest;
+      this.latest = undefined;
+      // Without a dashboard the page counts all the same.
+      await request('POST', '/dashboard/participants', { body }).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, REPORT_MS));
+    }
+    this.isReporting = false;
+  }
+
+  /** Reports again, for a dashboard that has just added this page to its audience. */
+  reportAgain() {
+    this.latest ??= this.trail?.marks.at(-1);
+    this.report();
+  }
+
   /** @param {string} name */
   async logIn(name) {
     await request('POST', '/login', { body: { name } });
-    this.showWho(name);
-    this.channel.postMessage({ login: name });
+    this.channel.postMessage('login');
     this.onNewSession();
+    await this.readSession();
   }
 
   /** Ends the session, and views for the first time in another one. */
@@ -91,82 +121,81 @@ export class SessionPanel {
     try {
       await request('POST', '/logout');
       this.channel.postMessage('new');
-      this.begin();
+      this.reset();
       await this.visit();
       this.onNewSession();
     } catch (err) {
-      this.say(reasonOf(err));
+      this.showFailure(reasonOf(err));
     }
+  }
+
+  /** @param {string} nickname */
+  async setNickname(nickname) {
+    await request('PUT', '/dashboard/nickname', { body: { nickname } });
+    await this.readSession();
   }
 
   /** @param {string} item */
   async addToCart(item) {
     await request('POST', '/cart', { body: { item, quantity: 1 } });
-    await this.readCart();
+    await this.readSession();
   }
 
-  async readCart() {
+  async readSession() {
     try {
-      this.showCart(JSON.parse((await request('GET', '/cart')).text));
+      const { text } = await request('GET', '/dashboard/session');
+      this.showSession(JSON.parse(text));
     } catch (err) {
-      this.say(reasonOf(err));
+      this.showFailure(reasonOf(err));
     }
   }
 
-  begin() {
+  reset() {
     this.trail = new Trail(0);
-    this.showWho('');
-    this.showCart({});
+    this.showSession({ cart: {} });
     setText(byId('trail-summary'), '');
     this.showTrail();
   }
 
-  /** @param {Mark} mark a reply to this page */
-  mark(mark) {
-    this.channel.postMessage(mark);
-    this.add(mark);
-  }
-
   /** @param {Mark} mark */
   add(mark) {
+    this.trail ??= restore(mark.views);
     this.trail.add(mark);
     setText(byId('views'), `Views: ${mark.views}`);
     const badge = byId('instance');
     setText(badge, mark.instance);
-    colour(badge, mark.instance);
+    color(badge, mark.instance);
     this.showTrail();
   }
 
-  /** Soon, and once for many marks. */
+  /** Updates the marks with the next frame, once for many replies. */
   showTrail() {
     if (this.isShowing) return;
     this.isShowing = true;
     requestAnimationFrame(() => {
       this.isShowing = false;
+      if (!this.trail) return;
       keep(this.trail);
       byId('trail').replaceChildren(...this.trail.steps().slice(-MAX_MARKS).map(markOf));
       byId('trail').scrollTop = byId('trail').scrollHeight;
     });
   }
 
-  /** @param {string} name */
-  showWho(name) {
-    setText(byId('who'), name === '' ? 'not logged in' : `logged in as ${name}`);
+  /** @param {{ name?: string, nickname?: string, cart: Record<string, number> }} session */
+  showSession({ name, nickname, cart }) {
+    const who = name === undefined ? 'not logged in' : `logged in as ${name}`;
+    setText(byId('who'), nickname === undefined ? who : `${who}, nickname ${nickname}`);
     const hadFocus =
       byId('login').contains(document.activeElement) || document.activeElement === byId('logout');
-    byId('login').hidden = name !== '';
-    byId('logout-line').hidden = name === '';
-    if (hadFocus) byId(name === '' ? 'name' : 'logout').focus();
-  }
-
-  /** @param {Record<string, number>} cart */
-  showCart(cart) {
+    byId('login').hidden = name !== undefined;
+    byId('logout-line').hidden = name === undefined;
+    if (hadFocus) byId(name === undefined ? 'name' : 'logout').focus();
     const items = Object.entries(cart).map(([item, n]) => make('li', '', `${item} × ${n}`));
     byId('cart').replaceChildren(...items);
   }
 
   /** @param {string | undefined} failure */
-  say(failure = '') {
+  showFailure(failure = '') {
     setText(byId('session-failure'), failure);
   }
 }
@@ -174,7 +203,7 @@ export class SessionPanel {
 /** @param {import('./trail.js').Step} step */
 function markOf({ number, instances }) {
   const [first = '', ...more] = instances;
-  const kind = first === '' ? ' gap' : more.length > 0 ? ' doubled' : '';
+  const kind = first === '' ? ' gap' : more.length > 0 ? ' duplicate' : '';
   const mark = make(
     'li',
     `mark${kind}`,
@@ -182,12 +211,12 @@ function markOf({ number, instances }) {
   );
   mark.dataset.views = String(number);
   mark.title = first === '' ? `${number}: lost` : `${number}: ${instances.join(', ')}`;
-  colour(mark, first);
+  color(mark, first);
   return mark;
 }
 
 /**
- * Has a form do something with its one field.
+ * Handles the submission of a form with one field.
  *
  * @param {string} formId
  * @param {string} fieldId
@@ -207,9 +236,9 @@ function keep({ start, marks, failed }) {
 }
 
 /**
- * The trail of before a reload, where it goes on; else a new one.
+ * The trail from before a reload, if the number continues it; otherwise a new one.
  *
- * @param {number} views with the one that loaded the page
+ * @param {number} views of the first reply
  */
 function restore(views) {
   const kept = JSON.parse(sessionStorage.getItem('trail') ?? 'null');

@@ -2,16 +2,16 @@ import { byId, onClick, setText } from './elements.js';
 import { inMegabytes } from './instances-panel.js';
 import { reasonOf, request } from './request.js';
 
-/** @import { Overview } from '../messages.ts' */
+/** @import { Overview } from '../protocol.ts' */
 
 const BURST = 100;
 
-/** Redis and the cache: figures, and the buttons that ask for `/data`. */
+/** Redis and the cache: figures, and the buttons that request `/data`. */
 export class StorePanel {
   constructor() {
     onClick('fetch', () => this.fetch(1));
     onClick('fetch-many', () => this.fetch(BURST));
-    onClick('forget', () => this.forget());
+    onClick('invalidate', () => this.invalidate());
   }
 
   /** @param {Overview} overview */
@@ -46,13 +46,13 @@ export class StorePanel {
     setText(byId('fetch-summary'), `${words.join(', ')}, ${ms} ms`);
   }
 
-  async forget() {
+  async invalidate() {
     const failure = await request('DELETE', '/data').then(() => '', reasonOf);
-    setText(byId('fetch-summary'), failure || 'forgotten, on all instances');
+    setText(byId('fetch-summary'), failure || 'invalidated on all instances');
   }
 }
 
-/** Resolves to the first word of the answer. */
+/** Resolves to the first word of the reply, New or Cached, or to the reason of a failure. */
 async function fetchOnce() {
   try {
     return (await request('GET', '/data', { accept: 'text/plain' })).text.split(' ')[0];

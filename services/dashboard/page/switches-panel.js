@@ -1,47 +1,52 @@
 import { byId, make, setText } from './elements.js';
 
-/** @import { Switches } from '../messages.ts' */
+/** @import { Switches } from '../protocol.ts' */
 
 /**
- * The ways that lose something, and what is about to be seen of it.
- * @type {{ [Name in keyof Switches]?: Record<string, string> }}
+ * The settings that lose something, and how to see it.
+ * @type {Record<string, Record<string, string>>}
  */
 const WRONG = {
   SESSION_STORE: {
     memory:
-      'SESSION_STORE=memory: each instance keeps its sessions to itself. Visit: the number starts again wherever you come, and the trail turns red.',
+      'SESSION_STORE=memory: each instance has sessions of its own. Press Visit ×100: each instance counts from 1, and the trail turns red.',
   },
   COUNTER: {
     session:
-      'COUNTER=session: the number is read, increased and written back. One by one all is well; press Visit ×100, and views get lost.',
+      'COUNTER=session: the number is read, increased and written back. Single views are right; press Visit ×100, and views are lost.',
   },
   IDEMPOTENCY: {
-    off: 'IDEMPOTENCY=off: nobody remembers what was applied. Kill an instance under load, and views are counted twice.',
+    off: 'IDEMPOTENCY=off: a request that nginx retries is applied again. Kill an instance under load, and views are counted twice.',
   },
   CACHE: {
-    off: 'CACHE=off: each request asks the origin. Fetch ×100, and look at its calls.',
+    off: 'CACHE=off: each request calls the origin. Press Fetch ×100 and watch the origin calls.',
   },
   CACHE_GUARD: {
     instance:
-      'CACHE_GUARD=instance: each instance asks the origin for itself. Forget, Fetch ×100, and look at its calls.',
-    off: 'CACHE_GUARD=off: whoever finds nothing asks the origin. Forget, Fetch ×100, and look at its calls.',
+      'CACHE_GUARD=instance: each instance calls the origin. Press Invalidate, then Fetch ×100, and watch the origin calls.',
+    off: 'CACHE_GUARD=off: each miss calls the origin. Press Invalidate, then Fetch ×100, and watch the origin calls.',
   },
 };
 
+let shown = '';
+
 /**
- * Shows which settings are in force, and warns of those that lose something.
+ * Shows the settings in force, and warns about those that lose something.
  *
  * @param {Switches} switches
  */
 export function showSwitches(switches) {
-  const names = /** @type {(keyof Switches)[]} */ (Object.keys(switches));
-  const warnings = names.flatMap((name) => WRONG[name]?.[switches[name]] ?? []);
-  const rows = names.map((name) => {
-    const isWrong = WRONG[name]?.[switches[name]] !== undefined;
+  const entries = Object.entries(switches);
+  const text = JSON.stringify(entries);
+  if (text === shown) return;
+  shown = text;
+  const warnings = entries.flatMap(([name, value]) => WRONG[name]?.[value] ?? []);
+  const rows = entries.map(([name, value]) => {
+    const isWrong = WRONG[name]?.[value] !== undefined;
     const row = make('div', isWrong ? 'switch wrong' : 'switch');
     row.dataset.name = name;
-    row.dataset.value = switches[name];
-    row.append(make('dt', '', name), make('dd', '', switches[name]));
+    row.dataset.value = value;
+    row.append(make('dt', '', name), make('dd', '', value));
     return row;
   });
   byId('switches').replaceChildren(...rows);

@@ -1,24 +1,26 @@
 /**
- * What a reply to a view said.
+ * A reply to a view.
  * @typedef {{ views: number, instance: string }} Mark
  *
- * A number of the trail: who got it. Nobody: a gap. More than one: doubled.
+ * A number, and the instances that replied with it. None: it was lost. Several: a duplicate.
  * @typedef {{ number: number, instances: string[] }} Step
  */
 
-/** The most replies that are remembered. */
 const MAX_MARKS = 1000;
-/** So many views at one go are none that were lost: somebody else uses the cookie, as a load test. */
+/**
+ * A larger jump means that another client shares this cookie (a load test, for example), not that
+ * views were lost.
+ */
 const MAX_JUMP = 10_000;
 
-/** The views of one visitor in the order of their numbers: each has to come once. */
+/** The views of one visitor by number. If nothing is lost, each number comes exactly once. */
 export class Trail {
   /** @param {number} start the number of views before the first one */
   constructor(start) {
     this.start = start;
     /** @type {Mark[]} */
     this.marks = [];
-    /** How many views were not answered: they may have been counted or not. */
+    /** Requests without a reply: their views may have been counted. */
     this.failed = 0;
   }
 
@@ -37,14 +39,14 @@ export class Trail {
     if (this.marks.length > MAX_MARKS) this.forgetFirst();
   }
 
-  /** Has the trail begin later, so that it does not grow for ever. */
+  /** Drops the oldest half, which bounds the memory. */
   forgetFirst() {
     this.marks.sort((a, b) => a.views - b.views);
     const forgotten = this.marks.splice(0, MAX_MARKS / 2);
     this.start = forgotten.at(-1)?.views ?? this.start;
   }
 
-  /** The numbers that have to be there by now, and others that came. */
+  /** All numbers up to the last, in order, including lost ones. */
   steps() {
     /** @type {Map<number, string[]>} */
     const byNumber = new Map();
@@ -60,16 +62,16 @@ export class Trail {
       .sort((a, b) => a.number - b.number);
   }
 
-  /** How many replies there were, views that are lost or were counted for two, and instances. */
+  /** Counts replies, lost views, duplicates and instances. */
   summary() {
     const steps = this.steps();
     const missing = steps.filter(({ instances }) => instances.length === 0).length;
-    const doubled = this.marks.length - (steps.length - missing);
+    const duplicates = this.marks.length - (steps.length - missing);
     return {
       answered: this.marks.length,
-      // What was not answered may have been counted all the same.
+      // A view without a reply may have been counted.
       lost: Math.max(0, missing - this.failed),
-      doubled,
+      duplicates,
       failed: this.failed,
       instances: new Set(this.marks.map(({ instance }) => instance)).size,
     };
@@ -77,16 +79,16 @@ export class Trail {
 }
 
 /**
- * A summary in words.
+ * Describes a summary.
  *
  * @param {ReturnType<Trail['summary']>} summary
- * @param {number} asked how many views were asked for
+ * @param {number} asked how many views were requested
  */
-export function inWords({ answered, lost, doubled, failed, instances }, asked) {
+export function inWords({ answered, lost, duplicates, failed, instances }, asked) {
   return [
-    `${answered} of ${asked}`,
-    `${lost} lost`,
-    `${doubled} doubled`,
+    `${answered} of ${asked} views counted`,
+    `${lost || 'none'} lost`,
+    `${duplicates || 'none'} counted twice`,
     ...(failed > 0 ? [`${failed} failed`] : []),
     instances === 1 ? '1 instance' : `${instances} instances`,
   ].join(', ');

@@ -1,20 +1,24 @@
 import { byId, onClick, setText } from './elements.js';
 import { reasonOf, request } from './request.js';
 
-/** @import { ChaosView } from '../messages.ts' */
+/** @import { FaultsView } from '../protocol.ts' */
 
 const PAUSE_SECONDS = 5;
 
-/** What breaks things on purpose. */
-export class ChaosPanel {
-  constructor() {
+/** The controls of fault injection. */
+export class FaultPanel {
+  /** @param {() => string} current returns the instance that answered this page last */
+  constructor(current) {
+    this.current = current;
     this.key = takeKey();
     this.needsKey = false;
     this.isSetting = false;
     onClick('kill', () => this.kill());
     onClick('hang', () => this.hang());
-    onClick('pause-redis', () => this.ask('POST', '/chaos/redis', { seconds: PAUSE_SECONDS }));
-    onClick('reset-origin', () => this.ask('DELETE', '/chaos/origin'));
+    onClick('pause-redis', () =>
+      this.ask('POST', '/dashboard/faults/redis', { seconds: PAUSE_SECONDS }),
+    );
+    onClick('reset-origin', () => this.ask('DELETE', '/dashboard/faults/origin'));
     for (const slider of sliders()) {
       slider.addEventListener('input', () => {
         this.isSetting = true;
@@ -24,38 +28,36 @@ export class ChaosPanel {
     }
   }
 
-  /** Whether this page may break anything. */
+  /** Whether this page may inject faults. */
   get isAllowed() {
     return !this.needsKey || this.key !== null;
   }
 
-  /** @param {ChaosView} chaos */
+  /** @param {FaultsView} faults */
   show({ enabled, needsKey, origin }) {
     this.needsKey = needsKey;
-    byId('chaos').hidden = !enabled;
-    byId('chaos-key').hidden = this.isAllowed;
-    byId('chaos-controls').hidden = !this.isAllowed;
-    if (this.isSetting) return;
+    byId('faults').hidden = !enabled;
+    byId('faults-key').hidden = this.isAllowed;
+    byId('faults-controls').hidden = !this.isAllowed;
+    if (this.isSetting || origin === null) return;
     const [delay, failures] = sliders();
     delay.value = String(origin.delayMs);
     failures.value = String(origin.failurePercent);
     showSliders();
   }
 
-  /** @param {string} [instance] the one that answers, if none is given */
-  async kill(instance) {
-    await this.ask('POST', '/chaos/kill', instance ? { instance } : {});
+  async kill(instance = this.current()) {
+    await this.ask('POST', '/dashboard/faults/kill', { instance });
   }
 
-  /** @param {string} [instance] */
-  async hang(instance) {
-    await this.ask('POST', '/chaos/hang', instance ? { instance } : {});
+  async hang(instance = this.current()) {
+    await this.ask('POST', '/dashboard/faults/hang', { instance });
   }
 
   async setOrigin() {
     const [delay, failures] = sliders();
     const body = { delayMs: Number(delay.value), failurePercent: Number(failures.value) };
-    await this.ask('PUT', '/chaos/origin', body);
+    await this.ask('PUT', '/dashboard/faults/origin', body);
     this.isSetting = false;
   }
 
@@ -68,10 +70,10 @@ export class ChaosPanel {
     const headers = this.key === null ? undefined : { Authorization: `Bearer ${this.key}` };
     const sending = { ...(body && { body }), ...(headers && { headers }) };
     const answer = await request(method, path, sending).then(
-      ({ text }) => said(path, text),
+      ({ text }) => inWords(path, text),
       reasonOf,
     );
-    setText(byId('chaos-answer'), answer);
+    setText(byId('faults-answer'), answer);
   }
 }
 
@@ -87,20 +89,20 @@ function showSliders() {
 }
 
 /**
- * What was done, in words.
+ * Describes what was done.
  *
  * @param {string} path
- * @param {string} text JSON, or nothing
+ * @param {string} text the reply: JSON or empty
  */
-function said(path, text) {
+function inWords(path, text) {
   const { instance, seconds } = JSON.parse(text || '{}');
-  if (path === '/chaos/kill') return `${instance} is killed`;
-  if (path === '/chaos/hang') return `${instance} hangs for 10 s`;
-  if (path === '/chaos/redis') return `Redis is paused for ${seconds} s`;
-  return 'the origin is told';
+  if (path === '/dashboard/faults/kill') return `${instance} is killed`;
+  if (path === '/dashboard/faults/hang') return `${instance} hangs for 10 s`;
+  if (path === '/dashboard/faults/redis') return `Redis is paused for ${seconds} s`;
+  return 'the origin changes soon';
 }
 
-/** The presenter's key, from the address; it does not stay there for the room to see. */
+/** The presenter's key, from the address. It is removed there, as the audience can see it. */
 function takeKey() {
   const [, key] = /^#key=([\w-]+)$/.exec(location.hash) ?? [];
   if (key !== undefined) {

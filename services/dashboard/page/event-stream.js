@@ -1,35 +1,35 @@
 import { byId, setText } from './elements.js';
 
-/** @import { Hello, Tick } from '../messages.ts' */
+/** @import { Hello, Tick } from '../protocol.ts' */
 
-/** Milliseconds without a message after which the feed counts as lost. */
+/** Milliseconds without a message after which the connection counts as lost. */
 const SILENT_MS = 4000;
-/** Milliseconds after which a feed that was refused is asked for again. */
+/** Milliseconds after which a refused connection is tried again. */
 const RETRY_MS = 1000;
 
 /**
- * Follows the board. A hidden page does not: it would take one of the few connections that a browser
- * makes, for nothing.
+ * Receives the messages of the dashboard. A hidden page is not connected, as browsers limit the
+ * number of connections.
  */
-export class Feed {
+export class EventStream {
   /** @param {{ hello: (hello: Hello) => void, tick: (tick: Tick) => void }} listeners */
   constructor(listeners) {
     this.listeners = listeners;
     /** @type {EventSource | undefined} */
     this.source = undefined;
     this.timer = 0;
-    document.addEventListener('visibilitychange', () => this.reopen());
+    document.addEventListener('visibilitychange', () => this.open());
     window.addEventListener('pagehide', () => this.source?.close());
-    this.reopen();
+    this.open();
   }
 
-  /** Asks anew, as the session may be another one now. */
-  reopen() {
+  /** Reconnects, for example because the session has another id. */
+  open() {
     clearTimeout(this.timer);
     this.source?.close();
     this.source = undefined;
     if (document.hidden) return;
-    const source = new EventSource('/events');
+    const source = new EventSource('/dashboard/events');
     this.source = source;
     source.addEventListener('hello', ({ data }) =>
       this.hear(() => this.listeners.hello(JSON.parse(data))),
@@ -39,25 +39,25 @@ export class Feed {
     );
     source.addEventListener('error', () => {
       this.show(false);
-      // A browser asks again by itself where a feed has ended, but not where it was refused.
-      if (source.readyState === EventSource.CLOSED) this.reopenAfter(RETRY_MS);
+      // A browser reconnects after the end of a stream, but not after a refusal.
+      if (source.readyState === EventSource.CLOSED) this.openAfter(RETRY_MS);
     });
-    this.reopenAfter(SILENT_MS);
+    this.openAfter(SILENT_MS);
   }
 
   /** @param {() => void} handle */
   hear(handle) {
     this.show(true);
     handle();
-    this.reopenAfter(SILENT_MS);
+    this.openAfter(SILENT_MS);
   }
 
   /** @param {number} ms */
-  reopenAfter(ms) {
+  openAfter(ms) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.show(false);
-      this.reopen();
+      this.open();
     }, ms);
   }
 

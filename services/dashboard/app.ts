@@ -1,0 +1,86 @@
+import type { Express } from 'express';
+import { deadline } from '../shared/http/deadline.ts';
+import { newExpress } from '../shared/http/express.ts';
+import { live, ready } from '../shared/http/health.ts';
+import { changeId } from '../shared/http/idempotency.ts';
+import { jsonBody } from '../shared/http/json-body.ts';
+import { notFound, problems } from '../shared/http/problem.ts';
+import { replyHeaders } from '../shared/http/reply-headers.ts';
+import { sameOrigin } from '../shared/http/same-origin.ts';
+import type { Parts } from '../shared/process/service.ts';
+import { secretsOf } from '../shared/session/secret.ts';
+import { sessions } from '../shared/session/session.ts';
+import { redisState } from '../shared/session/state.ts';
+import { GuardedRedisStore } from '../shared/session/store.ts';
+import type { Config } from './config.ts';
+import { EventStream } from './event-stream.ts';
+import { exposeMetrics } from './metrics.ts';
+import { Monitor } from './monitor.ts';
+import { Assets } from './routes/assets.ts';
+import { events } from './routes/events.ts';
+import {
+  commandInstance,
+  instanceBody,
+  originBody,
+  pauseBody,
+  pauseRedis,
+  presenterOnly,
+  resetOrigin,
+  setOrigin,
+} from './routes/faults.ts';
+import { instances } from './routes/instances.ts';
+import { page } from './routes/page.ts';
+import { reportView, viewBody } from './routes/participants.ts';
+import { qrCode } from './routes/qr-code.ts';
+import { nicknameBody, setNickname, showSession } from './routes/session.ts';
+import { dashboardScripts } from './scripts.ts';
+
+/** The dashboard: its middleware in order, and all of its routes. */
+export function createApp(parts: Parts<Config>): Express {
+  const { config, identity: instance, redis: sessionRedis, connect, log, draining } = parts;
+  const store = new GuardedRedisStore(sessionRedis, config.SESSION_TTL_SECONDS, log);
+  const state = redisState(sessionRedis, config.SESSION_TTL_SECONDS, log);
+  const session = sessions({
+    name: config.SESSION_COOKIE_NAME,
+    store,
+    secrets: secretsOf(config, sessionRedis),
+  });
+  const redis = connect({ name: 'Redis (dashboard)', scripts: dashboardScripts });
+  const stream = new EventStream(draining);
+  const monitor = new Monitor({ config, instance, redis, stream });
+  const assets = new Assets();
+
+  const app = newExpress();
+  app.use(replyHeaders(instance));
+  // Before the deadline: it stays open for as long as the page.
+  app.get('/dashboard/events', session, ...events(stream, monitor, state));
+  app.use(deadline(config.REQUEST_TIMEOUT_MS));
+
+  app.get(['/', '/dashboard'], page(assets));
+  app.get('/dashboard/assets/:version/:file', assets.send);
+  app.get('/dashboard/qr.svg', qrCode(config.PUBLIC_URL));
+  app.get('/dashboard/instances', instances(monitor));
+
+  const change = [sameOrigin, changeId(config.IDEMPOTENCY === 'on')];
+  app.get('/dashboard/session', session, showSession(state));
+  app.put('/dashboard/nickname', change, jsonBody(nicknameBody), session, setNickname(state));
+  app.post('/dashboard/participants', sameOrigin, jsonBody(viewBody), session, reportView(redis));
+
+  if (config.FAULT_INJECTION === 'on') {
+    const presenter = [sameOrigin, presenterOnly(config.PRESENTER_KEY)];
+    const named = jsonBody(instanceBody);
+    app.post('/dashboard/faults/kill', presenter, named, commandInstance(redis, 'kill'));
+    app.post('/dashboard/faults/hang', presenter, named, commandInstance(redis, 'hang'));
+    app.put('/dashboard/faults/origin', presenter, jsonBody(originBody), setOrigin(redis));
+    app.delete('/dashboard/faults/origin', presenter, resetOrigin(redis));
+    app.post('/dashboard/faults/redis', presenter, jsonBody(pauseBody), pauseRedis(redis));
+  }
+
+  app.get('/livez', live);
+  app.get('/readyz', ready(sessionRedis, draining));
+  app.get('/metrics', exposeMetrics(instance)); // nginx does not pass it on
+
+  app.use(notFound);
+  app.use(problems(log));
+  return app;
+}

@@ -1,0 +1,28 @@
+/** One line of the Prometheus text format: a series with its value now. */
+export interface Series {
+  name: string;
+  labels: Record<string, string>;
+  value: number;
+}
+
+const SERIES = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/;
+const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
+const ESCAPES: Record<string, string> = { '\\n': '\n', '\\"': '"', '\\\\': '\\' };
+
+/**
+ * Parses the Prometheus text format. Comments and malformed lines are skipped.
+ * @see https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+ */
+export function parsePrometheusText(text: string): Series[] {
+  return text.split('\n').flatMap((line) => {
+    const [, name, labels = '', value] = SERIES.exec(line) ?? [];
+    if (name === undefined) return [];
+    const pairs = [...labels.matchAll(LABEL)].map(([, label, escaped = '']) => [
+      label,
+      escaped.replace(/\\./g, (escape) => ESCAPES[escape] ?? escape),
+    ]);
+    return [
+      { name, labels: Object.fromEntries(pairs), value: Number(value?.replace('Inf', 'Infinity')) },
+    ];
+  });
+}

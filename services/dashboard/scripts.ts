@@ -1,0 +1,168 @@
+import { type CommandParser, defineScript } from 'redis';
+import {
+  FAULT_TTL_MS,
+  type FaultCommand,
+  faultKey,
+  heartbeatKey,
+  INSTANCES_KEY,
+} from '../app/heartbeat/record.ts';
+import type { createRedis } from '../shared/process/redis.ts';
+import type { Participant } from './protocol.ts';
+
+/** A hash: participant id to `views instance name`, written here and read in audience.ts. */
+const AUDIENCE_KEY = 'dashboard:audience';
+/** A sorted set: participant id to the end of its lease, in milliseconds by the clock of Redis. */
+const LEASES_KEY = 'dashboard:leases';
+const MAX_PARTICIPANTS = 1000;
+/** Longer than a browser takes to reconnect; a lease is renewed with each poll. */
+const LEASE_MS = 1500;
+/** A longer gap between two polls means that Redis, or the dashboard, stood still. */
+const MAX_GAP_MS = 1000;
+/** After such a gap, heartbeats and leases have this time to come back. */
+const GRACE_MS = 2500;
+/** After this, Redis deletes an audience that no dashboard polls. */
+const AUDIENCE_TTL_MS = 60_000;
+
+/** Where services/app caches `GET /data`. */
+const DATA_KEY = 'cache:data';
+/** Bounds the time that one poll takes in Redis: 2 ms for 5000 keys. */
+const SCANS_PER_POLL = 5;
+const KEYS_PER_SCAN = 1000;
+
+/** What a poll takes over from the one before it; times are by the clock of Redis, 0 for none. */
+export interface PollState {
+  /** Where the count of sessions continues. */
+  cursor: string;
+  polledAt: number;
+  graceUntil: number;
+}
+
+export const FIRST_POLL: PollState = { cursor: '0', polledAt: 0, graceUntil: 0 };
+
+/**
+ * Reads all that a dashboard shows from Redis, and renews the leases of its participants.
+ * Values of the wrong type are skipped. `isSettled` tells whether a missing heartbeat or lease means
+ * that its owner is gone. Redis decides that, as the script may run long after it was sent.
+ */
+const poll = defineScript({
+  NUMBER_OF_KEYS: 4,
+  SCRIPT: `
+    local function isError(reply) return type(reply) == 'table' and reply.err end
+    for key, kind in pairs({ [KEYS[3]] = 'hash', [KEYS[4]] = 'zset' }) do
+      local found = redis.call('TYPE', key).ok
+      if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
+    end
+    local names, records = redis.pcall('SMEMBERS', KEYS[1]), {}
+    for _, name in ipairs(isError(names) and {} or names) do
+      local record = redis.pcall('GET', '${heartbeatKey('')}' .. name)
+      if type(record) == 'string' then table.insert(records, record) end
+    end
+
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local polledAt, graceUntil = tonumber(ARGV[2]), tonumber(ARGV[3])
+    if polledAt > 0 and now - polledAt > ${MAX_GAP_MS} then graceUntil = now + ${GRACE_MS} end
+    local isSettled = now >= graceUntil
+    for i = 4, #ARGV, 2 do
+      local isThere = redis.call('HEXISTS', KEYS[3], ARGV[i]) == 1
+      if isThere or redis.call('HLEN', KEYS[3]) < ${MAX_PARTICIPANTS} then
+        -- pcall: a Redis that is out of memory can still be read
+        redis.pcall('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1])
+        redis.pcall('ZADD', KEYS[4], now + ${LEASE_MS}, ARGV[i])
+      end
+    end
+    if isSettled then
+      for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now)) do
+        redis.call('HDEL', KEYS[3], id)
+        redis.call('ZREM', KEYS[4], id)
+      end
+    end
+    for i = 3, 4 do redis.call('PEXPIRE', KEYS[i], ${AUDIENCE_TTL_MS}) end
+
+    local sessions, cursor = 0, ARGV[1]
+    for _ = 1, ${SCANS_PER_POLL} do
+      local found = redis.call('SCAN', cursor, 'MATCH', 'sess:*', 'COUNT', ${KEYS_PER_SCAN})
+      cursor, sessions = found[1], sessions + #found[2]
+      if cursor == '0' then break end
+    end
+    local data = redis.pcall('GET', KEYS[2])
+    return {{cursor, now, graceUntil}, isSettled and 1 or 0,
+      records, redis.call('HGETALL', KEYS[3]), sessions,
+      type(data) == 'string' and data or false,
+      redis.call('INFO', 'stats') .. redis.call('INFO', 'memory')}`,
+  parseCommand(
+    parser: CommandParser,
+    { cursor, polledAt, graceUntil }: PollState,
+    participants: Participant[],
+  ) {
+    parser.pushKeys([INSTANCES_KEY, DATA_KEY, AUDIENCE_KEY, LEASES_KEY]);
+    parser.push(cursor, String(polledAt), String(graceUntil));
+    for (const [id, instance, views, name] of participants) {
+      parser.push(id, `${views} ${instance} ${name}`);
+    }
+  },
+  transformReply: (reply: unknown) => {
+    const [state, isSettled, records, audience, sessions, data, info] = reply as [
+      [cursor: string, polledAt: number, graceUntil: number],
+      isSettled: number,
+      records: string[],
+      audience: string[],
+      sessions: number,
+      data: string | null,
+      info: string,
+    ];
+    const [cursor, polledAt, graceUntil] = state;
+    const numberIn = (field: string) =>
+      Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+    return {
+      state: { cursor, polledAt, graceUntil } satisfies PollState,
+      isSettled: isSettled === 1,
+      records,
+      audience,
+      sessions,
+      data,
+      operationsPerSecond: numberIn('instantaneous_ops_per_sec'),
+      memoryBytes: numberIn('used_memory'),
+    };
+  },
+});
+
+/** Moves a participant to the instance that served it last. Its views never decrease. */
+const moveParticipant = defineScript({
+  NUMBER_OF_KEYS: 1,
+  SCRIPT: `
+    local before = redis.call('HGET', KEYS[1], ARGV[1])
+    if not before then return end
+    local views = string.match(before, '^%d+') or '0'
+    if tonumber(ARGV[2]) > tonumber(views) then views = ARGV[2] end
+    redis.call('HSET', KEYS[1], ARGV[1], views .. ' ' .. ARGV[3])`,
+  parseCommand(parser: CommandParser, [id, instance, views, name]: Participant) {
+    parser.pushKey(AUDIENCE_KEY);
+    parser.push(id, String(views), `${instance} ${name}`);
+  },
+  transformReply: () => {},
+});
+
+/** Leaves a command for an instance, or for any if none is given. Replies with its name, or `null`. */
+const commandInstance = defineScript({
+  NUMBER_OF_KEYS: 1,
+  SCRIPT: `
+    local names = ARGV[1] ~= '' and {ARGV[1]} or redis.call('SMEMBERS', KEYS[1])
+    for _, name in ipairs(names) do
+      if redis.call('EXISTS', '${heartbeatKey('')}' .. name) == 1 then
+        redis.call('SET', '${faultKey('')}' .. name, ARGV[2], 'PX', ${FAULT_TTL_MS})
+        return name
+      end
+    end
+    return nil`,
+  parseCommand(parser: CommandParser, instance: string | undefined, command: FaultCommand) {
+    parser.pushKey(INSTANCES_KEY);
+    parser.push(instance ?? '', command);
+  },
+  transformReply: (reply: unknown) => reply as string | null,
+});
+
+export const dashboardScripts = { commandInstance, moveParticipant, poll };
+
+/** The Redis client of a dashboard. */
+export type DashboardRedis = ReturnType<typeof createRedis<typeof dashboardScripts>>;
