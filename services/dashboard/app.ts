@@ -1,17 +1,19 @@
 import type { Express } from 'express';
 import { deadline } from '../shared/http/deadline.ts';
-import { newExpress } from '../shared/http/express.ts';
+import { createExpress } from '../shared/http/express.ts';
 import { live, ready } from '../shared/http/health.ts';
-import { changeId } from '../shared/http/idempotency.ts';
+import { idempotency } from '../shared/http/idempotency.ts';
 import { jsonBody } from '../shared/http/json-body.ts';
-import { notFound, problems } from '../shared/http/problem.ts';
+import { notFound, problemHandler } from '../shared/http/problem.ts';
 import { replyHeaders } from '../shared/http/reply-headers.ts';
 import { sameOrigin } from '../shared/http/same-origin.ts';
-import type { Parts } from '../shared/process/service.ts';
-import { secretsOf } from '../shared/session/secret.ts';
+import { redisErrors } from '../shared/process/redis-errors.ts';
+import type { ServiceContext } from '../shared/process/service.ts';
+import { sessionScripts } from '../shared/session/scripts.ts';
+import { sessionSecrets } from '../shared/session/secret.ts';
 import { sessions } from '../shared/session/session.ts';
-import { redisState } from '../shared/session/state.ts';
-import { GuardedRedisStore } from '../shared/session/store.ts';
+import { redisSessionState } from '../shared/session/state.ts';
+import { RedisSessionStore } from '../shared/session/store.ts';
 import type { Config } from './config.ts';
 import { EventStream } from './event-stream.ts';
 import { exposeMetrics } from './metrics.ts';
@@ -36,21 +38,20 @@ import { nicknameBody, setNickname, showSession } from './routes/session.ts';
 import { dashboardScripts } from './scripts.ts';
 
 /** The dashboard: its middleware in order, and all of its routes. */
-export function createApp(parts: Parts<Config>): Express {
-  const { config, identity: instance, redis: sessionRedis, connect, log, draining } = parts;
-  const store = new GuardedRedisStore(sessionRedis, config.SESSION_TTL_SECONDS, log);
-  const state = redisState(sessionRedis, config.SESSION_TTL_SECONDS, log);
-  const session = sessions({
-    name: config.SESSION_COOKIE_NAME,
-    store,
-    secrets: secretsOf(config, sessionRedis),
-  });
-  const redis = connect({ name: 'Redis (dashboard)', scripts: dashboardScripts });
+export function createApp(context: ServiceContext<Config>): Express {
+  const { config, instance, connect, log, draining } = context;
+  const { SESSION_COOKIE_NAME: cookieName, SESSION_TTL_SECONDS: ttlSeconds } = config;
+
+  const redis = connect({ name: 'Redis', scripts: { ...sessionScripts, ...dashboardScripts } });
+  const store = new RedisSessionStore(redis, ttlSeconds, log);
+  const state = redisSessionState(redis, ttlSeconds, log);
+  const secrets = sessionSecrets(config.SESSION_SECRET, redis);
+  const session = sessions({ cookieName, store, secrets });
   const stream = new EventStream(draining);
   const monitor = new Monitor({ config, instance, redis, stream });
   const assets = new Assets();
 
-  const app = newExpress();
+  const app = createExpress();
   app.use(replyHeaders(instance));
   // Before the deadline: it stays open for as long as the page.
   app.get('/dashboard/events', session, ...events(stream, monitor, state));
@@ -61,7 +62,7 @@ export function createApp(parts: Parts<Config>): Express {
   app.get('/dashboard/qr.svg', qrCode(config.PUBLIC_URL));
   app.get('/dashboard/instances', instances(monitor));
 
-  const change = [sameOrigin, changeId(config.IDEMPOTENCY === 'on')];
+  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on')];
   app.get('/dashboard/session', session, showSession(state));
   app.put('/dashboard/nickname', change, jsonBody(nicknameBody), session, setNickname(state));
   app.post('/dashboard/participants', sameOrigin, jsonBody(viewBody), session, reportView(redis));
@@ -77,10 +78,11 @@ export function createApp(parts: Parts<Config>): Express {
   }
 
   app.get('/livez', live);
-  app.get('/readyz', ready(sessionRedis, draining));
+  app.get('/readyz', ready({ ping: () => redis.ping(), draining }));
   app.get('/metrics', exposeMetrics(instance)); // nginx does not pass it on
 
   app.use(notFound);
-  app.use(problems(log));
+  app.use(redisErrors(log));
+  app.use(problemHandler(log));
   return app;
 }

@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { ConfigError, commonVariables, oneOf, readVariables } from '../shared/process/config.ts';
+import {
+  ConfigError,
+  commonVariables,
+  forbidInProduction,
+  readVariables,
+} from '../shared/process/config.ts';
 
 const LOOPBACK = /^(127\.|::1$)/;
 
@@ -13,7 +18,6 @@ export const variables = commonVariables.extend({
     .url({ protocol: /^https?$/ })
     .optional()
     .meta({ allowed: 'where an audience reaches the page: http://192.168.1.5:8080' }),
-  FAULT_INJECTION: oneOf('off', 'on'),
   PRESENTER_KEY: z
     .string()
     .regex(/^[\w-]{8,64}$/)
@@ -31,9 +35,7 @@ export type Config = z.output<typeof variables>;
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config = readVariables(variables, env);
-  if (config.FAULT_INJECTION === 'on' && config.NODE_ENV === 'production') {
-    throw new ConfigError('FAULT_INJECTION=on is not allowed with NODE_ENV=production');
-  }
+  forbidInProduction(config, 'FAULT_INJECTION', 'off');
   if (config.FAULT_INJECTION === 'on' && !config.PRESENTER_KEY && !LOOPBACK.test(config.BIND)) {
     throw new ConfigError(`FAULT_INJECTION=on with BIND=${config.BIND} requires a PRESENTER_KEY`);
   }

@@ -37,14 +37,17 @@ export class EventStream {
 
   /** Answers with a stream that begins with `hello`. */
   open(req: Request, res: Response, subscriber: Subscriber, hello: object): void {
-    if (this.#draining.aborted) return sendProblem(res, 503, 'This dashboard is shutting down.');
-    if (this.#subscribers.size >= MAX_SUBSCRIBERS) {
-      return sendProblem(res, 503, 'This dashboard has reached its limit of pages.');
+    if (this.#draining.aborted || this.#subscribers.size >= MAX_SUBSCRIBERS) {
+      sendProblem(res, 503, 'This dashboard is shutting down, or serves as many pages as it can.');
+      return;
     }
     res.setHeader('Content-Type', 'text/event-stream');
     res.setHeader('Cache-Control', 'no-store');
     res.setHeader('X-Accel-Buffering', 'no'); // nginx passes each message on at once
-    if (req.method === 'HEAD') return void res.end();
+    if (req.method === 'HEAD') {
+      res.end();
+      return;
+    }
     res.write(`retry: ${RETRY_MS}\n\n${messageOf('hello', hello)}`);
     this.#subscribers.set(res, subscriber);
     res.once('close', () => this.#subscribers.delete(res));

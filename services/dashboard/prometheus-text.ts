@@ -19,7 +19,7 @@ export function parsePrometheusText(text: string): Series[] {
     if (name === undefined) return [];
     const pairs = [...labels.matchAll(LABEL)].map(([, label, escaped = '']) => [
       label,
-      escaped.replace(/\\./g, (escape) => ESCAPES[escape] ?? escape),
+      escaped.replace(/\\./g, (pair) => ESCAPES[pair] ?? pair),
     ]);
     return [
       { name, labels: Object.fromEntries(pairs), value: Number(value?.replace('Inf', 'Infinity')) },

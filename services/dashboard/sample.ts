@@ -41,15 +41,15 @@ export function sampleOf(text: string): Sample {
     }
     return buckets;
   };
-  const valueOf = (name: string, result?: string) =>
+  const read = (name: string, result?: string) =>
     all.find((series) => series.name === name && series.labels.result === result)?.value ?? 0;
-  const lookups = (result: string) => valueOf('cache_lookups_total', result);
+  const lookups = (result: string) => read('cache_lookups_total', result);
   const { instance: _, ...switches } =
     all.find(({ name }) => name === 'app_switches_info')?.labels ?? {};
   return {
     at: performance.now(),
-    startedAt: valueOf('process_start_time_seconds'),
-    memoryBytes: valueOf('process_resident_memory_bytes'),
+    startedAt: read('process_start_time_seconds'),
+    memoryBytes: read('process_resident_memory_bytes'),
     latency: {
       all: latencyOf('all'),
       views: latencyOf('views'),
@@ -63,15 +63,15 @@ export function sampleOf(text: string): Sample {
       stale: lookups('stale'),
       misses: lookups('miss'),
       bypasses: lookups('bypass'),
-      originCalls: valueOf('origin_calls_total'),
-      originFailures: valueOf('origin_failures_total'),
+      originCalls: read('origin_calls_total'),
+      originFailures: read('origin_failures_total'),
     },
     switches: Object.fromEntries(
       Object.entries(switches).map(([name, value]) => [name.toUpperCase(), value]),
     ),
     origin: {
-      delayMs: Math.round(valueOf('origin_delay_seconds') * 1000),
-      failurePercent: Math.round(valueOf('origin_failure_ratio') * 100),
+      delayMs: Math.round(read('origin_delay_seconds') * 1000),
+      failurePercent: Math.round(read('origin_failure_ratio') * 100),
     },
   };
 }

@@ -1,4 +1,4 @@
-import { type CommandParser, defineScript } from 'redis';
+import { type CommandParser, defineScript, type RedisClientType } from 'redis';
 import {
   FAULT_TTL_MS,
   type FaultCommand,
@@ -6,7 +6,6 @@ import {
   heartbeatKey,
   INSTANCES_KEY,
 } from '../app/heartbeat/record.ts';
-import type { createRedis } from '../shared/process/redis.ts';
 import type { Participant } from './protocol.ts';
 
 /** A hash: participant id to `views instance name`, written here and read in audience.ts. */
@@ -55,7 +54,11 @@ const poll = defineScript({
     local names, records = redis.pcall('SMEMBERS', KEYS[1]), {}
     for _, name in ipairs(isError(names) and {} or names) do
       local record = redis.pcall('GET', '${heartbeatKey('')}' .. name)
-      if type(record) == 'string' then table.insert(records, record) end
+      if type(record) == 'string' then
+        table.insert(records, record)
+      else
+        redis.call('SREM', KEYS[1], name) -- an instance adds its name with each heartbeat
+      end
     end
 
     local time = redis.call('TIME')
@@ -164,5 +167,9 @@ const commandInstance = defineScript({
 
 export const dashboardScripts = { commandInstance, moveParticipant, poll };
 
-/** The Redis client of a dashboard. */
-export type DashboardRedis = ReturnType<typeof createRedis<typeof dashboardScripts>>;
+/** A client with these scripts. */
+export type DashboardRedis = RedisClientType<
+  Record<never, never>,
+  Record<never, never>,
+  typeof dashboardScripts
+>;

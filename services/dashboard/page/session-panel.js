@@ -27,6 +27,7 @@ export class SessionPanel {
     this.latest = undefined;
     this.isShowing = false;
     this.isReporting = false;
+    byId('trail').tabIndex = 0; // the keyboard can scroll it
 
     onClick('visit', () => this.visit());
     onClick('visit-many', () => this.visitMany());

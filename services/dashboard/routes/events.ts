@@ -21,7 +21,8 @@ export function events(
 }
 
 async function participantOf(req: Request, state: SessionState): Promise<Subscriber> {
-  if (req.session.startedAt === undefined) return undefined;
+  const { sessionID, session } = req;
+  if (session.startedAt === undefined) return undefined;
   const { views } = await state.read(req);
-  return [participantId(req.sessionID), '', views, req.session.name ?? ''];
+  return [participantId(sessionID), '', views, session.name ?? ''];
 }
