@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readConfig } from '../../services/app/config.ts';
+import { readConfig as readAppConfig } from '../../services/app/config.ts';
+import { readConfig } from '../../services/dashboard/config.ts';
 import { ConfigError } from '../../services/shared/process/config.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { runInstance } from '../../tools/lib/running.ts';
 import { type Reply, type Sending, send, Visitor } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
+import { runDashboard } from '../support/dashboard.ts';
 import { Events } from '../support/events.ts';
 import { range } from '../support/proofs.ts';
 
@@ -26,16 +28,16 @@ function ask(
   return send(base + path, sending);
 }
 
-/** All that can be done, by method, path and body. */
-const SWITCHES: [string, string, unknown][] = [
-  ['POST', '/chaos/kill', {}],
-  ['POST', '/chaos/hang', {}],
-  ['PUT', '/chaos/origin', { delayMs: 0, failurePercent: 100 }],
-  ['DELETE', '/chaos/origin', undefined],
-  ['POST', '/chaos/redis', { seconds: 5 }],
+/** All faults, by method, path and body. */
+const FAULTS: [string, string, unknown][] = [
+  ['POST', '/dashboard/faults/kill', {}],
+  ['POST', '/dashboard/faults/hang', {}],
+  ['PUT', '/dashboard/faults/origin', { delayMs: 0, failurePercent: 100 }],
+  ['DELETE', '/dashboard/faults/origin', undefined],
+  ['POST', '/dashboard/faults/redis', { seconds: 5 }],
 ];
 
-describe('chaos', () => {
+describe('fault injection', () => {
   let stack: Stack;
   beforeAll(async () => {
     stack = await Stack.start({ env: { ...process.env, FAULT_INJECTION: 'on' } });
@@ -49,12 +51,25 @@ describe('chaos', () => {
   /** A lookup of something that was not asked for before. */
   const lookUp = (base: string) => send(`${base}/data/${keys.next().value}`);
   const stateOf = (name: string) => async () => (await stack.part(name).status()).state;
+  /** What a dashboard shows. */
+  const shownFaults = async (base = stack.url) =>
+    JSON.parse((await send(`${base}/dashboard/instances`)).body).faults;
+  /** How the origin behaves on an instance. */
+  async function originOf(base: string) {
+    const { body } = await send(`${base}/metrics`);
+    const gauge = (name: string) =>
+      Number(new RegExp(`^${name}(?:\\{.*\\})? (.+)$`, 'm').exec(body)?.[1]);
+    return {
+      delayMs: Math.round(gauge('origin_delay_seconds') * 1000),
+      failurePercent: Math.round(gauge('origin_failure_ratio') * 100),
+    };
+  }
 
   describe('kill', () => {
     it('should end the instance named, and lose no view', async () => {
       const visitor = new Visitor(stack.url);
       await visitor.viewInTurn(3);
-      const reply = await ask(stack.url, 'POST', '/chaos/kill', { instance: 'app-2' });
+      const reply = await ask(stack.url, 'POST', '/dashboard/faults/kill', { instance: 'app-2' });
       expect(reply).toMatchObject({ status: 202, body: '{"instance":"app-2"}' });
       const seen = [await visitor.view()];
       await eventually(async () => {
@@ -68,31 +83,30 @@ describe('chaos', () => {
       await stack.scale(3);
     });
 
-    it('should end the instance that answers, where none is named', async () => {
-      const reply = await ask(direct('app-3'), 'POST', '/chaos/kill', {});
-      expect(reply).toMatchObject({ status: 202, body: '{"instance":"app-3"}' });
-      await eventually(async () => expect(await stateOf('app-3')()).toBe('dead'), 1500);
-      expect((await stack.ps()).slice(3).map(({ state }) => state)).toEqual([
-        'ready',
-        'ready',
-        'dead',
-      ]);
-      // Asked once more, it is not the next of that name that is ended.
-      const again = await ask(stack.url, 'POST', '/chaos/kill', { instance: 'app-3' });
+    it('should end one of the instances if none is named', async () => {
+      const reply = await ask(stack.url, 'POST', '/dashboard/faults/kill', {});
+      expect(reply.status).toBe(202);
+      const { instance } = JSON.parse(reply.body);
+      expect(instance).toMatch(/^app-[123]$/);
+      await eventually(async () => expect(await stateOf(instance)()).toBe('dead'), 1500);
+      const states = (await stack.ps()).slice(3).map(({ state }) => state);
+      expect(states.sort()).toEqual(['dead', 'ready', 'ready']);
+      // A second command must not end the next instance of that name.
+      const again = await ask(stack.url, 'POST', '/dashboard/faults/kill', { instance });
       expect([202, 404]).toContain(again.status);
       try {
         await stack.scale(3);
-        await delay(700); // two beats
-        expect(await stateOf('app-3')()).toBe('ready');
+        await delay(700); // two heartbeats
+        expect(await stateOf(instance)()).toBe('ready');
       } finally {
         await eventually(() => stack.scale(3));
       }
     });
   });
 
-  it('should have an instance hang for 10 s, and then go on', { timeout: 30_000 }, async () => {
+  it('should make an instance hang for 10 s, and then go on', { timeout: 30_000 }, async () => {
     const { pid } = await stack.part('app-2').status();
-    await using events = await Events.open(`${direct('app-1')}/events`);
+    await using events = await Events.open(`${stack.url}/dashboard/events`);
     const shown = (state: string) => () =>
       events.next(
         'tick',
@@ -102,7 +116,8 @@ describe('chaos', () => {
     await shown('ready')();
     const visitor = new Visitor(stack.url);
     await visitor.view();
-    expect((await ask(direct('app-2'), 'POST', '/chaos/hang', {})).status).toBe(202);
+    const reply = await ask(stack.url, 'POST', '/dashboard/faults/hang', { instance: 'app-2' });
+    expect(reply).toMatchObject({ status: 202, body: '{"instance":"app-2"}' });
     const from = performance.now();
     await delay(600); // until it does so
     const answer = send(`${direct('app-2')}/livez`).then(() => performance.now() - from);
@@ -124,7 +139,7 @@ describe('chaos', () => {
 
   describe('origin', () => {
     const set = (delayMs: number, failurePercent: number) =>
-      ask(stack.url, 'PUT', '/chaos/origin', { delayMs, failurePercent });
+      ask(stack.url, 'PUT', '/dashboard/faults/origin', { delayMs, failurePercent });
     /** Resolves once all instances behave so: they say so, and their lookups do. */
     const untilAll = (isSo: (reply: Reply) => boolean) =>
       eventually(async () => {
@@ -139,23 +154,25 @@ describe('chaos', () => {
       await untilAll(({ status }) => status >= 500);
       await stack.scale(4);
       expect((await lookUp(direct('app-4'))).status).toBeGreaterThanOrEqual(500);
-      const { chaos } = JSON.parse((await send(`${direct('app-4')}/instances`)).body);
-      expect(chaos).toEqual({
-        enabled: true,
-        needsKey: false,
-        origin: { delayMs: 50, failurePercent: 100 },
+      expect(await originOf(direct('app-4'))).toEqual({ delayMs: 50, failurePercent: 100 });
+      await eventually(async () => {
+        expect(await shownFaults()).toEqual({
+          enabled: true,
+          needsKey: false,
+          origin: { delayMs: 50, failurePercent: 100 },
+        });
       });
 
       expect((await set(900, 0)).status).toBe(202);
       await untilAll(({ status, ms }) => status === 200 && ms >= 895);
-      expect((await ask(stack.url, 'DELETE', '/chaos/origin')).status).toBe(202);
+      expect((await ask(stack.url, 'DELETE', '/dashboard/faults/origin')).status).toBe(202);
       await untilAll(({ status, ms }) => status === 200 && ms >= 195 && ms < 600);
       await stack.scale(3);
     });
 
-    it('should fail as often as it is told to', async () => {
+    it('should fail as often as requested', async () => {
       await set(0, 50);
-      await delay(700); // two beats
+      await delay(700); // two heartbeats
       const replies = await Promise.all(range(1, 60).map(() => lookUp(stack.url)));
       const failed = replies.filter(({ status }) => status >= 500).length;
       const found = replies.filter(({ status }) => status === 200).length;
@@ -163,15 +180,15 @@ describe('chaos', () => {
       // Outside of this less often than once in a million times.
       expect(failed).toBeGreaterThan(10);
       expect(failed).toBeLessThan(50);
-      await ask(stack.url, 'DELETE', '/chaos/origin');
+      await ask(stack.url, 'DELETE', '/dashboard/faults/origin');
       await untilAll(({ status }) => status === 200);
     });
   });
 
-  it('should have Redis answer nobody for as long as asked', async () => {
+  it('should make Redis answer nothing for as long as requested', async () => {
     const visitor = new Visitor(stack.url);
     await visitor.viewInTurn(3);
-    const reply = await ask(stack.url, 'POST', '/chaos/redis', { seconds: 2 });
+    const reply = await ask(stack.url, 'POST', '/dashboard/faults/redis', { seconds: 2 });
     expect(reply).toMatchObject({ status: 202, body: '{"seconds":2}' });
     const from = performance.now();
     const during = await visitor.send();
@@ -188,13 +205,15 @@ describe('chaos', () => {
 
   describe('what is refused', () => {
     /** Nothing has happened: the same processes, Redis answers, the origin is as it was. */
-    async function expectPeace(base = stack.url): Promise<void> {
-      await delay(700); // two beats
-      const found = await lookUp(base);
+    async function expectPeace(): Promise<void> {
+      await delay(700); // two heartbeats
+      const found = await lookUp(stack.url);
       expect(found.status).toBe(200);
       expect(found.ms).toBeGreaterThan(195);
-      const { chaos, redis } = JSON.parse((await send(`${base}/instances`)).body);
-      expect(chaos.origin).toEqual({ delayMs: 200, failurePercent: 0 });
+      for (const { name } of stack.instances) {
+        expect(await originOf(direct(name))).toEqual({ delayMs: 200, failurePercent: 0 });
+      }
+      const { redis } = JSON.parse((await send(`${stack.url}/dashboard/instances`)).body);
       expect(redis.reachable).toBe(true);
     }
 
@@ -208,7 +227,7 @@ describe('chaos', () => {
       ['by a name like an address', { host: '127.0.0.1.evil.test' }],
       ['by an address of the network', { host: '192.168.1.5:8080' }],
     ])('should be what comes %s', async (_what, headers) => {
-      for (const [method, path, body] of SWITCHES) {
+      for (const [method, path, body] of FAULTS) {
         const reply = await ask(stack.url, method, path, body, headers);
         expect(reply.status).toBe(403);
         expect(reply.headers['content-type']).toBe('application/problem+json; charset=utf-8');
@@ -234,12 +253,12 @@ describe('chaos', () => {
       ['origin', { delayMs: 0, failurePercent: 0.5 }],
     ])('should be %s with %j', async (path, body) => {
       const method = path === 'origin' ? 'PUT' : 'POST';
-      const reply = await ask(stack.url, method, `/chaos/${path}`, body);
+      const reply = await ask(stack.url, method, `/dashboard/faults/${path}`, body);
       expect(reply.status).toBe(422);
     });
 
-    it('should be a body that is no JSON', async () => {
-      for (const [method, path] of SWITCHES.filter(([, , body]) => body)) {
+    it('should be a body that is not JSON', async () => {
+      for (const [method, path] of FAULTS.filter(([, , body]) => body)) {
         const headers = { 'content-type': 'text/plain' };
         const reply = await send(stack.url + path, { method, headers, body: '{}' });
         expect(reply.status).toBe(415);
@@ -247,15 +266,15 @@ describe('chaos', () => {
       }
     });
 
-    it('should be an instance that there is not', async () => {
-      for (const path of ['/chaos/kill', '/chaos/hang']) {
+    it('should be an instance that does not exist', async () => {
+      for (const path of ['/dashboard/faults/kill', '/dashboard/faults/hang']) {
         const reply = await ask(stack.url, 'POST', path, { instance: 'app-9' });
         expect(reply.status).toBe(404);
       }
     });
 
     it('should be GET', async () => {
-      for (const [, path] of SWITCHES) {
+      for (const [, path] of FAULTS) {
         expect((await send(stack.url + path)).status).toBeGreaterThanOrEqual(404);
       }
     });
@@ -266,78 +285,71 @@ describe('chaos', () => {
       await expectPeace();
     });
 
-    /** An instance apart from the stack, with its own settings. */
-    async function withInstance(
-      env: NodeJS.ProcessEnv,
-      work: (base: string) => Promise<void>,
-    ): Promise<void> {
-      const port = await freePort('127.0.0.1');
-      const name = { INSTANCE: 'apart', REDIS_URL: stack.redis.url, PORT: String(port) };
-      await using running = runInstance({ ...name, ...env });
-      const base = `http://127.0.0.1:${port}`;
-      await eventually(async () => expect((await send(`${base}/readyz`)).status).toBe(200));
-      await work(base);
-      expect(running.child.exitCode ?? running.child.signalCode).toBeNull();
-    }
-
     it.each(['off', undefined])(
       'should be everything with FAULT_INJECTION=%s',
       async (FAULT_INJECTION) => {
-        await withInstance({ FAULT_INJECTION }, async (base) => {
-          for (const [method, path, body] of SWITCHES) {
-            expect((await ask(base, method, path, body)).status).toBe(404);
-          }
-          const { chaos } = JSON.parse((await send(`${base}/instances`)).body);
-          expect(chaos.enabled).toBe(false);
-          // not what is meant for the others either
-          await ask(stack.url, 'PUT', '/chaos/origin', { delayMs: 0, failurePercent: 100 });
-          await ask(stack.url, 'POST', '/chaos/kill', { instance: 'apart' });
-          await delay(700); // two beats
-          expect((await lookUp(base)).status).toBe(200);
-          await ask(stack.url, 'DELETE', '/chaos/origin');
+        const settings = { FAULT_INJECTION, REDIS_URL: stack.redis.url };
+        await using dashboard = await runDashboard(settings);
+        for (const [method, path, body] of FAULTS) {
+          expect((await ask(dashboard.url, method, path, body)).status).toBe(404);
+        }
+        expect((await shownFaults(dashboard.url)).enabled).toBe(false);
+
+        // An instance with this setting applies nothing, not even what the others must.
+        const port = await freePort('127.0.0.1');
+        await using apart = runInstance({ INSTANCE: 'apart', PORT: String(port), ...settings });
+        const base = `http://127.0.0.1:${port}`;
+        await eventually(async () => expect((await send(`${base}/readyz`)).status).toBe(200));
+        await ask(stack.url, 'PUT', '/dashboard/faults/origin', {
+          delayMs: 0,
+          failurePercent: 100,
         });
+        const kill = { instance: 'apart' };
+        expect((await ask(stack.url, 'POST', '/dashboard/faults/kill', kill)).status).toBe(202);
+        await delay(700); // two heartbeats
+        expect((await lookUp(base)).status).toBe(200);
+        await ask(stack.url, 'DELETE', '/dashboard/faults/origin');
+        expect(apart.child.exitCode ?? apart.child.signalCode).toBeNull();
       },
     );
 
-    it('should be everything without the key, where there is one', async () => {
-      await withInstance({ FAULT_INJECTION: 'on', PRESENTER_KEY: KEY }, async (base) => {
-        const wrong = ['', 'Bearer', 'Bearer wrong-key', KEY, `Basic ${KEY}`, `Bearer ${KEY}x`];
-        for (const [method, path, body] of SWITCHES) {
-          const replies = [await ask(base, method, path, body)];
-          for (const authorization of wrong) {
-            replies.push(await ask(base, method, path, body, { authorization }));
-          }
-          for (const reply of replies) {
-            expect(reply.status).toBe(401);
-            expect(reply.headers['www-authenticate']).toMatch(/^Bearer/);
-            expect(reply.body).not.toContain(KEY);
-          }
+    it('should be everything without the key, if there is one', async () => {
+      const settings = { FAULT_INJECTION: 'on', PRESENTER_KEY: KEY };
+      await using dashboard = await runDashboard({ ...settings, REDIS_URL: stack.redis.url });
+      const base = dashboard.url;
+      const wrong = ['', 'Bearer', 'Bearer wrong-key', KEY, `Basic ${KEY}`, `Bearer ${KEY}x`];
+      for (const [method, path, body] of FAULTS) {
+        const replies = [await ask(base, method, path, body)];
+        for (const authorization of wrong) {
+          replies.push(await ask(base, method, path, body, { authorization }));
         }
-        await expectPeace(base);
-        const { chaos } = JSON.parse((await send(`${base}/instances`)).body);
-        expect(chaos).toMatchObject({ enabled: true, needsKey: true });
+        for (const reply of replies) {
+          expect(reply.status).toBe(401);
+          expect(reply.headers['www-authenticate']).toMatch(/^Bearer/);
+          expect(reply.body).not.toContain(KEY);
+        }
+      }
+      await expectPeace();
+      expect(await shownFaults(base)).toMatchObject({ enabled: true, needsKey: true });
 
-        const authorization = `Bearer ${KEY}`;
-        const foreign = { authorization, origin: 'http://evil.test' };
-        const [, , [method, path, body]] = SWITCHES as [
-          unknown,
-          unknown,
-          [string, string, unknown],
-        ];
-        expect((await ask(base, method, path, body, foreign)).status).toBe(403);
-        const host = '192.168.1.5:8080'; // an audience knows it by another name
-        expect((await ask(base, method, path, body, { authorization, host })).status).toBe(202);
-        await eventually(async () => {
-          expect((await lookUp(base)).status).toBeGreaterThanOrEqual(500);
-        });
-        const reset = await ask(base, 'DELETE', '/chaos/origin', undefined, { authorization });
-        expect(reset.status).toBe(202);
+      const authorization = `Bearer ${KEY}`;
+      const foreign = { authorization, origin: 'http://evil.test' };
+      const [, , [method, path, body]] = FAULTS as [unknown, unknown, [string, string, unknown]];
+      expect((await ask(base, method, path, body, foreign)).status).toBe(403);
+      const host = '192.168.1.5:8080'; // an audience knows it by another name
+      expect((await ask(base, method, path, body, { authorization, host })).status).toBe(202);
+      await eventually(async () => {
+        expect((await lookUp(stack.url)).status).toBeGreaterThanOrEqual(500);
       });
+      const reset = await ask(base, 'DELETE', '/dashboard/faults/origin', undefined, {
+        authorization,
+      });
+      expect(reset.status).toBe(202);
     });
   });
 });
 
-describe('the settings of chaos', () => {
+describe('the settings of fault injection', () => {
   it.each([
     [{ FAULT_INJECTION: 'on', NODE_ENV: 'production' }, 'NODE_ENV'],
     [{ FAULT_INJECTION: 'on', NODE_ENV: 'production', PRESENTER_KEY: KEY }, 'NODE_ENV'],
@@ -354,7 +366,7 @@ describe('the settings of chaos', () => {
     expect(() => readConfig(env)).toThrow(named);
   });
 
-  it('should not tell the key where it is refused', () => {
+  it('should not print a key that is refused', () => {
     try {
       readConfig({ PRESENTER_KEY: 'a secret with spaces' });
     } catch (err) {
@@ -373,7 +385,13 @@ describe('the settings of chaos', () => {
     expect(readConfig(env)).toMatchObject(env);
   });
 
-  it('should be off where nobody asks for it', () => {
+  it('should refuse it in an instance too if that runs in production', () => {
+    const env = { FAULT_INJECTION: 'on', NODE_ENV: 'production' };
+    expect(() => readAppConfig(env)).toThrow(/FAULT_INJECTION.*NODE_ENV/);
+  });
+
+  it('should be off by default', () => {
     expect(readConfig({}).FAULT_INJECTION).toBe('off');
+    expect(readAppConfig({}).FAULT_INJECTION).toBe('off');
   });
 });

@@ -4,11 +4,11 @@ import { Visitor } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { Events } from '../support/events.ts';
 
-const PEOPLE = 300;
-/** Bytes for which a person is told of each one who moved: id, instance, views, and quotes around them. */
-const BYTES_PER_DOT = 40;
+const PARTICIPANTS = 300;
+/** Bytes of a message for each participant who moved: id, instance, views, and their quotes. */
+const BYTES_PER_PARTICIPANT = 40;
 
-/** Does it for all of them, a few at a time, as people come. */
+/** Does the work for all of them, 20 at a time. */
 async function each<T, R>(all: T[], work: (one: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   for (let i = 0; i < all.length; i += 20) {
@@ -17,50 +17,64 @@ async function each<T, R>(all: T[], work: (one: T) => Promise<R>): Promise<R[]> 
   return results;
 }
 
-describe('a room of 300 people', () => {
+/** What the page does. */
+async function view(person: Visitor): Promise<void> {
+  const { views, instance } = await person.view();
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ views, instance });
+  await person.send('/dashboard/participants', { method: 'POST', headers, body });
+}
+
+describe('an audience of 300', () => {
   let stack: Stack;
   let people: Visitor[];
-  let feeds: Events[];
+  let streams: Events[];
   beforeAll(async () => {
     stack = await Stack.start();
-    people = Array.from({ length: PEOPLE }, () => new Visitor(stack.url));
-    await each(people, (person) => person.view());
-    feeds = await each(people, ({ cookie }) => Events.open(`${stack.url}/events`, { cookie }));
+    people = Array.from({ length: PARTICIPANTS }, () => new Visitor(stack.url));
+    await each(people, (person) => view(person));
+    streams = await each(people, ({ cookie }) =>
+      Events.open(`${stack.url}/dashboard/events`, { cookie }),
+    );
   });
   afterAll(async () => {
-    await Promise.all((feeds ?? []).map((feed) => feed[Symbol.asyncDispose]()));
+    await Promise.all((streams ?? []).map((stream) => stream[Symbol.asyncDispose]()));
     await stack?.close();
   });
 
-  it('should know them all, on the feed of each', async () => {
+  it('should know them all, on the stream of each', async () => {
     await eventually(() => {
-      for (const feed of feeds) expect(feed.ticks.at(-1)?.room.people).toBe(PEOPLE);
+      for (const stream of streams)
+        expect(stream.ticks.at(-1)?.audience.participants).toBe(PARTICIPANTS);
     }, 20_000);
   });
 
-  it('should count the views of all of them, and let nobody go', async () => {
-    for (let round = 0; round < 3; round += 1) await each(people, (person) => person.view());
+  it('should count the views of all of them, and disconnect none', async () => {
+    for (let round = 0; round < 3; round += 1) await each(people, (person) => view(person));
     await eventually(() => {
-      for (const feed of feeds) expect(feed.ticks.at(-1)?.room.views).toBe(4 * PEOPLE);
+      for (const stream of streams)
+        expect(stream.ticks.at(-1)?.audience.views).toBe(4 * PARTICIPANTS);
     }, 20_000);
-    expect(feeds.filter((feed) => feed.isOver)).toEqual([]);
+    expect(streams.filter((stream) => stream.isOver)).toEqual([]);
   });
 
-  it('should tell what was done since the last time at once, whatever the number of requests', async () => {
-    const [feed] = feeds as [Events];
-    const before = feed.ticks.length;
+  it('should send all changes since the last message at once, for any number of requests', async () => {
+    const [stream] = streams as [Events];
+    const before = stream.ticks.length;
     const from = performance.now();
     await each(people, async (person) => {
-      for (let i = 0; i < 5; i += 1) await person.view();
+      for (let i = 0; i < 5; i += 1) await view(person);
     });
-    await feed.next('tick', ({ room }) => room.views === 9 * PEOPLE, 20_000);
+    await stream.next('tick', ({ audience }) => audience.views === 9 * PARTICIPANTS, 20_000);
     const seconds = (performance.now() - from) / 1000;
-    const told = feed.ticks.slice(before);
+    const told = stream.ticks.slice(before);
     expect(told.length).toBeLessThanOrEqual(2 * seconds + 2);
     const rest = JSON.stringify({ ...told[0], moved: [] }).length;
     for (const tick of told) {
-      expect(tick.moved.length).toBeLessThanOrEqual(PEOPLE);
-      expect(JSON.stringify(tick).length).toBeLessThan(rest + 200 + BYTES_PER_DOT * PEOPLE);
+      expect(tick.moved.length).toBeLessThanOrEqual(PARTICIPANTS);
+      expect(JSON.stringify(tick).length).toBeLessThan(
+        rest + 200 + BYTES_PER_PARTICIPANT * PARTICIPANTS,
+      );
     }
   });
 });

@@ -26,7 +26,7 @@ describe('nginx', () => {
     expect(statuses).toContain((await send(`${stack.url}/`, { headers: { cookie } })).status);
   });
 
-  it('should refuse itself what an instance would refuse', async () => {
+  it('should refuse requests that an instance would refuse', async () => {
     const headers = Object.fromEntries(
       Array.from({ length: 40 }, (_, i) => [`x-filler-${i}`, 'x'.repeat(400)]),
     );
@@ -36,7 +36,7 @@ describe('nginx', () => {
     expect(received['x-instance']).toBeUndefined();
   });
 
-  it('should compress what the page loads, and not what is told bit by bit', async () => {
+  it('should compress the page and its files, but no event stream', async () => {
     const headers = { accept: 'text/html', 'accept-encoding': 'gzip' };
     const [, script = ''] =
       /<script src="([^"]+)"/.exec(
@@ -46,11 +46,11 @@ describe('nginx', () => {
       (await send(stack.url + path, { headers })).headers['content-encoding'];
     expect(await encodingOf('/')).toBe('gzip');
     expect(await encodingOf(script)).toBe('gzip');
-    await using events = await Events.open(`${stack.url}/events`, headers);
+    await using events = await Events.open(`${stack.url}/dashboard/events`, headers);
     expect(events.headers['content-encoding']).toBeUndefined();
   });
 
-  it('should answer with a problem document where no instance can', async () => {
+  it('should answer with a problem document if no instance can', async () => {
     await using alone = await Stack.start({ scale: 1 });
     await alone.part('app-1').kill();
     const { status, headers, body } = await send(`${alone.url}/`);
@@ -76,21 +76,56 @@ describe('nginx', () => {
     expect(replies.map(({ status }) => status)).toEqual(range(1, 6).map(() => 200));
   });
 
-  it('should leave a path to the application that it means when it is not decoded', async () => {
+  it('should choose the application by the path as it was sent, not decoded', async () => {
     const reply = await send(`${stack.url}/cart/..%2Fdashboard`, { method: 'DELETE' });
     expect(reply.headers['x-instance']).toBe('app-1');
     expect(reply.status).toBe(204);
   });
 
+  it('should hide the metrics of both applications', async () => {
+    const paths = ['/metrics', '/metrics/', '//metrics', '/METRICS', '/%6detrics'];
+    const ofDashboard = ['/dashboard/metrics', '/dashboard/metrics/', '/dashboard/../metrics'];
+    for (const path of [...paths, ...ofDashboard]) {
+      const reply = await sendRaw(`GET ${path}`);
+      expect(reply, path).toMatch(/^HTTP\/1\.1 404 /);
+      expect(reply, path).not.toContain('process_');
+    }
+  });
+
   it.each([
-    ['a method that there is not', 'FOO', '/', 'x'],
+    ['GET', '/', 'text/html,*/*', 'dashboard'],
+    ['HEAD', '/', 'text/html', 'dashboard'],
+    ['GET', '/?a=/b', 'text/html', 'dashboard'],
+    ['GET', '/', '*/*', 'app-1'],
+    ['GET', '/', 'application/json, text/html', 'app-1'],
+    ['POST', '/', 'text/html', 'app-1'],
+    ['GET', '/data', 'text/html', 'app-1'],
+    ['GET', '/x?/ text/html', 'text/html', 'app-1'],
+    ['GET', '/dashboard', '*/*', 'dashboard'],
+    ['GET', '/dashboard?a', '*/*', 'dashboard'],
+    ['POST', '/dashboard/participants', '*/*', 'dashboard'],
+    ['GET', '/dashboards', 'text/html', 'app-1'],
+    ['GET', '/x/dashboard/session', 'text/html', 'app-1'],
+    ['GET', '/?/dashboard/', '*/*', 'app-1'],
+  ])('should send %s %s with Accept: %s to %s', async (method, path, accept, instance) => {
+    const reply = await send(stack.url + encodeURI(path), { method, headers: { accept } });
+    expect(reply.headers['x-instance']).toBe(instance);
+  });
+
+  /** Sends the first words of a request line as they are, and resolves to the reply. */
+  async function sendRaw(words: string, ...headers: string[]): Promise<string> {
+    const socket = connect(Number(new URL(stack.url).port), 'localhost');
+    const lines = [`${words} HTTP/1.1`, 'Host: x', ...headers, 'Connection: close'];
+    socket.write(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'));
+    return text(socket);
+  }
+
+  it.each([
+    ['an unknown method', 'FOO', '/', 'x'],
     ['a header with a control character', 'GET', '/', 'a\x01b'],
     ['a path with a byte that is not ASCII', 'GET', '/\xff', 'x'],
   ])('should answer with a problem document: %s', async (_, method, path, value) => {
-    const socket = connect(Number(new URL(stack.url).port), 'localhost');
-    const request = `${method} ${path} HTTP/1.1\r\nHost: x\r\nX-A: ${value}\r\nConnection: close`;
-    socket.write(Buffer.from(`${request}\r\n\r\n`, 'latin1'));
-    const reply = await text(socket);
+    const reply = await sendRaw(`${method} ${path}`, `X-A: ${value}`);
     expect(reply).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
     expect(reply).toMatch(/^Content-Type: application\/problem\+json\r$/m);
     expect(JSON.parse(reply.split('\r\n\r\n')[1] ?? '')).toMatchObject({ status: 400 });

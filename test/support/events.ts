@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
-import type { Hello, Tick } from '../../services/dashboard/messages.ts';
+import type { Hello, Tick } from '../../services/dashboard/protocol.ts';
 
 /** What a message holds, by its event. */
 interface Messages {

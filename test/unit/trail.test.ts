@@ -18,53 +18,59 @@ const gapsOf = (trail: Trail) =>
     .map(({ number }) => number);
 
 describe('Trail', () => {
-  it('should find nothing wrong where each number comes once, in any order', () => {
+  it('should find nothing wrong if each number comes once, in any order', () => {
     const trail = trailOf(1, { 'app-1': [4, 2], 'app-2': [3] });
     expect(trail.steps().map(({ number }) => number)).toEqual([2, 3, 4]);
-    expect(trail.summary()).toEqual({ answered: 3, lost: 0, doubled: 0, failed: 0, instances: 2 });
+    expect(trail.summary()).toEqual({
+      answered: 3,
+      lost: 0,
+      duplicates: 0,
+      failed: 0,
+      instances: 2,
+    });
   });
 
-  it('should find what each instance has counted for itself', () => {
+  it('should find numbers that each instance counted for itself', () => {
     const trail = trailOf(0, { 'app-1': [1, 2], 'app-2': [1, 2], 'app-3': [1] });
     expect(gapsOf(trail)).toEqual([3, 4, 5]);
-    expect(trail.summary()).toMatchObject({ answered: 5, lost: 3, doubled: 3, instances: 3 });
+    expect(trail.summary()).toMatchObject({ answered: 5, lost: 3, duplicates: 3, instances: 3 });
   });
 
   it('should find updates that overwrote each other', () => {
     const trail = trailOf(10, { 'app-1': [11, 12], 'app-2': [11, 13] });
     expect(gapsOf(trail)).toEqual([14]);
-    expect(trail.summary()).toMatchObject({ lost: 1, doubled: 1 });
+    expect(trail.summary()).toMatchObject({ lost: 1, duplicates: 1 });
   });
 
-  it('should find a number that nobody got', () => {
-    expect(trailOf(0, { 'app-1': [1, 2, 4] }).summary()).toMatchObject({ lost: 1, doubled: 0 });
+  it('should find a number that is missing', () => {
+    expect(trailOf(0, { 'app-1': [1, 2, 4] }).summary()).toMatchObject({ lost: 1, duplicates: 0 });
   });
 
-  it('should not call lost what was not answered, and counted all the same', () => {
+  it('should not count a view without a reply as lost', () => {
     const summary = trailOf(0, { 'app-1': [1, 2, 4] }, 1).summary();
     expect(summary).toMatchObject({ answered: 3, lost: 0, failed: 1 });
   });
 
-  it('should say it in words', () => {
+  it('should describe the summary in words', () => {
     expect(inWords(trailOf(0, { 'app-1': [1, 2] }).summary(), 2)).toBe(
-      '2 of 2, 0 lost, 0 doubled, 1 instance',
+      '2 of 2 views counted, none lost, none counted twice, 1 instance',
     );
     expect(inWords(trailOf(0, { 'app-1': [1], 'app-2': [1] }, 1).summary(), 3)).toBe(
-      '2 of 3, 0 lost, 1 doubled, 1 failed, 2 instances',
+      '2 of 3 views counted, none lost, 1 counted twice, 1 failed, 2 instances',
     );
   });
 
-  it('should begin anew where a million views came from elsewhere, and go on to find gaps', () => {
+  it('should restart if another client made a million views, and continue to find gaps', () => {
     const trail = trailOf(0, { 'app-1': [1, 2, 1_000_003, 1_000_005] });
     expect(gapsOf(trail)).toEqual([1_000_004]);
-    expect(trail.summary()).toMatchObject({ answered: 2, lost: 1, doubled: 0 });
+    expect(trail.summary()).toMatchObject({ answered: 2, lost: 1, duplicates: 0 });
   });
 
-  it('should not grow for ever, and not take what it forgets for lost', () => {
+  it('should not grow without bound, nor count dropped replies as lost', () => {
     const trail = new Trail(0);
     for (let views = 1; views <= 3000; views += 1) trail.add({ views, instance: 'app-1' });
     expect(trail.marks.length).toBeLessThanOrEqual(1000);
     expect(trail.last).toBe(3000);
-    expect(trail.summary()).toMatchObject({ lost: 0, doubled: 0 });
+    expect(trail.summary()).toMatchObject({ lost: 0, duplicates: 0 });
   });
 });
