@@ -15,14 +15,13 @@ const ESCAPES: Record<string, string> = { '\\n': '\n', '\\"': '"', '\\\\': '\\' 
  */
 export function parsePrometheusText(text: string): Series[] {
   return text.split('\n').flatMap((line) => {
-    const [, name, labels = '', value] = SERIES.exec(line) ?? [];
-    if (name === undefined) return [];
-    const pairs = [...labels.matchAll(LABEL)].map(([, label, escaped = '']) => [
+    const [, name = '', list = '', number = ''] = SERIES.exec(line) ?? [];
+    const value = Number(number.replace('Inf', 'Infinity'));
+    if (name === '' || Number.isNaN(value)) return [];
+    const labels = [...list.matchAll(LABEL)].map(([, label, escaped = '']) => [
       label,
       escaped.replace(/\\./g, (pair) => ESCAPES[pair] ?? pair),
     ]);
-    return [
-      { name, labels: Object.fromEntries(pairs), value: Number(value?.replace('Inf', 'Infinity')) },
-    ];
+    return [{ name, labels: Object.fromEntries(labels), value }];
   });
 }
