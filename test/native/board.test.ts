@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => stack?.close());
 
 /** An instance without nginx in front of it. */
-const direct = (name: string) => `http://127.0.0.1:${stack.part(name).port}`;
+const direct = (name: string) => `http://127.0.0.1:${stack.process(name).port}`;
 
 async function overview(url = stack.url): Promise<Overview> {
   const reply = await send(`${url}/instances`);
@@ -90,7 +90,7 @@ describe('GET /instances', () => {
   });
 
   it('should show how long they have run and how much memory they take', async () => {
-    const { pid } = await stack.part('app-2').status();
+    const { pid } = await stack.process('app-2').status();
     const { instances, redis } = await overview();
     const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
     const shown = instances.find(({ name }) => name === 'app-2');
@@ -196,7 +196,7 @@ describe('the state of an instance', () => {
   it('should tell who is dead, new, ready or gone, on the feed of another', async () => {
     await using events = await watch('app-1');
     await events.next('tick', allReady(3));
-    await stack.part('app-2').kill();
+    await stack.process('app-2').kill();
     const from = performance.now();
     await events.next('tick', (tick) => stateOf(tick, 'app-2') === 'dead', 5000);
     expect(performance.now() - from).toBeLessThan(3000);
@@ -257,7 +257,7 @@ describe('GET /events', () => {
       if (!feed) throw new Error('nginx asked app-3 for none of three');
       await feed.next('tick');
       const from = performance.now();
-      await stack.part('app-3').stop();
+      await stack.process('app-3').stop();
       expect((await feed.ended) - from).toBeLessThan(1500);
       expect(performance.now() - from).toBeLessThan(3000);
       expect(feeds.filter(({ isOver }) => isOver)).toEqual([feed]);
@@ -272,7 +272,7 @@ describe('GET /events', () => {
   it('should not hold up the end where it is asked for right after SIGTERM', async () => {
     const url = `${direct('app-3')}/events`;
     const from = performance.now();
-    const stopped = stack.part('app-3').stop();
+    const stopped = stack.process('app-3').stop();
     const feed = await delay(50)
       .then(() => Events.open(url))
       .catch(() => undefined); // refused is as good
@@ -388,7 +388,7 @@ describe('the room', () => {
     await using one = await watch('app-2', stays);
     await using two = await watch('app-2', goes);
     await observer.next('tick', ({ room }) => room.people === 2);
-    await stack.part('app-2').kill();
+    await stack.process('app-2').kill();
     await Promise.all([one.ended, two.ended]);
     await using again = await watch('app-3', stays);
     await observer.next('tick', ({ left }) => left.includes(going), 5000);
@@ -449,7 +449,7 @@ describe('the feed while Redis is away', () => {
     const { session } = await visitor.view();
     await using before = await watch('app-1');
     await before.next('tick', allReady(3));
-    await stack.part('app-2').kill();
+    await stack.process('app-2').kill();
     await before.next('tick', (tick) => stateOf(tick, 'app-2') === 'dead');
     stack.redis.pause();
     try {

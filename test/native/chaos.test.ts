@@ -42,13 +42,13 @@ describe('chaos', () => {
   });
   afterAll(() => stack?.close());
 
-  const direct = (name: string) => `http://127.0.0.1:${stack.part(name).port}`;
+  const direct = (name: string) => `http://127.0.0.1:${stack.process(name).port}`;
   const keys = range(1, 1000)
     .map((n) => `item-${n}`)
     [Symbol.iterator]();
   /** A lookup of something that was not asked for before. */
   const lookUp = (base: string) => send(`${base}/data/${keys.next().value}`);
-  const stateOf = (name: string) => async () => (await stack.part(name).status()).state;
+  const stateOf = (name: string) => async () => (await stack.process(name).status()).state;
 
   describe('kill', () => {
     it('should end the instance named, and lose no view', async () => {
@@ -91,7 +91,7 @@ describe('chaos', () => {
   });
 
   it('should have an instance hang for 10 s, and then go on', { timeout: 30_000 }, async () => {
-    const { pid } = await stack.part('app-2').status();
+    const { pid } = await stack.process('app-2').status();
     await using events = await Events.open(`${direct('app-1')}/events`);
     const shown = (state: string) => () =>
       events.next(
@@ -116,7 +116,7 @@ describe('chaos', () => {
     expect(ms).toBeGreaterThan(9800);
     expect(ms).toBeLessThan(12_000);
     await shown('ready')();
-    expect((await stack.part('app-2').status()).pid).toBe(pid);
+    expect((await stack.process('app-2').status()).pid).toBe(pid);
     const after = await Promise.all(range(1, 9).map(() => visitor.view()));
     expect(after.some(({ instance }) => instance === 'app-2')).toBe(true);
     expect(Math.max(...after.map(({ views }) => views))).toBe(13);
