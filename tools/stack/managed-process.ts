@@ -100,8 +100,9 @@ export abstract class ManagedProcess extends EventEmitter {
     const child = this.#spawn();
     const closed = once(child, 'close').catch(() => {});
     const deadline = Date.now() + START_MS;
+    const seconds = START_MS / 1000;
     while (!(await this.#checkReady()) && this.#child === child) {
-      if (Date.now() > deadline) throw new StackError(`${name} is not ready after ${START_MS} ms.`);
+      if (Date.now() > deadline) throw new StackError(`${name} is not ready after ${seconds} s.`);
       await delay(POLL_MS);
     }
     if (this.#child === child) return;

@@ -54,7 +54,7 @@ export class Nginx extends ManagedProcess {
       encoding: 'utf8',
     });
     const reason = this.failureReason(stderr.split('\n'));
-    if (status !== 0) throw new StackError(`nginx rejects its configuration: ${reason}`);
+    if (status !== 0) throw new StackError(`nginx refuses its configuration: ${reason}`);
     const old = new Set(this.#workers);
     const signal = AbortSignal.timeout(RELOAD_MS);
     this.signal('SIGHUP');
