@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { failure } from '../tools/lib/errors.ts';
 import { ROOT } from '../tools/lib/root.ts';
-import { failure } from '../tools/stack/commands.ts';
 import { ContainerLab } from './kit/container-lab.ts';
 import { course, type Entry, find, load } from './kit/course.ts';
 import { updated } from './kit/documents.ts';

@@ -470,7 +470,7 @@ describe.skipIf(missing)(title, () => {
     it('should show a killed instance as dead, lose nothing, and show it ready again', async () => {
       const page = await open(stack.url, { breaks: true });
       await expectReady(page, 3);
-      await stack.part('app-2').kill();
+      await stack.process('app-2').kill();
       try {
         await expectCard(page, 'app-2 dead', 3000);
         await expectLive(page);
@@ -483,7 +483,7 @@ describe.skipIf(missing)(title, () => {
           [PHONE, 'dark'],
         ]);
       } finally {
-        await stack.part('app-2').start();
+        await stack.process('app-2').start();
       }
       await expectReady(page, 3);
     });
@@ -492,9 +492,9 @@ describe.skipIf(missing)(title, () => {
       const page = await open(stack.url, { breaks: true });
       await expectReady(page, 3);
       await press(page, 'Kill app-2');
-      await eventually(() => expect(stack.part('app-2').isRunning).toBe(false));
+      await eventually(() => expect(stack.process('app-2').isRunning).toBe(false));
       await expectCard(page, 'app-2 dead', 3000);
-      await stack.part('app-2').start();
+      await stack.process('app-2').start();
     });
 
     it('should show instances that come and go', async () => {
@@ -570,7 +570,7 @@ describe.skipIf(missing)(title, () => {
     });
 
     it('should serve the page to the room, with a counter in the session marked as wrong', async () => {
-      const page = await open(String(stack.roomUrl));
+      const page = await open(String(stack.publicUrl));
       await press(page, 'Visit');
       await expectText(page, '#views', 'Views: 2');
       await page.locator('#warning').waitFor();

@@ -46,7 +46,7 @@ describe('the load tests', () => {
     let faults = 0;
     const { code, stdout, run } = await loadTest('failover', settings, async () => {
       for (const name of ['app-1', 'app-2']) {
-        const instance = stack.part(name);
+        const instance = stack.process(name);
         await instance.kill();
         await instance.start();
         faults += 1;

@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => stack?.close());
 
 /** An instance or the dashboard without nginx in front of it. */
-const direct = (name: string) => `http://127.0.0.1:${stack.part(name).port}`;
+const direct = (name: string) => `http://127.0.0.1:${stack.process(name).port}`;
 
 async function overview(url = stack.url): Promise<Overview> {
   const reply = await send(`${url}/dashboard/instances`);
@@ -140,7 +140,7 @@ describe('GET /dashboard/instances', () => {
   });
 
   it('should show how long instances have run and how much memory they take', async () => {
-    const { pid } = await stack.part('app-2').status();
+    const { pid } = await stack.process('app-2').status();
     const { instances, redis } = await overview();
     const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
     const shown = instances.find(({ name }) => name === 'app-2');
@@ -227,13 +227,13 @@ describe('GET /dashboard/instances', () => {
   it('should not wait for an instance that hangs', async () => {
     await using events = await watch();
     await events.next('tick', allReady(3));
-    stack.part('app-1').pause();
+    stack.process('app-1').pause();
     try {
       await Promise.all(range(1, 20).map(() => send(`${direct('app-3')}/data`)));
       const isCounted = ({ instances }: Tick) => (instances[2]?.requestsPerSecond ?? 0) > 0;
       await events.next('tick', isCounted, 3000);
     } finally {
-      stack.part('app-1').resume();
+      stack.process('app-1').resume();
     }
     await events.next('tick', allReady(3));
   });
@@ -271,7 +271,7 @@ describe('the state of an instance', () => {
     await using events = await watch(undefined, direct('dashboard'));
     await using others = await watch(undefined, second.url);
     await Promise.all([events.next('tick', allReady(3)), others.next('tick', allReady(3))]);
-    await stack.part('app-2').kill();
+    await stack.process('app-2').kill();
     const from = performance.now();
     const isDead = (tick: Tick) => stateOf(tick, 'app-2') === 'dead';
     await events.next('tick', isDead, 5000);
@@ -642,7 +642,7 @@ describe('the event stream while Redis is away', () => {
     const { session } = await visitor.view();
     await using before = await watch();
     await before.next('tick', allReady(3));
-    await stack.part('app-2').kill();
+    await stack.process('app-2').kill();
     await before.next('tick', (tick) => stateOf(tick, 'app-2') === 'dead');
     stack.redis.pause();
     try {

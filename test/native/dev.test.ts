@@ -17,18 +17,18 @@ import { send } from '../../tools/lib/visitor.ts';
 import { newName, ready } from '../support/npm.ts';
 
 describe('npm run dev', () => {
-  // A copy of the project, since its code is changed here.
+  // The test changes code, so it works on a copy.
   const copy = mkdtempSync(join(tmpdir(), 'shared-state-dev-'));
   const origin = join(copy, 'services/app/cache/origin.ts');
   beforeAll(() => {
-    for (const name of ['package.json', 'services', 'nginx']) {
+    for (const name of ['package.json', 'services', 'tools', 'nginx', 'redis']) {
       cpSync(join(ROOT, name), join(copy, name), { recursive: true });
     }
     symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   });
   afterAll(() => rmSync(copy, { recursive: true }));
 
-  it('should replace the instances at each change, and outlive a broken one', async () => {
+  it('should restart the instances after each change, and survive a syntax error', async () => {
     const words = ['run', '--silent', 'dev', '--', '--port', '0', '--name', newName()];
     await using running = new Running('npm', words, { ORIGIN_DELAY_MS: '0' }, copy);
     const url = await ready(running);
@@ -44,7 +44,7 @@ describe('npm run dev', () => {
     writeFileSync(origin, code.replace('the new data', 'what was written'));
     await expectData('This is what was written');
 
-    // as many editors do: another file in its place
+    // many editors replace the file
     writeFileSync(`${origin}.tmp`, code.replace('the new data', 'what was moved'));
     renameSync(`${origin}.tmp`, origin);
     await expectData('This is what was moved');

@@ -44,13 +44,13 @@ describe('fault injection', () => {
   });
   afterAll(() => stack?.close());
 
-  const direct = (name: string) => `http://127.0.0.1:${stack.part(name).port}`;
+  const direct = (name: string) => `http://127.0.0.1:${stack.process(name).port}`;
   const keys = range(1, 1000)
     .map((n) => `item-${n}`)
     [Symbol.iterator]();
   /** A lookup of something that was not asked for before. */
   const lookUp = (base: string) => send(`${base}/data/${keys.next().value}`);
-  const stateOf = (name: string) => async () => (await stack.part(name).status()).state;
+  const stateOf = (name: string) => async () => (await stack.process(name).status()).state;
   /** What a dashboard shows. */
   const shownFaults = async (base = stack.url) =>
     JSON.parse((await send(`${base}/dashboard/instances`)).body).faults;
@@ -105,7 +105,7 @@ describe('fault injection', () => {
   });
 
   it('should make an instance hang for 10 s, and then go on', { timeout: 30_000 }, async () => {
-    const { pid } = await stack.part('app-2').status();
+    const { pid } = await stack.process('app-2').status();
     await using events = await Events.open(`${stack.url}/dashboard/events`);
     const shown = (state: string) => () =>
       events.next(
@@ -131,7 +131,7 @@ describe('fault injection', () => {
     expect(ms).toBeGreaterThan(9800);
     expect(ms).toBeLessThan(12_000);
     await shown('ready')();
-    expect((await stack.part('app-2').status()).pid).toBe(pid);
+    expect((await stack.process('app-2').status()).pid).toBe(pid);
     const after = await Promise.all(range(1, 9).map(() => visitor.view()));
     expect(after.some(({ instance }) => instance === 'app-2')).toBe(true);
     expect(Math.max(...after.map(({ views }) => views))).toBe(13);

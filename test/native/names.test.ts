@@ -29,7 +29,7 @@ describe('the name of an instance', () => {
   afterEach(async () => {
     for (const { running } of started) await running[Symbol.asyncDispose]();
     started = [];
-    if (!alone.part.isRunning) await alone.part.start();
+    if (!alone.process.isRunning) await alone.process.start();
     await inRedis(alone.url, (redis) => redis.flushAll());
   });
 
@@ -141,11 +141,11 @@ describe('the name of an instance', () => {
   });
 
   it('should be there before the instance is ready, when Redis was away at the start', async () => {
-    await alone.part.stop();
+    await alone.process.stop();
     const bare = await launch();
     await eventually(async () => expect((await send(`${bare.url}/livez`)).status).toBe(200));
     expect((await send(`${bare.url}/readyz`)).status).toBe(503);
-    await alone.part.start();
+    await alone.process.start();
     await untilReady(bare);
     expect(await namesOf(bare)).toEqual(['app-1']);
   });
@@ -153,9 +153,9 @@ describe('the name of an instance', () => {
   it('should be kept over an outage of Redis', async () => {
     const bare = await Promise.all([start(), start()]);
     const names = (await Promise.all(bare.map(namesOf))).flat();
-    await alone.part.kill();
+    await alone.process.kill();
     await delay(2500); // longer than a name is held
-    await alone.part.start();
+    await alone.process.start();
     for (const one of bare) await untilReady(one);
     await eventually(async () => {
       const holders = await inRedis(alone.url, (redis) => redis.keys('heartbeat:*'));

@@ -52,7 +52,7 @@ describe('nginx', () => {
 
   it('should answer with a problem document if no instance can', async () => {
     await using alone = await Stack.start({ scale: 1 });
-    await alone.part('app-1').kill();
+    await alone.process('app-1').kill();
     const { status, headers, body } = await send(`${alone.url}/`);
     expect(status).toBe(502);
     expect(headers['content-type']).toBe('application/problem+json');
@@ -71,7 +71,7 @@ describe('nginx', () => {
 
   it('should pass over two instances that hang', async () => {
     await using three = await Stack.start();
-    for (const name of ['app-1', 'app-2']) three.part(name).pause();
+    for (const name of ['app-1', 'app-2']) three.process(name).pause();
     const replies = await Promise.all(range(1, 6).map(() => send(`${three.url}/`)));
     expect(replies.map(({ status }) => status)).toEqual(range(1, 6).map(() => 200));
   });

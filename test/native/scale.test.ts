@@ -55,10 +55,10 @@ describe('scaling', () => {
 
   it('should pass over a killed instance, show it as dead, and start it again when asked', async () => {
     await stack.scale(3);
-    await stack.part('app-2').kill();
+    await stack.process('app-2').kill();
     const seen = await new Visitor(stack.url).viewInTurn(12);
     expect(instancesOf(seen)).toEqual(['app-1', 'app-3']);
-    expect(await stack.part('app-2').status()).toMatchObject({ pid: null, state: 'dead' });
+    expect(await stack.process('app-2').status()).toMatchObject({ pid: null, state: 'dead' });
 
     await stack.scale(3);
     expect(instancesOf(await new Visitor(stack.url).viewInTurn(6))).toHaveLength(3);

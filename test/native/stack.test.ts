@@ -8,13 +8,13 @@ import { eventually } from '../../tools/lib/eventually.ts';
 import { ROOT } from '../../tools/lib/root.ts';
 import { Running } from '../../tools/lib/running.ts';
 import { send, Visitor } from '../../tools/lib/visitor.ts';
-import type { Status } from '../../tools/stack/part.ts';
-import { folderOf } from '../../tools/stack/stack.ts';
+import { stackFolder } from '../../tools/stack/folder.ts';
+import type { ProcessStatus } from '../../tools/stack/managed-process.ts';
 import { newName, npmRunStack, npmStart, ready } from '../support/npm.ts';
 
-// The stack as a person uses it: npm start in one terminal, npm run stack in another.
+// As a user runs it: npm start in one terminal, npm run stack in another.
 
-async function ps(name: string): Promise<Status[]> {
+async function ps(name: string): Promise<ProcessStatus[]> {
   return JSON.parse((await npmRunStack('ps', '--json', '--name', name)).stdout);
 }
 
@@ -26,15 +26,15 @@ const isAlive = (pid: number | null) => {
   }
 };
 
-async function expectNothingLeft(name: string, parts: Status[]): Promise<void> {
+async function expectNothingLeft(name: string, processes: ProcessStatus[]): Promise<void> {
   await eventually(() => {
-    expect(parts.filter(({ pid }) => isAlive(pid))).toEqual([]);
-    expect(existsSync(folderOf(name))).toBe(false);
+    expect(processes.filter(({ pid }) => isAlive(pid))).toEqual([]);
+    expect(existsSync(stackFolder(name))).toBe(false);
   }, 3000);
 }
 
 describe('npm start', () => {
-  it('should say when it is ready, and leave nothing behind after Ctrl-C', async () => {
+  it('should report that it is ready, and leave nothing behind after Ctrl-C', async () => {
     const name = newName();
     await using running = npmStart(['--port', '0', '--name', name]);
     const url = await ready(running);
@@ -42,38 +42,38 @@ describe('npm start', () => {
     expect((await new Visitor(url).viewInTurn(6)).map(({ views }) => views)).toEqual([
       1, 2, 3, 4, 5, 6,
     ]);
-    const parts = await ps(name);
-    expect(parts).toHaveLength(6);
-    expect(parts.every(({ pid }) => isAlive(pid))).toBe(true);
+    const processes = await ps(name);
+    expect(processes).toHaveLength(6);
+    expect(processes.every(({ pid }) => isAlive(pid))).toBe(true);
 
-    process.kill(-(running.child.pid ?? 0), 'SIGINT'); // as a terminal does: to the whole group
+    process.kill(-(running.child.pid ?? 0), 'SIGINT'); // like a terminal: to the whole process group
     expect((await running.ended).code).toBe(0);
-    await expectNothingLeft(name, parts);
+    await expectNothingLeft(name, processes);
   });
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
-    'should leave nothing behind where npm gets %s',
+    'should leave nothing behind if npm gets %s',
     async (signal) => {
       const name = newName();
       await using running = npmStart(['--port', '0', '--scale', '1', '--name', name]);
       await ready(running);
-      const parts = await ps(name);
+      const processes = await ps(name);
       running.child.kill(signal);
       await running.ended;
-      await expectNothingLeft(name, parts);
+      await expectNothingLeft(name, processes);
     },
   );
 
-  it('should leave nothing behind where the launcher is killed', async () => {
+  it('should leave nothing behind if the launcher is killed', async () => {
     const name = newName();
     const main = join(ROOT, 'tools/stack/main.ts');
     const words = ['--port', '0', '--scale', '2', '--name', name];
     await using running = new Running(process.execPath, [main, ...words]);
     await ready(running);
-    const parts = await ps(name);
+    const processes = await ps(name);
     await npmRunStack('pause', 'app-1', '--name', name);
     running.child.kill('SIGKILL');
-    await expectNothingLeft(name, parts);
+    await expectNothingLeft(name, processes);
   });
 
   it('should pass environment variables on, and print the warnings of the instances', async () => {
@@ -85,7 +85,7 @@ describe('npm start', () => {
     expect(running.stdout).toContain('app-1: SESSION_STORE=memory');
   });
 
-  it('should say which setting of an instance is not allowed, and exit 1', async () => {
+  it('should report an invalid setting of an instance, and exit 1', async () => {
     const words = ['--port', '0', '--name', newName()];
     await using running = npmStart(words, { CACHE_TTL_SECONDS: '0' });
     const { code, stderr } = await running.ended;
@@ -95,7 +95,7 @@ describe('npm start', () => {
     );
   });
 
-  it('should say that its port is taken, and exit 1', async () => {
+  it('should report that its port is in use, and exit 1', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const port = String((server.address() as AddressInfo).port);
@@ -103,15 +103,18 @@ describe('npm start', () => {
     const { code, stderr } = await running.ended;
     server.close();
     expect(code).toBe(1);
-    expect(stderr).toContain(`port ${port} is taken; choose another: npm start -- --port 8081`);
+    expect(stderr).toBe(`Port ${port} is in use; try \`npm start -- --port 8081\`.\n`);
   });
 
   it.each([
-    [['--scale', 'many'], '--scale "many": wants a whole number'],
-    [['--scale', '0'], 'the number of instances must be a whole number from 1 to 32'],
-    [['--port', '65536'], '--port "65536": wants a whole number'],
+    [['--scale', 'many'], '`--scale` expects a whole number up to 32, not "many".'],
+    [['--scale', '0'], 'The number of instances must be a whole number from 1 to 32.'],
+    [['--port', '65536'], '`--port` expects a whole number up to 65535, not "65536".'],
     [['--port', '-1'], /--port/],
-    [['--name', 'A b'], '--name "A b": a name has up to 20 small letters, digits and hyphens'],
+    [
+      ['--name', 'A b'],
+      '`--name` expects up to 20 lowercase letters, digits and hyphens, not "A b".',
+    ],
     [['--frob'], "Unknown option '--frob'"],
   ])('should refuse %j in one line and exit 2', async (words, message) => {
     const name = words.includes('--name') ? [] : ['--name', newName()];
@@ -126,7 +129,7 @@ describe('npm start', () => {
 });
 
 describe('npm run stack', () => {
-  it('should steer one of two stacks and leave the other alone', async () => {
+  it('should control one of two stacks and leave the other alone', async () => {
     const [blue, green] = [newName(), newName()];
     await using first = npmStart(['--name', blue, '--port', '0', '--scale', '2']);
     await using second = npmStart(['--port', '0', '--scale', '1', `--name=${green}`]);
@@ -137,7 +140,7 @@ describe('npm run stack', () => {
       Object.fromEntries((await ps(blue)).map(({ name, state }) => [name, state]));
     const others = await ps(green);
 
-    // ps, for people
+    // ps as a table
     const lines = (await stack('ps')).stdout.trimEnd().split('\n');
     expect(lines[0]).toMatch(/^NAME +PID +PORT +STATE$/);
     expect(lines.slice(1).map((line) => line.replace(/ +\d+ +\d+ +/, ' '))).toEqual([
@@ -153,12 +156,15 @@ describe('npm run stack', () => {
     expect(first.stdout).toContain('app-2 is dead (SIGKILL)');
     expect(await stack('kill', 'app-2')).toMatchObject({
       code: 1,
-      stderr: 'app-2 is not running\n',
+      stderr: 'app-2 is not running; start it with `start app-2`.\n',
     });
     expect(await stack('start', 'app-2')).toMatchObject({ code: 0, stdout: 'app-2 ready\n' });
-    expect(await stack('start', 'app-2')).toMatchObject({ code: 1, stderr: 'app-2 is running\n' });
+    expect(await stack('start', 'app-2')).toMatchObject({
+      code: 1,
+      stderr: 'app-2 is already running.\n',
+    });
 
-    // stop: in order, and not a death
+    // stop: in order, and not reported as dead
     expect(await stack('stop', 'app-1')).toMatchObject({ code: 0, stdout: 'app-1 stopped\n' });
     expect(first.stdout).not.toContain('app-1 is dead');
     expect(await states()).toEqual({
@@ -169,7 +175,7 @@ describe('npm run stack', () => {
       'app-2': 'ready',
     });
 
-    // an instance that dies unasked stays dead
+    // an instance that dies by itself stays dead
     const victim = (await ps(blue)).find(({ name }) => name === 'app-2');
     process.kill(victim?.pid ?? 0, 'SIGKILL');
     await eventually(async () => expect((await states())['app-2']).toBe('dead'));
@@ -184,27 +190,27 @@ describe('npm run stack', () => {
     expect(await stack('restart', 'redis')).toMatchObject({ code: 0, stdout: 'redis ready\n' });
     await eventually(async () => expect((await send(`${url}/`)).status).toBe(200));
 
-    // nginx, whose workers must not outlive it
+    // nginx; its workers must not outlive it
     expect(await stack('kill', 'nginx')).toMatchObject({ code: 0, stdout: 'nginx dead\n' });
     await expect(send(`${url}/`)).rejects.toThrow('ECONNREFUSED');
     expect(await stack('start', 'nginx')).toMatchObject({ code: 0, stdout: 'nginx ready\n' });
     expect((await send(`${url}/`)).status).toBe(200);
 
-    // the words of people
+    // invalid arguments
     for (const [words, message] of [
       [
         ['kill', 'app-9'],
-        'there is no "app-9" here, only nginx, redis, dashboard, app-1, app-2, app-3',
+        'There is no process "app-9"; choose one of nginx, redis, dashboard, app-1, app-2, app-3.',
       ],
-      [['kill'], 'kill wants a name: kill app-1'],
-      [['scale'], 'scale wants a number: scale 3'],
-      [['scale', 'x'], 'scale wants a number: scale 3'],
-      [['scale', '0'], 'the number of instances must be a whole number from 1 to 32'],
-      [['scale', '33'], 'the number of instances must be a whole number from 1 to 32'],
-      [['constructor', 'app-1'], 'there is no command "constructor"; try: npm run stack'],
-      [['ps', 'app-1'], 'ps wants no name'],
+      [['kill'], '`kill` expects a name, for example `kill app-1`.'],
+      [['scale'], '`scale` expects a number, for example `scale 3`.'],
+      [['scale', 'x'], '`scale` expects a number, for example `scale 3`.'],
+      [['scale', '0'], 'The number of instances must be a whole number from 1 to 32.'],
+      [['scale', '33'], 'The number of instances must be a whole number from 1 to 32.'],
+      [['constructor', 'app-1'], 'There is no command "constructor"; see `npm run stack`.'],
+      [['ps', 'app-1'], '`ps` takes no name.'],
       [['ps', '--jsno'], "Unknown option '--jsno'"],
-      [['kill', 'app-1', 'app-2'], 'too many words: app-2'],
+      [['kill', 'app-1', 'app-2'], '`kill` takes one argument; remove "app-2".'],
     ] as const) {
       const { code, stdout, stderr } = await stack(...words);
       expect({ code, stdout }, words.join(' ')).toEqual({ code: 2, stdout: '' });
@@ -212,23 +218,26 @@ describe('npm run stack', () => {
       expect(stderr.trimEnd()).not.toContain('\n');
     }
 
-    // the other stack has noticed nothing
+    // the other stack is unaffected
     expect(await ps(green)).toEqual(others);
     expect((await send(`${otherUrl}/`)).status).toBe(200);
 
-    // and the name is taken for as long as the stack runs
+    // the name is in use while the stack runs
     await using again = npmStart(['--name', blue, '--port', '0']);
-    expect((await again.ended).code).toBe(1);
+    expect(await again.ended).toMatchObject({
+      code: 1,
+      stderr: `A stack named "${blue}" is already running; stop it with Ctrl-C or choose another \`--name\`.\n`,
+    });
     expect((await send(`${url}/`)).status).toBe(200);
   }, 90_000);
 
-  it('should say that no stack of that name runs, and exit 2', async () => {
-    const { code, stderr } = await npmRunStack('ps', '--name', 'nobody');
+  it('should report that no stack of that name runs, and exit 2', async () => {
+    const { code, stderr } = await npmRunStack('ps', '--name', 'none');
     expect(code).toBe(2);
-    expect(stderr).toBe('no stack called "nobody" is running; start one: npm start\n');
+    expect(stderr).toBe('No stack named "none" is running; start one with `npm start`.\n');
   });
 
-  it('should explain itself', async () => {
+  it('should list its commands', async () => {
     const { code, stdout } = await npmRunStack();
     expect(code).toBe(0);
     expect(stdout).toContain('kill NAME');

@@ -16,8 +16,8 @@ export function npmStart(words: string[], env: NodeJS.ProcessEnv = {}): Running 
 
 /** npm run stack -- WORDS, without npm in between. */
 export async function npmRunStack(...words: string[]): Promise<Ended> {
-  const control = join(ROOT, 'tools/stack/control.ts');
-  await using running = new Running(process.execPath, [control, ...words]);
+  const cli = join(ROOT, 'tools/stack/cli.ts');
+  await using running = new Running(process.execPath, [cli, ...words]);
   return await running.ended;
 }
 

@@ -355,7 +355,7 @@ describe('Cache, on three instances with one Redis', () => {
     });
 
     it('should be gone within 100 ms also where Redis cannot tell', async () => {
-      await using behind = await DelayedRedis.beside(alone.part);
+      await using behind = await DelayedRedis.beside(alone.process);
       const [first, second] = [await newCache(), await newCache({}, behind.url)];
       await first.get();
       await second.get();
@@ -369,7 +369,7 @@ describe('Cache, on three instances with one Redis', () => {
     });
 
     it('should be gone when the connection is', async () => {
-      await using behind = await DelayedRedis.beside(alone.part);
+      await using behind = await DelayedRedis.beside(alone.process);
       const one = await newCache({}, behind.url);
       await one.get('data:item-1');
       await eventually(async () => expect((await one.get('data:item-1')).source).toBe('local'));
@@ -420,7 +420,7 @@ describe('Cache, on three instances with one Redis', () => {
     it('should answer from the origin, a few calls at a time', async () => {
       await using doomed = await RedisAlone.start();
       const one = await newCache({}, doomed.url);
-      await doomed.part.kill();
+      await doomed.process.kill();
       let atOnce = 0;
       let most = 0;
       origin = async () => {

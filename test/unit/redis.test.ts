@@ -31,21 +31,21 @@ describe('a command whose answer does not come', () => {
   });
 
   it('should fail in time where Redis hangs', async () => {
-    alone.part.pause();
+    alone.process.pause();
     const from = performance.now();
     const err = await redis.ping().catch((reason) => reason);
     expect(isRedisUnavailable(err)).toBe(true);
     expect(performance.now() - from).toBeLessThan(2 * TIMEOUT_MS);
     expect(lines.join()).toContain('Redis: silent');
-    alone.part.resume();
+    alone.process.resume();
   });
 
   it('should still come where the machine stood still just after the question', async () => {
-    alone.part.pause();
+    alone.process.pause();
     const answer = redis.ping();
     await delay(TIMEOUT_MS / 2); // now the watch has asked too, and waits
     standStill(TIMEOUT_MS);
-    setTimeout(() => alone.part.resume(), TIMEOUT_MS / 8);
+    setTimeout(() => alone.process.resume(), TIMEOUT_MS / 8);
     expect(await answer).toBe('PONG');
     expect(lines).toEqual([]);
   });

@@ -20,7 +20,7 @@ describe('findTools', () => {
       chmodSync(join(folder, name), 0o755);
     }
   }
-  const find = () => findTools(() => {}, [folder]);
+  const find = () => findTools(() => {}, true, [folder]);
 
   it('should find Redis and nginx', () => {
     provide('redis-server', 'nginx');

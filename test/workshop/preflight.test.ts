@@ -21,7 +21,7 @@ import { readNeeds } from '../../tools/setup/needs.mjs';
 import { installedPackages } from '../../tools/setup/packages.mjs';
 import { findProgram, howToInstall } from '../../tools/setup/programs.mjs';
 import { freePort } from '../../tools/stack/port.ts';
-import { ownAddress, roomUrl } from '../../tools/stack/room.ts';
+import { lanAddress, publicUrl } from '../../tools/stack/public-url.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { findTools } from '../../tools/stack/tools.ts';
 import { docker, dockerMissing } from '../support/docker.ts';
@@ -131,7 +131,7 @@ describe('the checks', () => {
     (manager) => {
       provide(manager, '');
       const command = howToInstall('stack', [folder]);
-      expect(() => findTools(() => {}, [folder])).toThrow(`To install them:  ${command}`);
+      expect(() => findTools(() => {}, true, [folder])).toThrow(`To install them:  ${command}`);
     },
   );
 
@@ -214,7 +214,7 @@ describe('the checks', () => {
     ];
 
     it('should have the address that npm start says', () => {
-      const url = roomUrl('0.0.0.0', 8080);
+      const url = publicUrl('0.0.0.0', 8080);
       const { found } = checkRoom({}, networkInterfaces(), false);
       expect(found).toContain(url ?? 'no network');
     });
@@ -229,8 +229,8 @@ describe('the checks', () => {
       const networks = { docker0: at('172.17.0.1'), wlan0: at('192.168.1.5') };
       const { found } = checkRoom({}, networks, false);
       expect(found).toBe('http://192.168.1.5:8080  (BIND=0.0.0.0 npm start)');
-      expect(ownAddress(networks)).toBe('192.168.1.5');
-      expect(ownAddress({ docker0: at('172.17.0.1') })).toBeUndefined();
+      expect(lanAddress(networks)).toBe('192.168.1.5');
+      expect(lanAddress({ docker0: at('172.17.0.1') })).toBeUndefined();
     });
 
     it('should warn of the inner network of WSL', () => {

@@ -32,16 +32,16 @@ describe('npm run reset', () => {
   /** The smallest stack there is, by npm start. */
   const start = (name: string, where = checkout, env: NodeJS.ProcessEnv = {}) =>
     where.start('npm', ['start', '--', '--port', '0', '--scale', '1', '--name', name], env);
-  /** The pids of a stack: launcher, guard and parts. */
+  /** The pids of a stack: launcher, watchdog and parts. */
   function pidsOf(name: string): number[] {
     const processes = [...listProcesses()];
-    const guard = processes.find(([, { command }]) =>
-      command.endsWith(`guard.sh ${folderOf(name)}`),
+    const watchdog = processes.find(([, { command }]) =>
+      command.endsWith(`watchdog.sh ${folderOf(name)}`),
     );
-    if (!guard) throw new Error(`the stack ${name} has no guard`);
-    const launcher = guard[1].ppid;
+    if (!watchdog) throw new Error(`the stack ${name} has no watchdog`);
+    const launcher = watchdog[1].ppid;
     const children = processes.filter(([, { ppid }]) => ppid === launcher).map(([pid]) => pid);
-    return [launcher, ...new Set([guard[0], ...children])];
+    return [launcher, ...new Set([watchdog[0], ...children])];
   }
 
   it('should end all stacks, in order, and find nothing to do then', async () => {
@@ -66,12 +66,12 @@ describe('npm run reset', () => {
     });
   });
 
-  it('should end what a launcher and its guard leave that were both killed', async () => {
+  it('should end what a launcher and its watchdog leave that were both killed', async () => {
     await using running = start('orphans');
     await ready(running);
-    const [launcher = 0, guard = 0, ...parts] = pidsOf('orphans');
+    const [launcher = 0, watchdog = 0, ...parts] = pidsOf('orphans');
     expect(parts.length).toBe(4); // nginx, Redis, dashboard, app-1
-    process.kill(guard, 'SIGKILL');
+    process.kill(watchdog, 'SIGKILL');
     process.kill(launcher, 'SIGKILL');
     await running.ended;
     // The command line of one that nobody has buried yet is empty.

@@ -1,8 +1,8 @@
 import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Guard } from '../stack/guard.ts';
 import type { Tools } from '../stack/tools.ts';
+import { Watchdog } from '../stack/watchdog.ts';
 import type { Contestant } from './contestants.ts';
 import { type Measurement, orderOf } from './figures.ts';
 import { type Generator, type Job, putLoad } from './load.ts';
@@ -33,13 +33,13 @@ export async function holdContest(
 ): Promise<Measurement[]> {
   const folder = mkdtempSync(join(tmpdir(), 'shared-state-bench-'));
   chmodSync(folder, 0o711); // for the workers of nginx, which are another user when it runs as root
-  const around = { folder, guard: new Guard(folder), report };
-  const load = (job: Job) => putLoad(generator, job, around.guard);
+  const context = { folder, watchdog: new Watchdog(folder), report };
+  const load = (job: Job) => putLoad(generator, job, context.watchdog);
   const sites = new Map<string | undefined, Site>(); // by program: those of this project share one
   const runners: Runner[] = [];
   for (const contestant of chosen) {
     const { name, program } = contestant;
-    const site = sites.get(program) ?? (await startSite(contestant, tools, around));
+    const site = sites.get(program) ?? (await startSite(contestant, tools, context));
     sites.set(program, site);
     const runner = new Runner(contestant, site, load);
     await runner.warmUp(WARM_UP_SECONDS);
@@ -56,6 +56,6 @@ export async function holdContest(
     }
   }
   for (const site of sites.values()) await site.close();
-  await around.guard.close();
+  await context.watchdog.close();
   return measurements;
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { StackError } from '../lib/errors.ts';
-import type { Guard } from '../stack/guard.ts';
+import type { Watchdog } from '../stack/watchdog.ts';
 
 /** Connections that are kept open, each with one request under way at any time. */
 export const CONNECTIONS = 64;
@@ -56,16 +56,16 @@ export const GENERATORS = Object.keys(COMMANDS) as Generator[];
  *
  * @throws {StackError} where the generator is missing or breaks
  */
-export async function putLoad(generator: Generator, job: Job, guard: Guard): Promise<Load> {
+export async function putLoad(generator: Generator, job: Job, watchdog: Watchdog): Promise<Load> {
   const [file = '', ...args] = COMMANDS[generator](job);
   const child = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const closed = once(child, 'close');
-  if (child.pid) guard.add(child.pid);
+  if (child.pid) watchdog.add(child.pid);
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   const [code] = await closed.catch((err) => {
     throw new StackError(`${generator} cannot be run: ${err.message}`);
   });
-  if (child.pid) guard.remove(child.pid);
+  if (child.pid) watchdog.remove(child.pid);
   if (code !== 0) throw new StackError(`${generator} failed: ${stderr.trim()}`);
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
 }

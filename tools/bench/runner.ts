@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { StackError } from '../lib/errors.ts';
 import { Visitor } from '../lib/visitor.ts';
-import type { Part } from '../stack/part.ts';
+import type { ManagedProcess } from '../stack/managed-process.ts';
 import type { Contestant } from './contestants.ts';
 import { cpuTimes } from './cpu.ts';
 import { type CpuUse, cpuBetween, lostUpdates, type Measurement, sum } from './figures.ts';
@@ -98,7 +98,7 @@ export class Runner {
   async #cpuUse(): Promise<CpuUse | undefined> {
     const { instances, nginx, redis } = this.#site;
     const times = cpuTimes();
-    const of = async (...parts: Part[]) => {
+    const of = async (...parts: ManagedProcess[]) => {
       const statuses = await Promise.all(parts.map((part) => part.status()));
       return sum(statuses.map(({ pid }) => times?.get(pid ?? 0) ?? 0));
     };

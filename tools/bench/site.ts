@@ -2,8 +2,8 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { send } from '../lib/visitor.ts';
 import { Instance } from '../stack/instance.ts';
+import type { ManagedProcess, StackContext } from '../stack/managed-process.ts';
 import { Nginx } from '../stack/nginx.ts';
-import type { Part, Surroundings } from '../stack/part.ts';
 import { freePort } from '../stack/port.ts';
 import { Redis } from '../stack/redis.ts';
 import { Stack } from '../stack/stack.ts';
@@ -12,9 +12,9 @@ import type { Contestant } from './contestants.ts';
 
 /** What a contestant runs on; a Stack is one. */
 export interface Site {
-  readonly nginx: Part;
-  readonly redis: Part;
-  readonly instances: readonly Part[];
+  readonly nginx: ManagedProcess;
+  readonly redis: ManagedProcess;
+  readonly instances: readonly ManagedProcess[];
   close(): Promise<void>;
 }
 
@@ -29,16 +29,16 @@ const PRODUCTION = { ...process.env, NODE_ENV: 'production' };
 export async function startSite(
   { name, program, instances: scale, nginx: NginxClass = Nginx }: Contestant,
   tools: Tools,
-  around: Surroundings,
+  context: StackContext,
 ): Promise<Site> {
-  if (!program) return Stack.start({ scale, env: PRODUCTION, report: around.report });
-  const folder = join(around.folder, name);
+  if (!program) return Stack.start({ scale, env: PRODUCTION, report: context.report });
+  const folder = join(context.folder, name);
   mkdirSync(folder, { mode: 0o711 }); // the workers of nginx look for files in it
-  const its = { ...around, folder };
+  const its = { ...context, folder };
   const redis = new Redis(tools.redis, await freePort(HOST), its);
   await redis.start();
   const env = { ...PRODUCTION, REDIS_URL: redis.url };
-  const instances: Part[] = [];
+  const instances: ManagedProcess[] = [];
   while (instances.length < scale) {
     const instance = `app-${instances.length + 1}`;
     const file = join('tools/bench/contestants', program);

@@ -2,8 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { arch, availableParallelism, platform, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { UsageError } from '../lib/errors.ts';
-import { failure } from '../stack/commands.ts';
+import { failure, UsageError } from '../lib/errors.ts';
 import { table, verdict, withLastRun } from './report.ts';
 import { scenarios } from './scenarios.ts';
 import type { Options, Result, Scenario } from './stage.ts';

@@ -171,7 +171,7 @@ function freeDisk(folder) {
 }
 
 /**
- * Where the room reaches this machine: as tools/stack/room.ts finds it.
+ * Where the room reaches this machine: as tools/stack/public-url.ts finds it.
  *
  * @param {NodeJS.ProcessEnv} env
  * @param {ReturnType<typeof networkInterfaces>} networks

@@ -39,7 +39,7 @@ async function endStack({ name, folder, launcher }) {
   if (launcher) {
     const gone = () => !isAlive(launcher);
     signal(launcher, 'SIGTERM');
-    if (!(await becomes(gone, ORDERLY_MS))) signal(launcher, 'SIGKILL'); // its guard ends the rest
+    if (!(await becomes(gone, ORDERLY_MS))) signal(launcher, 'SIGKILL'); // its watchdog ends the rest
     await becomes(gone, FORCED_MS);
     await becomes(() => processesIn(folder).length === 0, FORCED_MS);
   }

@@ -32,7 +32,7 @@ export function findStacks() {
 }
 
 /**
- * Each stack has a guard, whose command line names the folder and whose parent is the launcher.
+ * Each stack has a watchdog, whose command line names the folder and whose parent is the launcher.
  * A pid in a file alone may be anybody's by now.
  *
  * @param {string} name
@@ -44,16 +44,16 @@ function describe(name, folder, processes) {
   const port = portOf(folder);
   const found = { name, folder, ...(port && { port }) };
   const written = Number(read(join(folder, 'launcher.pid')));
-  const guard = [...processes.values()].find(({ command }) =>
-    command.endsWith(`tools/stack/guard.sh ${folder}`),
+  const watchdog = [...processes.values()].find(({ command }) =>
+    command.endsWith(`tools/stack/watchdog.sh ${folder}`),
   );
-  const launcher = processes.get(guard?.ppid ?? written);
-  if (guard && launcher && guard.ppid === written) {
+  const launcher = processes.get(watchdog?.ppid ?? written);
+  if (watchdog && launcher && watchdog.ppid === written) {
     if (/vitest/.test(launcher.command)) return { ...found, kind: 'a test', launcher: written };
-    const isOurs = guard.command.includes(` ${ROOT}tools/stack/guard.sh `);
+    const isOurs = watchdog.command.includes(` ${ROOT}tools/stack/watchdog.sh `);
     return { ...found, kind: isOurs ? 'ours' : 'another', launcher: written };
   }
-  // Without its guard a stack still has its launcher; of which checkout, nobody knows.
+  // Without its watchdog a stack still has its launcher; of which checkout, nobody knows.
   if (launcher?.command.includes('tools/stack/main.ts')) {
     return { ...found, kind: 'another', launcher: written };
   }
@@ -85,7 +85,7 @@ export function isAlive(pid) {
 }
 
 /**
- * The processes that work in a folder, or below it as Redis does: what a launcher and a guard leave that were both killed.
+ * The processes that work in a folder, or below it as Redis does: what a launcher and a watchdog leave that were both killed.
  *
  * @param {string} folder
  * @returns {number[]} pids

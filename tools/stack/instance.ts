@@ -1,74 +1,74 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ROOT } from '../lib/root.ts';
-import { type Command, Part, type Surroundings } from './part.ts';
+import { ManagedProcess, type StackContext } from './managed-process.ts';
 
-/**
- * A heap as large as an instance needs, or else Node lets it grow before it tidies up. The image of
- * an instance (services/app/Dockerfile) has the same.
- */
+/** Limits the heap; without limits Node lets it grow before it collects garbage. As in the Dockerfile. */
 const NODE_OPTIONS = '--max-semi-space-size=16 --max-old-space-size=256';
 /**
- * Where Node keeps compiled code, types stripped, between two starts: half a second and 25 MB less
- * for each instance.
+ * Where Node caches compiled code, with types stripped, between two starts: half a second and 25 MB
+ * less for each instance. In a read-only project Node does without.
  */
-const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/compiled');
-/** Milliseconds within which an instance says whether it is ready. */
+const NODE_COMPILE_CACHE = join(ROOT, 'node_modules/.cache/compiled');
+/** Milliseconds to wait for the reply of `/readyz`. */
 const READY_MS = 2000;
 
-/** One process of a service: an instance of services/app, or services/dashboard. It listens on loopback only. */
-export class Instance extends Part {
+/** One process of a service, on a loopback port: an instance of the app, or the dashboard. */
+export class Instance extends ManagedProcess {
   #program: string;
   #env: () => NodeJS.ProcessEnv;
 
   /**
-   * @param program the file that it runs, as seen from the folder of the project
-   * @param env what it is told at each start, besides its name and where to listen
+   * @param program file of the program, relative to the project
+   * @param env the environment at each start, without name and address
    */
   constructor(
     name: string,
     program: string,
     port: number,
     env: () => NodeJS.ProcessEnv,
-    around: Surroundings,
+    context: StackContext,
   ) {
-    super(name, port, around);
-    this.#program = program;
+    super(name, process.execPath, port, context);
+    this.#program = resolve(ROOT, program);
     this.#env = env;
     this.on('line', (line) => {
       const warning = warningOf(line);
-      if (warning) around.report(`${name}: ${warning}`);
+      if (warning) context.report(`${name}: ${warning}`);
     });
   }
 
-  protected override command(): Command {
+  protected override args(): string[] {
+    return [this.#program];
+  }
+
+  protected override env(): NodeJS.ProcessEnv {
     const own = { INSTANCE: this.name, HOST: '127.0.0.1', PORT: String(this.port) };
-    return {
-      file: process.execPath,
-      args: [join(ROOT, this.#program)],
-      env: { NODE_OPTIONS, ...compileCache(), ...this.#env(), ...own },
-    };
+    return { NODE_OPTIONS, NODE_COMPILE_CACHE, ...this.#env(), ...own };
   }
 
   protected override async isServing(): Promise<boolean> {
-    try {
-      const signal = AbortSignal.timeout(READY_MS);
-      return (await fetch(`http://127.0.0.1:${this.port}/readyz`, { signal })).ok;
-    } catch {
-      return false;
-    }
+    const signal = AbortSignal.timeout(READY_MS);
+    return fetch(`http://127.0.0.1:${this.port}/readyz`, { signal }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  }
+
+  protected override failureReason(lines: string[]): string | undefined {
+    const plain = lines.filter((line) => !/^[{(]/.test(line)); // no log lines, no warnings of Node
+    return uncaughtError(plain.join('\n')) ?? (plain.slice(-3).join(' | ') || undefined);
   }
 }
 
-/** Where the checkout cannot be written to, Node does without. */
-function compileCache(): NodeJS.ProcessEnv {
-  try {
-    mkdirSync(COMPILE_CACHE, { recursive: true });
-    accessSync(COMPILE_CACHE, constants.W_OK);
-    return { NODE_COMPILE_CACHE: COMPILE_CACHE };
-  } catch {
-    return {};
-  }
+/** The error that ended Node. Node prints the place, the source line, `^`, the error and its stack. */
+function uncaughtError(output: string): string | undefined {
+  const [, message] = /^\s*\^+\s*\n([\s\S]+?)\n(?: +at |\s*Node\.js v)/m.exec(output) ?? [];
+  if (!message) return /^FATAL ERROR: .*/m.exec(output)?.[0];
+  const [, code = ''] = /^ {2}code: '(\w+)'/m.exec(output) ?? [];
+  const [, file] = /^(?:file:\/\/)?(\/.+:\d+)$/m.exec(output) ?? [];
+  const details = [message.includes(code) ? '' : code, file?.replace(ROOT, '')].filter(Boolean);
+  const text = message.replaceAll(/\s+/g, ' ');
+  return details.length > 0 ? `${text} (${details.join(', ')})` : text;
 }
 
 /** The message of a log line of level warn or above. */

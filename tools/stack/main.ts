@@ -2,75 +2,73 @@
 import { readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { UsageError } from '../lib/errors.ts';
+import { failure, UsageError } from '../lib/errors.ts';
 import { ROOT } from '../lib/root.ts';
-import { failure } from './commands.ts';
-import { listenForCommands } from './control-socket.ts';
-import type { Instance } from './instance.ts';
-import { takeName } from './name.ts';
-import { chaosSettings } from './room.ts';
-import { Stack } from './stack.ts';
+import { startControlServer } from './control-server.ts';
+import { NAME_OPTION } from './folder.ts';
+import { faultInjectionSettings } from './public-url.ts';
+import { MAX_SCALE, Stack } from './stack.ts';
 
-/** Milliseconds of quiet after a change before the instances are restarted (npm run dev). */
+/** Milliseconds without another change before the instances restart (npm run dev). */
 const QUIET_MS = 100;
-/** Milliseconds within which two signals are one. */
-const TWICE_MS = 1000;
-/** Milliseconds between two looks at whether npm, which started this, is still there. */
+/** Milliseconds within which repeated signals count as one. */
+const REPEAT_MS = 1000;
+/** Milliseconds between two checks that the parent is alive. */
 const PARENT_MS = 500;
 
 try {
-  const { name, rest } = takeName(process.argv.slice(2));
   const { values } = parseArgs({
-    args: rest,
+    allowNegative: true, // --no-install
     options: {
+      name: NAME_OPTION,
       scale: { type: 'string', default: '3' },
-      port: { type: 'string', default: process.env.PORT || '8080' },
+      port: { type: 'string', default: process.env.HTTP_PORT || '8080' },
+      program: { type: 'string', default: 'app' },
+      install: { type: 'boolean', default: true },
       watch: { type: 'boolean', default: false },
     },
   });
-  const scale = wholeNumber('--scale', values.scale);
+  const { name, program, install } = values;
+  const scale = wholeNumber('--scale', values.scale, MAX_SCALE);
+  const port = wholeNumber('--port', values.port, 65_535);
   const bind = process.env.BIND || '127.0.0.1';
-  const chaos = chaosSettings(bind, process.env);
-  const stack = await Stack.start({
-    name,
-    scale,
-    port: wholeNumber('--port', values.port, 65_535),
-    bind,
-    env: { ...process.env, ...chaos },
-    report: (line) => console.log(line),
-  });
-  const commands = await listenForCommands(name, stack);
+  const faultInjection = faultInjectionSettings(bind, process.env);
+  const env = { ...process.env, ...faultInjection };
+  const report = (line: string) => console.log(line);
+  const stack = await Stack.start({ name, scale, port, bind, program, install, env, report });
+  const control = await startControlServer(name, stack);
   const end = endOnce(async () => {
-    commands.close();
+    control.close();
     await stack.close();
   });
   if (values.watch) restartOnChange(stack);
   console.log(`ready ${stack.url} instances=${scale}`);
-  if (stack.roomUrl) console.log(`for the room: ${stack.roomUrl}`);
-  if (chaos.PRESENTER_KEY)
-    console.log(`for the presenter: ${stack.url}/#key=${chaos.PRESENTER_KEY}`);
-  console.log('Ctrl-C ends it. In a second terminal:  npm run stack');
-  followParent(end);
+  if (stack.publicUrl) console.log(`For the audience: ${stack.publicUrl}`);
+  const { PRESENTER_KEY } = faultInjection;
+  if (PRESENTER_KEY) console.log(`For the presenter: ${stack.url}/#key=${PRESENTER_KEY}`);
+  console.log('Press Ctrl-C to stop. In a second terminal: npm run stack');
+  endWithParent(end);
 } catch (err) {
   const { text, exitCode } = failure(err);
   console.error(text);
   process.exit(exitCode);
 }
 
-function wholeNumber(option: string, text: string, max = Number.MAX_SAFE_INTEGER): number {
+function wholeNumber(option: string, text: string, max: number): number {
   if (/^\d+$/.test(text) && Number(text) <= max) return Number(text);
-  throw new UsageError(`${option} ${JSON.stringify(text)}: wants a whole number`);
+  const given = JSON.stringify(text);
+  throw new UsageError(`\`${option}\` expects a whole number up to ${max}, not ${given}.`);
 }
 
 /**
- * Ends the stack at the first signal; at a later one the guard ends it by force. Ctrl-C comes twice,
- * from the terminal and from npm, and is one signal all the same.
+ * Ends the stack at the first signal. A later one exits at once, and the watchdog kills the rest.
+ * One Ctrl-C arrives several times, from the terminal and from npm, and counts once.
  */
 function endOnce(close: () => Promise<void>): () => void {
   let since: number | undefined;
   const end = async () => {
     if (since !== undefined) {
-      if (Date.now() - since > TWICE_MS) process.exit(1);
+      if (Date.now() - since > REPEAT_MS) process.exit(1);
       return;
     }
     since = Date.now();
@@ -82,10 +80,10 @@ function endOnce(close: () => Promise<void>): () => void {
   return end;
 }
 
-/** npm that is killed tells nobody; without this the stack would go on alone. */
-function followParent(end: () => void): void {
-  const parent = process.ppid;
+/** Ends the stack if npm is killed, which sends no signal to its children. */
+function endWithParent(end: () => void): void {
   if (!process.env.npm_lifecycle_event) return;
+  const parent = process.ppid;
   const timer = setInterval(() => {
     if (process.ppid === parent) return;
     clearInterval(timer);
@@ -93,18 +91,14 @@ function followParent(end: () => void): void {
   }, PARENT_MS);
 }
 
-/** npm run dev: replaces the instances when their code has changed; the first one shows whether it runs. */
+/** npm run dev: restarts the services after a change. The others wait for the first one to start. */
 function restartOnChange(stack: Stack): void {
   let timer: NodeJS.Timeout | undefined;
   let last = Promise.resolve();
-  const restart = async (instance: Instance) => {
-    if (instance.isRunning) await instance.stop();
-    await instance.start();
-  };
   const restartAll = async () => {
     const [first, ...others] = [...stack.instances, stack.dashboard];
-    if (first) await restart(first);
-    await Promise.all(others.map(restart));
+    await first?.restart();
+    await Promise.all(others.map((other) => other.restart()));
     console.log('restarted the instances');
   };
   const onChange = () => {
@@ -114,11 +108,9 @@ function restartOnChange(stack: Stack): void {
     }, QUIET_MS);
   };
   // Folder by folder: Node's recursive watch loses a file that an editor replaces.
-  const watched = ['app', 'dashboard', 'shared'].map((name) => join(ROOT, 'services', name));
-  for (const folder of watched) {
-    watch(folder, onChange);
-    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-      if (entry.isDirectory()) watch(join(entry.parentPath, entry.name), onChange);
-    }
+  const services = join(ROOT, 'services');
+  watch(services, onChange);
+  for (const entry of readdirSync(services, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) watch(join(entry.parentPath, entry.name), onChange);
   }
 }

@@ -4,24 +4,23 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StackError } from '../lib/errors.ts';
 import { ROOT } from '../lib/root.ts';
-import { type Command, Part, type Surroundings } from './part.ts';
+import { ManagedProcess, type StackContext } from './managed-process.ts';
 
-/** Milliseconds for which the workers of an old configuration may finish their requests. */
+/** Milliseconds to wait after a reload for the workers with the old configuration. */
 const RELOAD_MS = 10_000;
 
-/** The nginx of a stack: nginx/nginx.conf with the local ports of the instances. */
-export class Nginx extends Part {
+/** The nginx of a stack: nginx/nginx.conf with the local ports of the services. */
+export class Nginx extends ManagedProcess {
   readonly bind: string;
-  #file: string;
+  protected override readonly stdout = 'access.log';
   #prefix: string;
   #workers = new Set<string>();
 
-  /** @param bind the address that nginx listens on; the instances listen on loopback */
-  constructor(file: string, bind: string, port: number, around: Surroundings) {
-    super('nginx', port, around);
+  /** @param bind the address that nginx listens on; the services listen on loopback */
+  constructor(file: string, bind: string, port: number, context: StackContext) {
+    super('nginx', file, port, context);
     this.bind = bind;
-    this.#file = file;
-    this.#prefix = join(around.folder, 'nginx');
+    this.#prefix = join(context.folder, 'nginx');
     mkdirSync(join(this.#prefix, 'site'), { recursive: true });
     copyFileSync(join(ROOT, 'nginx/nginx.conf'), join(this.#prefix, 'nginx.conf'));
     const address = bind.includes(':') ? `[${bind}]` : bind;
@@ -30,7 +29,7 @@ export class Nginx extends Part {
     this.on('end', () => this.#workers.clear());
   }
 
-  /** Puts the instances that nginx asks, by service, into its configuration. */
+  /** Writes the upstreams of the configuration: the ports of each service. */
   write(ports: Record<string, number[]>): void {
     const upstreams = Object.entries(ports).map(
       ([service, its]) =>
@@ -42,47 +41,43 @@ export class Nginx extends Part {
   }
 
   /**
-   * Makes a running nginx use the configuration written last. Resolves when no worker with an older
-   * one is left, so that nothing is sent to an instance that was taken out.
+   * Loads the current configuration into a running nginx. Resolves after the workers with the old
+   * one have ended, so that removed instances receive no more requests.
    *
-   * @throws {StackError} where nginx refuses the configuration; it goes on with the one it has
+   * @throws {StackError} if the configuration is invalid; nginx keeps the old one
    */
   async reload(): Promise<void> {
     if (!this.isRunning) return;
-    this.#checkConfiguration();
+    // No pipe for stdout: pipes of Node are sockets, which nginx cannot open as /dev/stdout.
+    const { status, stderr } = spawnSync(this.file, [...this.args(), '-t'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      encoding: 'utf8',
+    });
+    const reason = this.failureReason(stderr.split('\n'));
+    if (status !== 0) throw new StackError(`nginx refuses its configuration: ${reason}`);
     const old = new Set(this.#workers);
     const signal = AbortSignal.timeout(RELOAD_MS);
     this.signal('SIGHUP');
     try {
       while (!this.#workers.isDisjointFrom(old)) await once(this, 'line', { signal });
     } catch {
-      // a worker still has a long request; it has stopped accepting others
+      // An old worker still has a long request; it accepts no others.
     }
   }
 
-  protected override command(): Command {
-    return { file: this.#file, args: this.#args(), env: process.env, output: 'access.log' };
-  }
-
-  protected override async isServing(): Promise<boolean> {
-    return this.#workers.size > 0; // they start when nginx has its address
-  }
-
-  #checkConfiguration(): void {
-    // Not a pipe: Node's pipes are sockets, which nginx cannot open as /dev/stdout.
-    const { status, stderr } = spawnSync(this.#file, [...this.#args(), '-t'], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      encoding: 'utf8',
-    });
-    const reason = stderr.split('\n').find((line) => line.includes('[emerg]'));
-    if (status !== 0) throw new StackError(`nginx refuses its configuration: ${reason}`);
-  }
-
-  #args(): string[] {
+  protected override args(): string[] {
     return ['-p', `${this.#prefix}/`, '-c', join(this.#prefix, 'nginx.conf'), '-e', 'stderr'];
   }
 
-  /** nginx says in its log which workers come and go. */
+  protected override async isServing(): Promise<boolean> {
+    return this.#workers.size > 0; // nginx starts them after it has bound its address
+  }
+
+  protected override failureReason(lines: string[]): string | undefined {
+    return lines.find((line) => line.includes('[emerg]')) ?? super.failureReason(lines);
+  }
+
+  /** nginx logs the start and the end of each worker. */
   #followWorkers(line: string): void {
     const started = /start worker process (\d+)/.exec(line)?.[1];
     const ended = /worker process (\d+) exited/.exec(line)?.[1];

@@ -1,15 +1,17 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Below the ports that systems hand out for outgoing connections, so that a port stays free while its instance is down. */
+/**
+ * Below the ephemeral ports, which systems assign to outgoing connections: the port of a process
+ * stays free while the process is down.
+ */
 const FIRST = 20_000;
 const LAST = 31_999;
 
-/** Resolves to true where `port` can be listened on at `host`. */
+/** Tells whether a server can listen on `port` at `host`. */
 export async function isPortFree(port: number, host: string): Promise<boolean> {
-  const server = createServer();
+  const server = createServer().listen(port, host);
   try {
-    server.listen(port, host);
     await once(server, 'listening');
     return true;
   } catch {
@@ -19,11 +21,11 @@ export async function isPortFree(port: number, host: string): Promise<boolean> {
   }
 }
 
-/** Those that were given out: whoever got one may not listen yet, or not at the moment. */
+/** Ports given out before: their processes may not listen yet, or not at the moment. */
 const given = new Set<number>();
 
-/** Finds a port that nobody listens on at `host`. It is never found again by this process. */
-export async function freePort(host: string): Promise<number> {
+/** Finds a free port at `host`. This process never gives out a port twice. */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
     if (given.has(port)) continue;

@@ -3,42 +3,35 @@ import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { ROOT } from '../lib/root.ts';
-import { type Command, Part, type Surroundings } from './part.ts';
+import { ManagedProcess, type StackContext } from './managed-process.ts';
 
-/** Milliseconds within which Redis answers when it serves. */
+/** Milliseconds to wait for the reply to a PING. */
 const PING_MS = 500;
 
-/** The Redis of a stack. It keeps its data in the folder of the stack, over restarts too. */
-export class Redis extends Part {
-  #file: string;
-
-  constructor(file: string, port: number, around: Surroundings) {
-    super('redis', port, around);
-    this.#file = file;
-    mkdirSync(join(around.folder, 'redis'), { mode: 0o700 });
+/** The Redis of a stack. Its data is in the folder of the stack and survives a restart. */
+export class Redis extends ManagedProcess {
+  constructor(file: string, port: number, context: StackContext) {
+    super('redis', file, port, context);
+    mkdirSync(join(context.folder, 'redis'), { mode: 0o700 });
   }
 
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  protected override command(): Command {
-    const where = ['--bind', '127.0.0.1', '--port', String(this.port), '--dir', 'redis'];
-    return {
-      file: this.#file,
-      args: [join(ROOT, 'redis/redis.conf'), ...where],
-      env: process.env,
-    };
+  protected override args(): string[] {
+    const config = join(ROOT, 'redis/redis.conf');
+    return [config, '--bind', '127.0.0.1', '--port', String(this.port), '--dir', 'redis'];
   }
 
   protected override isServing(): Promise<boolean> {
-    return answersPing(this.port);
+    return pingRedis(this.port);
   }
 }
 
-/** Resolves to true where a Redis at this port of loopback answers a PING; until its data is loaded it does not. */
-export async function answersPing(port: number): Promise<boolean> {
-  const signal = AbortSignal.timeout(PING_MS); // also where the other side accepts and says nothing
+/** Tells whether a Redis on this machine answers a PING. While it loads its data it does not. */
+export async function pingRedis(port: number): Promise<boolean> {
+  const signal = AbortSignal.timeout(PING_MS);
   const socket = connect(port, '127.0.0.1');
   try {
     await once(socket, 'connect', { signal });

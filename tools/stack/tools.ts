@@ -37,10 +37,14 @@ const POLICY = '/usr/sbin/policy-rc.d';
  *
  * @throws {StackError} where something is missing, with the command that installs it
  */
-export function findTools(report: (line: string) => void, folders = FOLDERS): Tools {
+export function findTools(
+  report: (line: string) => void,
+  install = true,
+  folders = FOLDERS,
+): Tools {
   const has = (program: string) => findProgram(program, folders) !== undefined;
   let { found, missing } = lookForTools(folders);
-  if (missing.length > 0 && process.getuid?.() === 0 && has('apt-get')) {
+  if (install && missing.length > 0 && process.getuid?.() === 0 && has('apt-get')) {
     report(`installing ${missing.join(' and ')} with apt-get; no system service is started`);
     installOnDebian(missing);
     ({ found, missing } = lookForTools(folders));

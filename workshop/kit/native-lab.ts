@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient } from 'redis';
 import { limitCpu, type Quota } from '../../tools/bench/measures/cpu-quota.ts';
-import { listenForCommands } from '../../tools/stack/control-socket.ts';
-import { chaosSettings } from '../../tools/stack/room.ts';
+import { startControlServer } from '../../tools/stack/control-server.ts';
+import { faultInjectionSettings } from '../../tools/stack/public-url.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import type { Action, Lab, NginxChange, Setup, Site } from './lab.ts';
 
@@ -20,15 +20,19 @@ export class NativeLab implements Lab {
 
   async start({ env = {}, scale = 3, program, nginx }: Setup = {}): Promise<Site> {
     await this.close();
-    const settings = { ...process.env, ...chaosSettings('127.0.0.1', process.env), ...env };
+    const settings = {
+      ...process.env,
+      ...faultInjectionSettings('127.0.0.1', process.env),
+      ...env,
+    };
     const stack = await Stack.start({
       ...(this.#name && { name: this.#name }),
       ...(program && { program }),
       scale,
-      env: () => settings,
+      env: settings,
     });
     this.#stack = stack;
-    if (this.#name) this.#commands = await listenForCommands(this.#name, stack);
+    if (this.#name) this.#commands = await startControlServer(this.#name, stack);
     if (nginx) await change(stack, nginx);
     return new NativeSite(stack, settings);
   }
@@ -72,7 +76,7 @@ class NativeSite implements Site {
   }
 
   async act(action: Action, part: string): Promise<void> {
-    await this.#stack.part(part)[action]();
+    await this.#stack.process(part)[action]();
   }
 
   async scale(count: number, { announced = true } = {}): Promise<void> {

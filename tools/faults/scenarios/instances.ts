@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Part } from '../../stack/part.ts';
+import type { ManagedProcess } from '../../stack/managed-process.ts';
 import { type Result, type Scenario, Stage } from '../stage.ts';
 
 /** Milliseconds from one kill to the next. */
@@ -65,7 +65,7 @@ export const rolling: Scenario = {
 };
 
 /** Stops an instance: how it ended, and how long that took. */
-async function stop(instance: Part): Promise<{ ms: number; reason: string }> {
+async function stop(instance: ManagedProcess): Promise<{ ms: number; reason: string }> {
   const from = performance.now();
   const ended = once(instance, 'end');
   await instance.stop();

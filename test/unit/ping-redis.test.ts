@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answersPing } from '../../tools/stack/redis.ts';
+import { pingRedis } from '../../tools/stack/redis.ts';
 
-describe('answersPing', () => {
+describe('pingRedis', () => {
   let server: Server;
   afterEach(() => server.close());
 
@@ -13,12 +13,12 @@ describe('answersPing', () => {
     ['closes the connection', (socket) => socket.end(), false],
     ['resets the connection', (socket) => socket.resetAndDestroy(), false],
     ['is loading', (socket) => socket.write('-LOADING\r\n'), false],
-  ])('should say in time what is so where a Redis %s', async (_name, answer, expected) => {
+  ])('should tell in time whether Redis serves if it %s', async (_name, answer, expected) => {
     server = createServer((socket) => {
       socket.on('error', () => {});
       socket.once('data', () => answer(socket));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    expect(await answersPing((server.address() as AddressInfo).port)).toBe(expected);
+    expect(await pingRedis((server.address() as AddressInfo).port)).toBe(expected);
   });
 });

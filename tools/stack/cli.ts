@@ -1,0 +1,38 @@
+// npm run stack -- COMMAND: controls a running stack from a second terminal.
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { type CommandResult, failure, UsageError } from '../lib/errors.ts';
+import { controlSocket, NAME_OPTION } from './folder.ts';
+
+const USAGE = `npm run stack -- COMMAND [--name STACK]
+  ps [--json]    list the processes: name, pid, port, state
+  scale N        run N instances
+  kill NAME      end a process at once (SIGKILL), like a crash
+  stop NAME      shut a process down in order (SIGTERM)
+  start NAME     start a process that is dead or stopped
+  restart NAME   stop, then start
+  pause NAME     freeze a process (SIGSTOP), like a hang
+  resume NAME    continue a paused process (SIGCONT)
+NAME is nginx, redis, dashboard, app-1, app-2 ...`;
+
+const { text, exitCode } = await main().catch(failure);
+(exitCode === 0 ? process.stdout : process.stderr).write(`${text}\n`);
+process.exitCode = exitCode;
+
+async function main(): Promise<CommandResult> {
+  const { values, positionals } = parseArgs({
+    options: { name: NAME_OPTION, json: { type: 'boolean' }, help: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  if (values.help || positionals.length === 0) return { text: USAGE, exitCode: 0 };
+  const req = request({ socketPath: controlSocket(values.name), method: 'POST' });
+  req.end(JSON.stringify({ words: positionals, asJson: values.json }));
+  const [res] = await once(req, 'response').catch(() => {
+    throw new UsageError(
+      `No stack named "${values.name}" is running; start one with \`npm start\`.`,
+    );
+  });
+  return (await json(res)) as CommandResult;
+}

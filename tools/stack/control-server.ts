@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { failure, UsageError } from '../lib/errors.ts';
+import { controlSocket } from './folder.ts';
+import type { ProcessStatus } from './managed-process.ts';
+import type { Stack } from './stack.ts';
+
+/** The commands for one process: methods of ManagedProcess. */
+const ACTIONS = ['kill', 'stop', 'start', 'restart', 'pause', 'resume'] as const;
+
+/** What `npm run stack` sends. */
+interface Request {
+  words: string[];
+  asJson?: boolean;
+}
+
+/** Accepts the commands of `npm run stack` and runs them one after the other. */
+export async function startControlServer(name: string, stack: Stack): Promise<Server> {
+  let last: Promise<unknown> = Promise.resolve();
+  const server = createServer((req, res) => {
+    last = last
+      .then(async () => runCommand(stack, (await json(req)) as Request))
+      .then((text) => ({ text, exitCode: 0 }), failure)
+      .then((result) => res.end(JSON.stringify(result)));
+  });
+  server.listen(controlSocket(name));
+  await once(server, 'listening');
+  chmodSync(controlSocket(name), 0o600);
+  return server;
+}
+
+/** Runs one command and returns the text to print. */
+async function runCommand(stack: Stack, { words, asJson }: Request): Promise<string> {
+  const [command = '', argument = '', ...rest] = words;
+  if (rest.length > 0) throw new UsageError(`\`${command}\` takes one argument; remove "${rest}".`);
+  if (command === 'ps') {
+    if (argument) throw new UsageError('`ps` takes no name.');
+    const statuses = await stack.ps();
+    return asJson ? JSON.stringify(statuses) : table(statuses);
+  }
+  if (command === 'scale') {
+    const isNumber = /^\d+$/.test(argument);
+    if (!isNumber) throw new UsageError('`scale` expects a number, for example `scale 3`.');
+    await stack.scale(Number(argument));
+    return `${argument} instances`;
+  }
+  const action = ACTIONS.find((known) => known === command);
+  if (!action) throw new UsageError(`There is no command "${command}"; see \`npm run stack\`.`);
+  const example = `${action} app-1`;
+  if (!argument) throw new UsageError(`\`${action}\` expects a name, for example \`${example}\`.`);
+  const process = stack.process(argument);
+  await process[action]();
+  return `${argument} ${(await process.status()).state}`;
+}
+
+function table(statuses: ProcessStatus[]): string {
+  const cell = (value: unknown) => String(value ?? '-').padEnd(8);
+  return [{ name: 'NAME', pid: 'PID', port: 'PORT', state: 'STATE' }, ...statuses]
+    .map(({ name, pid, port, state }) => `${cell(name)} ${cell(pid)} ${cell(port)} ${state}`)
+    .join('\n');
+}

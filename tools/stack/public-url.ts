@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+
+const LOOPBACK = /^(127\.|::1$)/;
+/** Names of networks inside this machine: Docker, virtual machines, tunnels. */
+const VIRTUAL = /^(docker|br-|veth|virbr|vmnet|vboxnet|bridge|utun|tun|tap|zt|tailscale|wg)/;
+
+/**
+ * The URL at which other machines reach a stack.
+ *
+ * @param bind the address that nginx listens on
+ * @returns `undefined` if no other machine reaches it
+ */
+export function publicUrl(bind: string, port: number): string | undefined {
+  if (LOOPBACK.test(bind)) return undefined;
+  const address = bind === '0.0.0.0' || bind === '::' ? lanAddress() : bind;
+  return address && `http://${isIPv6(address) ? `[${address}]` : address}:${port}`;
+}
+
+/** The IPv4 address of this machine in its local network. */
+export function lanAddress(networks = networkInterfaces()): string | undefined {
+  return Object.entries(networks)
+    .flatMap(([name, addresses = []]) => (VIRTUAL.test(name) ? [] : addresses))
+    .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+}
+
+/**
+ * The settings of fault injection: on by default if only this machine reaches the stack. If other
+ * machines reach it, fault injection requires the key of the presenter.
+ */
+export function faultInjectionSettings(bind: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const isPublic = !LOOPBACK.test(bind);
+  const isSafe = !isPublic && env.NODE_ENV !== 'production';
+  const FAULT_INJECTION = env.FAULT_INJECTION || (isSafe ? 'on' : 'off');
+  if (FAULT_INJECTION !== 'on' || !isPublic) return { FAULT_INJECTION };
+  const PRESENTER_KEY = env.PRESENTER_KEY || randomBytes(6).toString('base64url');
+  return { FAULT_INJECTION, PRESENTER_KEY };
+}
