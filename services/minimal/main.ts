@@ -18,7 +18,7 @@ if (!SESSION_SECRET) {
   console.error('SESSION_SECRET is missing; set the same long random text for all instances.');
   process.exit(1);
 }
-// Without the offline queue, commands fail at once while Redis is gone, instead of waiting for it.
+// Without the offline queue, a command fails at once while Redis is down, instead of waiting.
 const client = createClient({ url: REDIS_URL, disableOfflineQueue: true });
 client.on('error', (err) => console.error('Redis:', err.code ?? err.message));
 await client.connect();
@@ -31,7 +31,7 @@ const options = { store, secret: SESSION_SECRET, cookie, resave: false, saveUnin
 // Before the sessions: a health check needs none.
 app.get('/readyz', async (_req, res) => res.type('text').send(await client.ping()));
 app.get('/', session(options), async (req, res) => {
-  // Not in the session: two requests that both read 5 there would both write 6. INCR loses none.
+  // The counter is not in the session: two requests would read 5 there, and both would store 6.
   const key = `minimal:views:${req.sessionID}`;
   const [views] = await client.multi().incr(key).expire(key, TTL_SECONDS).execTyped();
   if (!req.session.createdAt) {
@@ -43,7 +43,8 @@ app.get('/', session(options), async (req, res) => {
 
 // Process 1 of a container ignores SIGTERM unless there is a handler.
 process.on('SIGTERM', () => process.exit());
-app.listen(Number(PORT), HOST, (err) => {
+const server = app.listen(Number(PORT), HOST, (err) => {
   if (err) throw err; // a busy port, for example
   console.log(`${INSTANCE} listens on ${HOST}:${PORT}`);
 });
+server.keepAliveTimeout = 65_000; // longer than nginx keeps an idle connection, which is 60 s
