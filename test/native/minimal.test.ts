@@ -9,7 +9,7 @@ import { Running } from '../../tools/lib/running.ts';
 import { type Reply, send, Visitor } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
-import { range } from '../support/proofs.ts';
+import { range, viewsIn } from '../support/proofs.ts';
 import { sessionIdOf } from '../support/shop.ts';
 
 const PROGRAM = 'services/minimal/main.ts';
@@ -29,13 +29,6 @@ const solvedBy = (problem: keyof typeof SOLVED_BY) =>
 const start = (scale: number) =>
   Stack.start({ program: PROGRAM, scale, env: { ...process.env, SESSION_SECRET } });
 
-/** The number in `Views: N`. */
-function viewsOf({ status, body }: Reply): number {
-  expect(status, body).toBe(200);
-  expect(body).toMatch(/^Views: \d+$/);
-  return Number(body.slice('Views: '.length));
-}
-
 const viewsKey = (visitor: Visitor) => `minimal:views:${sessionIdOf(visitor)}`;
 
 describe('minimal', () => {
@@ -52,7 +45,7 @@ describe('minimal', () => {
     const visitor = new Visitor(stack.url);
     const replies: Reply[] = [];
     for (const _ of range(1, 30)) replies.push(await visitor.send());
-    expect(replies.map(viewsOf)).toEqual(range(1, 30));
+    expect(replies.map(viewsIn)).toEqual(range(1, 30));
     const instances = new Set(replies.map(({ headers }) => headers['x-instance']));
     expect([...instances].sort()).toEqual(['app-1', 'app-2', 'app-3']);
     const cookies = replies.flatMap(({ headers }) => headers['set-cookie'] ?? []);
@@ -63,10 +56,10 @@ describe('minimal', () => {
 
   it('should count 200 views at once as exactly 200', async () => {
     const visitor = new Visitor(stack.url);
-    expect(viewsOf(await visitor.send())).toBe(1);
+    expect(viewsIn(await visitor.send())).toBe(1);
     const replies = await Promise.all(range(2, 201).map(() => visitor.send()));
-    expect(replies.map(viewsOf).sort((a, b) => a - b)).toEqual(range(2, 201));
-    expect(viewsOf(await visitor.send())).toBe(202);
+    expect(replies.map(viewsIn).sort((a, b) => a - b)).toEqual(range(2, 201));
+    expect(viewsIn(await visitor.send())).toBe(202);
   });
 
   it('should store the session before it replies', async () => {
@@ -98,10 +91,10 @@ describe('minimal', () => {
     await visitor.send();
     const forger = new Visitor(stack.url);
     forger.cookies.set('connect.sid', encodeURIComponent(forge(sessionIdOf(visitor))));
-    expect(viewsOf(await forger.send())).toBe(1);
+    expect(viewsIn(await forger.send())).toBe(1);
     expect(sessionIdOf(forger)).toMatch(/^[\w-]{32}$/);
     expect(sessionIdOf(forger)).not.toBe(sessionIdOf(visitor));
-    expect(viewsOf(await visitor.send())).toBe(2);
+    expect(viewsIn(await visitor.send())).toBe(2);
   });
 
   it('should store no session for a health check or an unknown path', async () => {
@@ -122,7 +115,7 @@ describe('minimal', () => {
 
   it('should fail at once while Redis is down, set no cookie, and continue afterwards', async () => {
     const visitor = new Visitor(stack.url);
-    expect(viewsOf(await visitor.send())).toBe(1);
+    expect(viewsIn(await visitor.send())).toBe(1);
     await stack.redis.kill();
     for (const path of ['/', '/readyz']) {
       const reply = await send(stack.url + path);
@@ -131,7 +124,7 @@ describe('minimal', () => {
       expect(reply.headers['set-cookie']).toBeUndefined();
     }
     await stack.redis.start();
-    expect(await eventually(async () => viewsOf(await visitor.send()))).toBe(2);
+    expect(await eventually(async () => viewsIn(await visitor.send()))).toBe(2);
   });
 
   it.each(['incr', 'set'])('should not reply with 200 if Redis refuses %s', async (command) => {
@@ -209,7 +202,7 @@ describe('what minimal cannot do', () => {
   /** Someone whose first view was counted. */
   async function newVisitor(url = stack.url): Promise<Visitor> {
     const visitor = new Visitor(url);
-    expect(await eventually(async () => viewsOf(await visitor.send()))).toBe(1);
+    expect(await eventually(async () => viewsIn(await visitor.send()))).toBe(1);
     return visitor;
   }
 
@@ -231,7 +224,7 @@ describe('what minimal cannot do', () => {
     }
     delayed.delayMs = 0;
     await stack.instances[1]?.kill(); // nginx sends its requests to the other instances
-    const views = (await replies).map(viewsOf);
+    const views = (await replies).map(viewsIn);
     expect(new Set(views)).toEqual(new Set([2, 3]));
   });
 
