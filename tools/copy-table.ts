@@ -43,7 +43,7 @@ export const pieces: readonly Piece[] = [
   ...readdirSync(join(ROOT, HTTP)).map((name) => file(HTTP + name, purposeOf(name))),
   {
     path: SESSION,
-    entries: ['session.ts', 'state.ts', 'store.ts'].map((name) => SESSION + name),
+    entries: readdirSync(join(ROOT, SESSION)).map((name) => SESSION + name),
     purpose: 'Sessions in Redis: login, views, cart and nickname, with no lost update',
   },
   file('services/app/cache/cache.ts', 'Cache-aside in Redis: one load for all instances'),
