@@ -21,6 +21,7 @@ const SOLVED_BY = {
   drain: ['services/shared/process/server.ts'],
   countedTwice: ['services/shared/http/idempotency.ts', 'services/shared/session/scripts.ts'],
   hang: ['services/shared/process/redis.ts', 'services/shared/http/deadline.ts'],
+  outage: ['services/shared/process/redis-errors.ts', 'services/shared/http/problem.ts'],
 };
 const solvedBy = (problem: keyof typeof SOLVED_BY) =>
   `(solved by ${SOLVED_BY[problem].join(', ')})`;
@@ -238,6 +239,13 @@ describe('what minimal cannot do', () => {
     stack.redis.resume();
     // The client is gone, but the commands were only late.
     await eventually(async () => expect(await storedViews(visitor)).toBe('2'));
+  });
+
+  it(`should answer an outage with 500, as if it were a bug ${solvedBy('outage')}`, async () => {
+    await stack.redis.kill();
+    const { status, headers } = await send(direct(2));
+    expect(status).toBe(500);
+    expect(headers['retry-after']).toBeUndefined();
   });
 });
 

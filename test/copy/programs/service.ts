@@ -16,7 +16,7 @@ await runService(
     const redis = connect({ name: 'Redis', scripts: {} });
     const app = express();
     app.get('/', async (_req, res) => {
-      const views = await redis.incrBy('views', config.STEP);
+      const views = await redis.incrBy('service:views', config.STEP);
       res.send(`Views: ${views}, counted by ${instance.name}`);
     });
     return app;
