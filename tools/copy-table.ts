@@ -1,3 +1,4 @@
+// Prints the table "What to copy". With --write it puts the table into README.md.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -129,14 +130,13 @@ function list(names: string[]): string {
   return names.map((name) => `\`${name}\``).join(', ') || '–';
 }
 
-const MARKED = /(?<=<!-- copy-table -->\n)[\s\S]*?(?=\n<!-- \/copy-table -->)/;
+const MARKED = /(?<=<!-- copy-table -->)[\s\S]*?(?=<!-- \/copy-table -->)/;
 
 /** The text between the markers of the table in `markdown`. */
 export function tableIn(markdown: string): string | undefined {
-  return MARKED.exec(markdown)?.[0];
+  return MARKED.exec(markdown)?.[0].trim();
 }
 
-// node tools/copy-table.ts [--write]
 if (import.meta.main) {
   const { values } = parseArgs({ options: { write: { type: 'boolean' } } });
   const readme = join(ROOT, 'README.md');
@@ -145,7 +145,7 @@ if (import.meta.main) {
     const markdown = readFileSync(readme, 'utf8');
     writeFileSync(
       readme,
-      markdown.replace(MARKED, () => table),
+      markdown.replace(MARKED, () => `\n\n${table}\n\n`),
     );
   } else console.log(table);
 }
