@@ -55,10 +55,15 @@ describe('minimal', () => {
     ]);
   });
 
-  it('should count 200 views at once as exactly 200', async () => {
+  it('should count 200 views at once, over 3 instances, as exactly 200', async () => {
     const visitor = new Visitor(stack.url);
     expect(viewsIn(await visitor.send())).toBe(1);
-    const replies = await Promise.all(range(2, 201).map(() => visitor.send()));
+    // Not through nginx: it retries a request that takes long, and minimal would count it again.
+    const headers = { cookie: visitor.cookie };
+    const urls = stack.instances.map(({ port }) => `http://127.0.0.1:${port}/`);
+    const replies = await Promise.all(
+      range(2, 201).map((i) => send(urls[i % urls.length] ?? '', { headers })),
+    );
     expect(replies.map(viewsIn).sort((a, b) => a - b)).toEqual(range(2, 201));
     expect(viewsIn(await visitor.send())).toBe(202);
   });
