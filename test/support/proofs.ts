@@ -1,10 +1,17 @@
 import { expect } from 'vitest';
-import type { Seen } from '../../tools/lib/visitor.ts';
+import type { Reply, Seen } from '../../tools/lib/visitor.ts';
 import { Visitor } from '../../tools/lib/visitor.ts';
 
 /** The whole numbers from `first` to `last`. */
 export function range(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
+
+/** The number in a reply of `Views: N`. */
+export function viewsIn({ status, body }: Reply): number {
+  expect(status, body).toBe(200);
+  expect(body).toMatch(/^Views: \d+$/);
+  return Number(body.slice('Views: '.length));
 }
 
 const viewsOf = (seen: Seen[]) => seen.map(({ views }) => views);
