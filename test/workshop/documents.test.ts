@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../tools/lib/root.ts';
 import { catalog, load } from '../../workshop/kit/catalog.ts';
-import { documentedOutput, updateDocument } from '../../workshop/kit/documents.ts';
-import { maskVariableFigures } from '../../workshop/kit/report.ts';
+import { updateDocument } from '../../workshop/kit/documents.ts';
+import { documentedOutput, maskVariableFigures } from '../support/lesson-output.ts';
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');

@@ -4,8 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../tools/lib/root.ts';
 import { type Ended, Running } from '../../tools/lib/running.ts';
 import { catalog } from '../../workshop/kit/catalog.ts';
-import { documentedOutput } from '../../workshop/kit/documents.ts';
-import { maskVariableFigures } from '../../workshop/kit/report.ts';
+import { documentedOutput, maskVariableFigures } from '../support/lesson-output.ts';
 
 /** A lesson as `--json` prints it. */
 interface Printed {

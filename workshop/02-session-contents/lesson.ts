@@ -4,7 +4,7 @@ import { postJson, redisInfo, userOf } from '../kit/client.ts';
 import type { Deployment } from '../kit/environment.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 
-/** A secret from a tutorial: the first one that an attacker tries. */
+/** A secret from a tutorial. Attackers try it first. */
 const TUTORIAL_SECRET = 'keyboard cat keyboard cat keyboard cat';
 /** Seconds: a day, minus the time that the lesson may take. */
 const ALMOST_A_DAY = 86_000;
@@ -37,7 +37,7 @@ function forge(deployment: Deployment, { name, id }: Cookie): Promise<string> {
 
 export default lesson({
   claim:
-    'The cookie holds an id and its signature, and Redis holds everything else; an attacker who knows the secret can become any user whose id leaks, and without the secret no user.',
+    'The cookie holds an id and its signature, and Redis holds everything else. An attacker who knows the secret can become any user whose id leaks; without the secret, no user.',
   wrong: {
     summary: `SESSION_SECRET='${TUTORIAL_SECRET}', hidden by SESSION_COOKIE_NAME=visit`,
     predicted: { 'name of the cookie': exactly('visit'), 'the attacker is': exactly('Ada') },

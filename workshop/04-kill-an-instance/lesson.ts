@@ -47,7 +47,7 @@ function sumOfPositive(numbers: number[]): number {
 
 export default lesson({
   claim:
-    'A proxy that retries hides the death of an instance, but counts twice what the dead instance had already done, unless each request has an idempotency key.',
+    'A proxy that retries hides the death of an instance, but counts twice what that instance had already done. With idempotency keys, each request counts once.',
   wrong: {
     summary: 'IDEMPOTENCY=off: every request that arrives is counted',
     predicted: {

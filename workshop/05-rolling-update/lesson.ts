@@ -64,7 +64,7 @@ async function observe(environment: Environment, program: string, conf: (text: s
 
 export default lesson({
   claim:
-    'An instance that exits at once on SIGTERM breaks the requests in progress; an instance that finishes them first can be replaced during the day.',
+    'An instance that exits at once on SIGTERM breaks the requests in progress. An instance that finishes them first can be replaced during the day.',
   wrong: {
     summary: 'no drain: the process exits on SIGTERM; nginx with its default retries',
     predicted: {

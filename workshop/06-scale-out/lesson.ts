@@ -99,7 +99,7 @@ function gains([one = 0, , three = 0]: number[]): boolean {
 
 export default lesson({
   claim:
-    'If nginx looks up its instances only once, instances that start later get no requests; if it is updated or looks again, it uses them at once, and three answer more requests than one.',
+    'If nginx looks up its instances only once, instances that start later get no requests. If it gets the new list or looks again, it uses them at once, and three answer more than one.',
   wrong: {
     summary: 'nginx keeps the list of instances from its start',
     predicted: {

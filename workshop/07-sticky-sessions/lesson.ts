@@ -30,7 +30,7 @@ async function observe(environment: Environment, options: DeploymentOptions) {
 
 export default lesson({
   claim:
-    'Sticky sessions send all visitors behind one address to one instance and lose their sessions when it dies; shared sessions use all instances and lose none.',
+    'Sticky sessions send all visitors behind one address to one instance and lose their sessions when it dies. Shared sessions use all instances and lose none.',
   wrong: {
     summary: 'ip_hash and SESSION_STORE=memory: a visitor stays on one instance',
     predicted: {

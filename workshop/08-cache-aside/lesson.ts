@@ -46,7 +46,7 @@ async function getDataInTurn(url: string): Promise<Reply[]> {
 
 export default lesson({
   claim:
-    'Without a cache, every request waits for the origin; with a cache in Redis, one call serves all instances; a second cache in each process relieves Redis too, and is never stale.',
+    'Without a cache, every request waits for the origin. With a cache in Redis, one call serves all instances. A second cache in each process also saves requests to Redis, and is never stale.',
   wrong: {
     summary: 'CACHE=off: each request calls the origin, which takes 200 ms',
     predicted: {

@@ -99,7 +99,7 @@ function cacheResults(replies: Reply[]): string {
 
 export default lesson({
   claim:
-    'With the default Redis client, a visitor waits as long as Redis hangs; with deadlines, every request gets an answer within two seconds, and everything that does not need Redis still works.',
+    'With the default Redis client, a visitor waits as long as Redis hangs. With deadlines, every visitor gets an answer within two seconds, and routes that can work without Redis do.',
   wrong: {
     summary: 'createClient({ url }): no deadline for a command that was sent',
     predicted: {

@@ -67,7 +67,7 @@ async function untilIdle(deployment: Deployment): Promise<void> {
 
 export default lesson({
   claim:
-    'If Redis evicts the least recently used keys, a flood of cache entries logs all visitors out; if it evicts the keys that expire soonest, it evicts cache entries and no session.',
+    'If Redis evicts the least recently used keys, a flood of cache entries logs all visitors out. If it evicts the keys that expire soonest, it evicts cache entries and no session.',
   wrong: {
     summary: 'maxmemory-policy allkeys-lru: the usual advice for a cache',
     predicted: {

@@ -36,7 +36,7 @@ async function observe(environment: Environment, STORE: 'plain' | 'guarded') {
 
 export default lesson({
   claim:
-    'With a plain SET, a slow request brings back a session that has ended; a store that only overwrites existing sessions does not.',
+    'With a plain SET, a slow request brings back a session that has ended. A store that only overwrites existing sessions does not.',
   wrong: {
     summary: 'connect-redis with its default: SET',
     predicted: {

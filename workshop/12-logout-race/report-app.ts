@@ -1,4 +1,4 @@
-// The instances of this lesson: a login, a logout, and a report that takes its time.
+// The application of this lesson: a login, a logout and a slow report.
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { newExpress } from '../../services/shared/http/express.ts';
@@ -18,9 +18,8 @@ declare module 'express-session' {
   }
 }
 
-/** How far the report is: `begun`, and then `data` when all that it is made of is there. */
+/** The state of the report: `begun`, then `data` when it can finish. */
 const REPORT = 'lesson:report';
-/** Milliseconds after which it looks again. */
 const POLL_MS = 20;
 
 const variables = commonVariables.extend({ STORE: oneOf('guarded', 'plain') });
@@ -50,7 +49,7 @@ await runService(
       res.json({ name: req.session.name });
     });
 
-    // It has read the session, and keeps it in its hands while it works.
+    // The request has read the session and holds it during the report.
     app.get('/report', session, async (req, res) => {
       await redis.set(REPORT, 'begun');
       while ((await redis.get(REPORT)) !== 'data') await delay(POLL_MS);
@@ -58,7 +57,7 @@ await runService(
       await promisify(req.session.save).call(req.session);
       res.json({ report: 'all is well' });
     });
-    // So that the lesson needs no luck: it sees where the report is, and says when it goes on.
+    // The lesson reads the state and decides when the report continues, so it needs no luck.
     app.get('/report/state', async (_req, res) => {
       res.type('text').send((await redis.get(REPORT)) ?? 'none');
     });

@@ -3,8 +3,8 @@ import type { Redis } from '../../services/shared/process/redis.ts';
 import type { SessionStore } from '../../services/shared/session/store.ts';
 
 /**
- * The wrong way: connect-redis as it comes. It stores a session by a plain SET, whether or not there
- * still is one, so that a request that was slow stores one that has ended meanwhile.
+ * The wrong way: connect-redis with its defaults. It uses a plain SET, so a slow request stores a
+ * session again that has ended meanwhile.
  */
 export function plainSetStore(client: Redis, ttl: number): SessionStore {
   const store = new RedisStore({ client, ttl });

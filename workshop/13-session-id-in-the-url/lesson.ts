@@ -73,7 +73,7 @@ async function userOfStolenId(deployment: Deployment, text: string): Promise<str
 
 export default lesson({
   claim:
-    'An id in the URL reaches the access log and, in the Referer header, other sites, and anyone who has it is logged in; an id in a cookie reaches neither.',
+    'An id in the URL reaches the access log and, in the Referer header, other sites. Anyone who has it is logged in. An id in a cookie reaches neither.',
   wrong: {
     summary: 'the id in the URL, with the default Referrer-Policy of browsers before 2020',
     predicted: {

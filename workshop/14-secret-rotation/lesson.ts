@@ -81,7 +81,7 @@ function secretOf(cookie = ''): string {
 
 export default lesson({
   claim:
-    'A new secret that replaces the old one ends all sessions; if both secrets verify for a while before the new one signs, no session ends.',
+    'A new secret that replaces the old one ends all sessions. If both secrets verify for a while before the new one signs, no session ends.',
   wrong: {
     summary: 'old → new',
     predicted: { 'sessions left of 20': exactly(0) },

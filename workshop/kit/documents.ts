@@ -24,11 +24,6 @@ export function updateDocument(document: string, output?: string): string {
   );
 }
 
-/** The output of the lesson as the document shows it. */
-export function documentedOutput(document: string): string {
-  return /<!-- output -->\n```text\n(.*?)\n```/s.exec(document)?.[1] ?? '';
-}
-
 function fenced(text: string, language = ''): string {
   return `\`\`\`${language}\n${text}\n\`\`\`\n`;
 }

@@ -20,7 +20,7 @@ export interface Way<Name extends string = string> {
 
 /** A claim about a wrong way and a right way. A run of both can refute it. */
 export interface Lesson<Wrong extends string = string, Right extends string = string> {
-  /** One sentence. */
+  /** One to three sentences. */
   claim: string;
   wrong: Way<Wrong>;
   right: Way<Right>;
