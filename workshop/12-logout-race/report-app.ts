@@ -1,15 +1,16 @@
 // The application of this lesson: a login, a logout and a slow report.
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { newExpress } from '../../services/shared/http/express.ts';
+import { createExpress } from '../../services/shared/http/express.ts';
 import { ready } from '../../services/shared/http/health.ts';
-import { notFound, problems, sendProblem } from '../../services/shared/http/problem.ts';
+import { notFound, problemHandler, sendProblem } from '../../services/shared/http/problem.ts';
 import { replyHeaders } from '../../services/shared/http/reply-headers.ts';
 import { commonVariables, oneOf, readVariables } from '../../services/shared/process/config.ts';
 import { runService } from '../../services/shared/process/service.ts';
-import { secretsOf } from '../../services/shared/session/secret.ts';
+import { sessionScripts } from '../../services/shared/session/scripts.ts';
+import { sessionSecrets } from '../../services/shared/session/secret.ts';
 import { endSession, sessions, startSession } from '../../services/shared/session/session.ts';
-import { GuardedRedisStore } from '../../services/shared/session/store.ts';
+import { RedisSessionStore } from '../../services/shared/session/store.ts';
 import { plainSetStore } from './wrong-plain-set-store.ts';
 
 declare module 'express-session' {
@@ -26,15 +27,17 @@ const variables = commonVariables.extend({ STORE: oneOf('guarded', 'plain') });
 
 await runService(
   (env) => readVariables(variables, env),
-  ({ config, identity, redis, log, draining }) => {
-    const { STORE, SESSION_TTL_SECONDS: ttl, SESSION_COOKIE_NAME: name } = config;
+  ({ config, instance, connect, log, draining }) => {
+    const { STORE, SESSION_TTL_SECONDS: ttl, SESSION_COOKIE_NAME: cookieName } = config;
+    const redis = connect({ name: 'Redis', scripts: sessionScripts });
     const store =
-      STORE === 'plain' ? plainSetStore(redis, ttl) : new GuardedRedisStore(redis, ttl, log);
-    const session = sessions({ name, store, secrets: secretsOf(config, redis) });
+      STORE === 'plain' ? plainSetStore(redis, ttl) : new RedisSessionStore(redis, ttl, log);
+    const secrets = sessionSecrets(config.SESSION_SECRET, redis);
+    const session = sessions({ cookieName, store, secrets });
 
-    const app = newExpress();
-    app.use(replyHeaders(identity));
-    app.get('/readyz', ready(redis, draining));
+    const app = createExpress();
+    app.use(replyHeaders(instance));
+    app.get('/readyz', ready({ ping: () => redis.ping(), draining }));
 
     app.post('/login', session, async (req, res) => {
       await startSession(req, { name: 'Ada', since: new Date().toISOString() });
@@ -42,10 +45,10 @@ await runService(
     });
     app.post('/logout', session, async (req, res) => {
       await endSession(req);
-      res.clearCookie(name).status(204).end();
+      res.clearCookie(cookieName).status(204).end();
     });
     app.get('/me', session, (req, res) => {
-      if (req.session.name === undefined) return sendProblem(res, 401, 'Nobody is logged in.');
+      if (req.session.name === undefined) return sendProblem(res, 401, 'Not logged in.');
       res.json({ name: req.session.name });
     });
 
@@ -66,6 +69,6 @@ await runService(
       res.status(204).end();
     });
 
-    return app.use(notFound, problems(log));
+    return app.use(notFound, problemHandler(log));
   },
 );

@@ -2,15 +2,15 @@
 import type { RequestHandler } from 'express';
 import { createApp } from '../../services/app/app.ts';
 import { readConfig } from '../../services/app/config.ts';
-import { newExpress } from '../../services/shared/http/express.ts';
+import { createExpress } from '../../services/shared/http/express.ts';
 import { runService } from '../../services/shared/process/service.ts';
 
 /** The default of browsers until about 2020: other sites get the whole URL of a page. */
 const REFERRER_POLICY = 'no-referrer-when-downgrade';
 
-await runService(readConfig, (parts) => {
-  const { SESSION_COOKIE_NAME } = parts.config;
-  return newExpress().use(idFromUrl(SESSION_COOKIE_NAME), idIntoUrl(), createApp(parts));
+await runService(readConfig, (context) => {
+  const { SESSION_COOKIE_NAME } = context.config;
+  return createExpress().use(idFromUrl(SESSION_COOKIE_NAME), idIntoUrl(), createApp(context));
 });
 
 /** Turns the signed id in `?sid=` into a cookie of the request. */
