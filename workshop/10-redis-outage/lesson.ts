@@ -72,7 +72,7 @@ async function observeRight(environment: Environment, options: DeploymentOptions
 async function failOrigin({ url }: Deployment): Promise<void> {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${KEY}` };
   const body = JSON.stringify({ delayMs: 0, failurePercent: 100 });
-  await send(`${url}/chaos/origin`, { method: 'PUT', headers, body });
+  await send(`${url}/dashboard/faults/origin`, { method: 'PUT', headers, body });
   const failing = new Set<unknown>();
   let item = 0;
   await eventually(async () => {
