@@ -1,125 +1,113 @@
-// npm run lesson: lists the lessons, or runs some of them.
+// npm run lesson: lists the lessons or runs some of them.
+import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { failure } from '../tools/lib/errors.ts';
 import { ROOT } from '../tools/lib/root.ts';
-import { ContainerLab } from './kit/container-lab.ts';
-import { course, type Entry, find, load } from './kit/course.ts';
-import { updated } from './kit/documents.ts';
-import type { Lab } from './kit/lab.ts';
-import { NativeLab } from './kit/native-lab.ts';
-import { forMachines, isAsClaimed, type Result, report } from './kit/report.ts';
+import { catalog, type Entry, find, load } from './kit/catalog.ts';
+import { ContainerDeployment } from './kit/container-deployment.ts';
+import { updateDocument } from './kit/documents.ts';
+import { Environment } from './kit/environment.ts';
+import { NativeDeployment } from './kit/native-deployment.ts';
+import { matchesClaim, type Result, report, toJson } from './kit/report.ts';
 
-const USAGE = `npm run lesson -- NAME   runs a lesson; its number will do
-  --all      all of them
-  --docker   on containers
-  --keep     leaves the stack of its right way up until Ctrl-C
-  --json     prints the results for machines: [{name, claim, wrong, right, ok}]
-  --docs     writes what was printed, and the code as it is, into its README.md
-Exit code 1: something was observed that is not what the text claims.`;
+const USAGE = `npm run lesson -- NAME   runs a lesson; NAME can be its number
+  --all      runs all lessons
+  --docker   runs them in containers
+  --keep     keeps the last stack of the right way running until Ctrl-C
+  --json     prints the results as JSON: [{name, claim, wrong, right, ok}]
+  --docs     updates the output and the code in README.md of the lesson
+Exit code 1: an observation contradicts the claim of a lesson.`;
 
-/** The name of the stack that is left up. */
+/** The name of the stack with `--keep`. */
 const KEPT = 'lesson';
-/** Milliseconds for one way of a lesson; containers may have to be built first. */
-const PATIENCE_MS = 300_000;
-/** The exit code where a signal ended it. */
-const SIGNALLED = 130;
+/** For each way of a lesson; the first one may have to build images. */
+const TIMEOUT_MS = 300_000;
 
 try {
+  const flag = { type: 'boolean', default: false } as const;
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: {
-      list: { type: 'boolean', default: false },
-      all: { type: 'boolean', default: false },
-      docker: { type: 'boolean', default: false },
-      keep: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      docs: { type: 'boolean', default: false },
-    },
+    options: { list: flag, all: flag, docker: flag, keep: flag, json: flag, docs: flag },
   });
-  const entries = values.all ? course() : positionals.map(find);
+  const entries = values.all ? catalog() : positionals.map(find);
   if (values.list || entries.length === 0) {
-    list();
+    const lines = catalog().map((it) => `${it.number} ${it.name.padEnd(24)} ${it.question}`);
+    console.log([...lines, '', USAGE].join('\n'));
     process.exit(0);
   }
-  const name = values.keep ? KEPT : undefined;
-  const lab = values.docker ? new ContainerLab(name) : new NativeLab(name);
-  closeOnSignal(lab);
-  // With --json what people read goes where it does not disturb.
+  const environment = createEnvironment(values.docker, values.keep ? KEPT : undefined);
+  closeOnSignal(environment);
+  // With --json, only the results go to the standard output.
   const say = values.json ? console.error : console.log;
   const results: Result[] = [];
   for (const entry of entries) {
-    const lesson = await load(entry);
     say(`\n${entry.number} ${entry.name}: ${entry.question}\n`);
-    const result = await run({ name: entry.name, lesson, wrong: {}, right: {} }, lab);
+    const result = await run(entry, environment);
     results.push(result);
     say(report(result));
-    if (values.docs) writeDown(entry, result);
+    if (values.docs) writeDocs(entry, result);
   }
-  if (values.json) console.log(JSON.stringify(results.map(forMachines), null, 2));
-  process.exitCode = results.every(isAsClaimed) ? 0 : 1;
-  if (values.keep && lab.where) await keepUp(lab.where, say);
-  await lab.close();
-  process.exit();
+  if (values.json) console.log(JSON.stringify(results.map(toJson), null, 2));
+  if (values.keep && environment.location) {
+    say(`\nThe stack is running: ${environment.location}\nPress Ctrl-C to end it.`);
+    await new Promise(() => setInterval(() => {}, TIMEOUT_MS));
+  }
+  await environment.close();
+  process.exit(results.every(matchesClaim) ? 0 : 1);
 } catch (err) {
   const { text, exitCode } = failure(err);
   console.error(text);
   process.exit(exitCode);
 }
 
-function list(): void {
-  for (const { number, name, question } of course()) {
-    console.log(`${number} ${name.padEnd(24)} ${question}`);
-  }
-  console.log(`\n${USAGE}`);
+function createEnvironment(docker: boolean, name: string | undefined): Environment {
+  const project = `shared-state-${name ?? `lesson-${randomBytes(4).toString('hex')}`}`;
+  return new Environment((options) =>
+    docker ? new ContainerDeployment(options, project) : new NativeDeployment(options, name),
+  );
 }
 
-/** Runs the wrong way and then the right one. One that breaks observes nothing, and the run goes on. */
-async function run(result: Result, lab: Lab): Promise<Result> {
-  const { wrong, right } = result.lesson;
-  const tooLate = AbortSignal.timeout(PATIENCE_MS);
-  const broken = new Promise<never>((_, reject) => {
-    tooLate.onabort = () => reject(new Error(`it did not end in ${PATIENCE_MS / 1000} s`));
-  });
+/** Runs the wrong way, then the right way. An error ends this lesson, but not the run. */
+async function run(entry: Entry, environment: Environment): Promise<Result> {
+  const lesson = await load(entry);
+  const result: Result = { name: entry.name, lesson, wrong: {}, right: {} };
   try {
-    showProgress(`wrong: ${wrong.what} ...`);
-    const sawWrong = await Promise.race([wrong.observe(lab), broken]);
-    showProgress(`right: ${right.what} ...`);
-    const sawRight = await Promise.race([right.observe(lab), broken]);
-    return { ...result, wrong: sawWrong, right: sawRight };
+    for (const way of ['wrong', 'right'] as const) {
+      showProgress(`${way}: ${lesson[way].summary} ...`);
+      const timeout = delay(TIMEOUT_MS, undefined, { ref: false }).then(() => {
+        throw new Error(`it took longer than ${TIMEOUT_MS / 1000} s`);
+      });
+      result[way] = await Promise.race([lesson[way].observe(environment), timeout]);
+    }
+    return result;
   } catch (err) {
-    return { ...result, broken: failure(err).text };
+    return { ...result, error: failure(err).text };
   } finally {
     showProgress('');
   }
 }
 
-/** Shows a person what goes on; the line is gone when it is over. */
+/** Shows a line on a terminal; the next line replaces it. */
 function showProgress(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
 }
 
-/** Puts what was seen, and the code as it is, into the text of a lesson. */
-function writeDown({ folder }: Entry, result: Result): void {
+function writeDocs({ folder }: Entry, result: Result): void {
   const file = join(ROOT, folder, 'README.md');
-  writeFileSync(file, updated(readFileSync(file, 'utf8'), report(result)));
+  writeFileSync(file, updateDocument(readFileSync(file, 'utf8'), report(result)));
 }
 
-/** Leaves the stack as it is until a signal comes. */
-async function keepUp(where: string, say: (line: string) => void): Promise<never> {
-  say(`\nIt is up: ${where}\nCtrl-C ends it.`);
-  return new Promise(() => setInterval(() => {}, PATIENCE_MS));
-}
-
-/** At the first signal the stack is ended, and then this; the second one is npm's. */
-function closeOnSignal(lab: Lab): void {
-  let isEnding = false;
-  const end = async () => {
-    if (isEnding) return;
-    isEnding = true;
-    await lab.close().catch((err) => console.error(failure(err).text));
-    process.exit(SIGNALLED);
+/** Ends the stack at the first signal. npm sends Ctrl-C a second time; that one is ignored. */
+function closeOnSignal(environment: Environment): void {
+  let isClosing = false;
+  const close = async () => {
+    if (isClosing) return;
+    isClosing = true;
+    await environment.close().catch((err) => console.error(failure(err).text));
+    process.exit(130);
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, close);
 }

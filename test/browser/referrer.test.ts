@@ -9,7 +9,7 @@ import { referrerOf } from '../../workshop/13-session-id-in-the-url/referrer.ts'
 const missing = browserMissing();
 const title = `the Referer of lesson 13${missing ? ` (skipped: ${missing})` : ''}`;
 
-/** A site of its own, at an origin of its own. */
+/** Starts a site with its own origin. */
 async function serve(listener: RequestListener) {
   const server = createServer(listener);
   server.listen(0, '127.0.0.1');
@@ -38,14 +38,14 @@ describe.skipIf(missing)(title, () => {
     ['', 'another site'],
     ['', 'the same site'],
   ])('should be what Chromium sends: policy "%s", a link to %s', async (policy, target) => {
-    const told: (string | undefined)[] = [];
-    const note: RequestListener = (req, res) => {
-      if (req.url === '/next') told.push(req.headers.referer);
+    const received: (string | undefined)[] = [];
+    const record: RequestListener = (req, res) => {
+      if (req.url === '/next') received.push(req.headers.referer);
       res.end();
     };
-    using other = await serve(note);
+    using other = await serve(record);
     using site = await serve((req, res) => {
-      if (!req.url?.startsWith('/?sid=')) return note(req, res);
+      if (!req.url?.startsWith('/?sid=')) return record(req, res);
       const to = target === 'another site' ? other.url : '';
       if (policy) res.setHeader('Referrer-Policy', policy);
       res.setHeader('Content-Type', 'text/html');
@@ -58,6 +58,6 @@ describe.skipIf(missing)(title, () => {
     await page.waitForURL('**/next');
     const to = new URL(page.url());
     await page.close();
-    expect(told).toEqual([referrerOf(new URL(from), to, policy)]);
+    expect(received).toEqual([referrerOf(new URL(from), to, policy)]);
   });
 });

@@ -6,13 +6,13 @@ const missing = dockerMissing();
 const title = `npm run lesson -- NAME --docker${missing ? ` (skipped: ${missing})` : ''}`;
 
 describe.skipIf(missing)(title, () => {
-  // They pause, kill, stop and start, so they need more of containers than most of the others.
-  const names = ['kill-an-instance', 'rolling-replacement'];
+  // These two pause, kill, stop and start containers, so they cover most of the kit.
+  const names = ['kill-an-instance', 'rolling-update'];
   it(
-    `should observe on containers what the text claims: ${names.join(', ')}`,
+    `should match the claims in containers: ${names.join(', ')}`,
     async () => {
-      const words = ['run', 'lesson', '--silent', '--', ...names, '--docker', '--json'];
-      await using running = new Running('npm', words);
+      const args = ['run', 'lesson', '--silent', '--', ...names, '--docker', '--json'];
+      await using running = new Running('npm', args);
       const { stdout, stderr } = await running.ended;
       expect(JSON.parse(stdout), stderr).toMatchObject(names.map((name) => ({ name, ok: true })));
     },

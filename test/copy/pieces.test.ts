@@ -148,11 +148,11 @@ const trials: Record<string, Trial> = {
   async redis(client) {
     const before = await client.send();
     expect(before).toMatchObject({ status: 200, body: expect.stringMatching(/^Views: \d+$/) });
-    alone.part.pause();
+    alone.process.pause();
     const during = await client.send();
     expect(during.status).toBe(503);
     expect(during.ms).toBeLessThan(2000);
-    alone.part.resume();
+    alone.process.resume();
     await eventually(async () => expect((await client.send()).status).toBe(200));
   },
 

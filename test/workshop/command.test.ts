@@ -2,44 +2,47 @@ import { describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { type Ended, Running } from '../../tools/lib/running.ts';
 import { Visitor } from '../../tools/lib/visitor.ts';
-import { course } from '../../workshop/kit/course.ts';
+import { catalog } from '../../workshop/kit/catalog.ts';
 import { npmRunStack } from '../support/npm.ts';
 
-const words = (...its: string[]) => ['run', 'lesson', '--silent', '--', ...its];
+const command = (...args: string[]) => ['run', 'lesson', '--silent', '--', ...args];
 
-async function lesson(its: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  await using running = new Running('npm', words(...its), env);
+async function lesson(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  await using running = new Running('npm', command(...args), env);
   return await running.ended;
 }
 
 describe('npm run lesson', () => {
-  it.each([[[]], [['--list']]])('should list the lessons, and how to run them: %j', async (its) => {
-    const { code, stdout } = await lesson(its);
-    expect(code).toBe(0);
-    for (const { number, name, question } of course()) {
-      expect(stdout).toMatch(new RegExp(`^${number} ${name} +\\S`, 'm'));
-      expect(stdout).toContain(question);
-    }
-    expect(stdout).toContain('npm run lesson -- NAME');
-  });
+  it.each([[[]], [['--list']]])(
+    'should list the lessons and explain how to run them: %j',
+    async (args) => {
+      const { code, stdout } = await lesson(args);
+      expect(code).toBe(0);
+      for (const { number, name, question } of catalog()) {
+        expect(stdout).toMatch(new RegExp(`^${number} ${name} +\\S`, 'm'));
+        expect(stdout).toContain(question);
+      }
+      expect(stdout).toContain('npm run lesson -- NAME');
+    },
+  );
 
   it.each([
-    [['no-such-lesson'], /no lesson "no-such-lesson", only one-counter, /],
+    [['no-such-lesson'], /no lesson "no-such-lesson"\. Choose one of: shared-counter, /],
     [['--no-such-option'], /--no-such-option/],
-  ])('should exit 2 at %j and say why', async (its, reason) => {
-    const { code, stderr } = await lesson(its);
+  ])('should exit 2 for %j and say why', async (args, reason) => {
+    const { code, stderr } = await lesson(args);
     expect(code).toBe(2);
     expect(stderr).toMatch(reason);
   });
 
-  it('should exit 1 where something else is observed: the right way with the memory store', async () => {
+  it('should exit 1 if an observation contradicts the claim: the right way with the memory store', async () => {
     const { code, stdout, stderr } = await lesson(['01', '--json'], { SESSION_STORE: 'memory' });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^ +views, in turn +1 2 3 4 5 6 7 8 9 +1 1 1 1 1 1 1 1 1 +✗$/m);
-    expect(stderr).toMatch(/^✗ This is not what the text claims: .+\.$/m);
+    expect(stderr).toMatch(/^✗ The observations contradict the claim: .+\.$/m);
     expect(JSON.parse(stdout)).toEqual([
       {
-        name: 'one-counter',
+        name: 'shared-counter',
         claim: expect.any(String),
         wrong: expect.objectContaining({ 'views, in turn': '1 1 1 1 1 1 1 1 1' }),
         right: expect.objectContaining({ 'views, in turn': '1 1 1 1 1 1 1 1 1' }),
@@ -48,16 +51,16 @@ describe('npm run lesson', () => {
     ]);
   });
 
-  it('should exit 1 and say why where it cannot be run to its end', async () => {
-    const { code, stdout } = await lesson(['one-counter'], { ORIGIN_DELAY_MS: 'soon' });
+  it('should exit 1 and say why if the lesson cannot finish', async () => {
+    const { code, stdout } = await lesson(['shared-counter'], { ORIGIN_DELAY_MS: 'soon' });
     expect(code).toBe(1);
-    expect(stdout).toMatch(/^✗ It could not be run to its end: .*ORIGIN_DELAY_MS="soon"/m);
+    expect(stdout).toMatch(/^✗ The lesson did not finish: .*ORIGIN_DELAY_MS="soon"/m);
   });
 
-  it('should print predicted and observed and a verdict, and with --keep leave the right way up', async () => {
-    await using running = new Running('npm', words('one-counter', '--keep'));
+  it('should print predictions, observations and a verdict, and with --keep keep the right way running', async () => {
+    await using running = new Running('npm', command('shared-counter', '--keep'));
     const url = await eventually(() => {
-      const [, found] = /^It is up: (http:\S+)/m.exec(running.stdout) ?? [];
+      const [, found] = /^The stack is running: (http:\S+)/m.exec(running.stdout) ?? [];
       if (!found) throw new Error(running.stdout + running.stderr);
       return found;
     }, 40_000);

@@ -2,19 +2,19 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../tools/lib/root.ts';
-import { course, load } from '../../workshop/kit/course.ts';
-import { outputIn, updated } from '../../workshop/kit/documents.ts';
-import { withoutChance } from '../../workshop/kit/report.ts';
+import { catalog, load } from '../../workshop/kit/catalog.ts';
+import { updateDocument } from '../../workshop/kit/documents.ts';
+import { documentedOutput, maskVariableFigures } from '../support/lesson-output.ts';
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
-const lessons = course().map((entry) => [entry.name, entry] as const);
+const lessons = catalog().map((entry) => [entry.name, entry] as const);
 
-describe.each(lessons)('the text of the lesson %s', (_, entry) => {
+describe.each(lessons)('README.md of the lesson %s', (_, entry) => {
   const file = join(entry.folder, 'README.md');
   const text = read(file);
 
-  it('should have its parts in their order', () => {
+  it('should have its sections in order', () => {
     expect([...text.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading)).toEqual([
       'Question',
       'Predict',
@@ -30,26 +30,28 @@ describe.each(lessons)('the text of the lesson %s', (_, entry) => {
     expect(text).toContain('<details>');
   });
 
-  it('should show the code as the sources have it: npm run lesson -- NAME --docs', () => {
+  it('should show the current code; if not, run: npm run lesson -- NAME --docs', () => {
     expect(text).toContain('<!-- code: ');
-    expect(updated(text)).toBe(text);
+    expect(updateDocument(text)).toBe(text);
   });
 
-  it('should show the figures of the lesson, and no other', async () => {
+  it('should show exactly the figures of the lesson', async () => {
     const { wrong, right } = await load(entry);
-    const shown = (outputIn(text) ?? '').split('\n').flatMap((line) => {
-      const [, name, predicted] = /^ {2}(\S.*?) {3,}(\S.*?) {3,}/.exec(line) ?? [];
-      return name ? [[name, predicted]] : [];
-    });
+    const shown = documentedOutput(text)
+      .split('\n')
+      .flatMap((line) => {
+        const [, name, predicted] = /^ {2}(\S.*?) {3,}(\S.*?) {3,}/.exec(line) ?? [];
+        return name ? [[name, predicted]] : [];
+      });
     const figures = [wrong, right].flatMap(({ predicted }) => Object.entries(predicted));
     expect(shown).toEqual(figures.map(([name, { text: limit }]) => [name, limit]));
   });
 });
 
-describe('the texts of the workshop', () => {
+describe('the documents of the workshop', () => {
   const files = ['workshop/README.md', ...lessons.map(([, { folder }]) => `${folder}/README.md`)];
 
-  it.each(files)('%s should link to what is there, and name npm scripts that are there', (file) => {
+  it.each(files)('%s should link to existing files and name existing npm scripts', (file) => {
     const text = read(file);
     for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
       expect(existsSync(join(ROOT, dirname(file), target)), target).toBe(true);
@@ -59,55 +61,64 @@ describe('the texts of the workshop', () => {
     }
   });
 
-  it('should have every lesson in the plan of the teacher, in their order', () => {
-    const plan = [...read('workshop/README.md').matchAll(/\]\((\d\d-[\w-]+)\/README\.md\)/g)];
-    expect([...new Set(plan.map(([, folder]) => `workshop/${folder}`))].sort()).toEqual(
+  it('should list every lesson in the schedule, in order', () => {
+    const schedule = [...read('workshop/README.md').matchAll(/\]\((\d\d-[\w-]+)\/README\.md\)/g)];
+    expect([...new Set(schedule.map(([, folder]) => `workshop/${folder}`))].sort()).toEqual(
       lessons.map(([, { folder }]) => folder),
     );
   });
 });
 
-describe('updated', () => {
+describe('updateDocument', () => {
   const document = (head: string, body: string) =>
     `a\n<!-- ${head} -->\n\`\`\`ts\n${body}\`\`\`\nb\n`;
 
-  it('should put a line, or all up to the closing bracket, or up to a last line', () => {
-    const file = 'tools/stack/errors.ts';
+  it('should insert the code from the first line up to its closing bracket', () => {
+    const file = 'tools/lib/errors.ts';
     const source = read(file);
     const [first = ''] = /^export class UsageError.*$/m.exec(source) ?? [];
-    const whole = updated(document(`code: ${file} | class UsageError`, 'old\n'));
+    const whole = updateDocument(document(`code: ${file} | class UsageError`, 'old\n'));
     expect(whole).toContain(first);
     expect(source).toContain(/```ts\n(.*?)\n```/s.exec(whole)?.[1]);
   });
 
-  it('should fail where the source has no such line', () => {
-    expect(() => updated(document('code: package.json | no such line', ''))).toThrow(
+  it('should insert a whole file', () => {
+    const file = 'workshop/05-rolling-update/wrong-exit-at-once.ts';
+    expect(updateDocument(document(`code: ${file}`, 'old\n'))).toBe(
+      document(`code: ${file}`, read(file)),
+    );
+  });
+
+  it('should fail if the source has no such line', () => {
+    expect(() => updateDocument(document('code: package.json | no such line', ''))).toThrow(
       'no such line',
     );
   });
 
-  it('should put the output, and leave it where there is none', () => {
+  it('should insert the output, and keep the old one if there is none', () => {
     const before = document('output', 'old\n');
-    expect(updated(before)).toBe(before);
-    expect(updated(before, 'new')).toBe('a\n<!-- output -->\n```text\nnew\n```\nb\n');
+    expect(updateDocument(before)).toBe(before);
+    expect(updateDocument(before, 'new')).toBe('a\n<!-- output -->\n```text\nnew\n```\nb\n');
   });
 });
 
-describe('withoutChance', () => {
+describe('maskVariableFigures', () => {
   const row = (predicted: string, observed: string, mark = '✓') =>
     `  views lost of 200   ${predicted}   ${observed}   ${mark}`;
 
-  it('should let a figure differ that was predicted as a limit', () => {
-    expect(withoutChance(row('at least 20', '152'))).toBe(withoutChance(row('at least 20', '9.5')));
-    expect(withoutChance('✓ It lost 152.')).toBe(withoutChance('✓ It lost 9.'));
+  it('should ignore a different figure if the prediction is a limit', () => {
+    expect(maskVariableFigures(row('at least 20', '152'))).toBe(
+      maskVariableFigures(row('at least 20', '9.5')),
+    );
+    expect(maskVariableFigures('✓ It lost 152.')).toBe(maskVariableFigures('✓ It lost 9.'));
   });
 
   it.each([
-    ['what was exact', row('0', '0'), row('0', '1')],
-    ['what was predicted', row('at least 20', '99'), row('at least 30', '99')],
-    ['whether it held', row('at least 20', '99'), row('at least 20', '99', '✗')],
-    ['a title', 'WRONG  COUNTER=1', 'WRONG  COUNTER=2'],
-  ])('should not let %s differ', (_, one, other) => {
-    expect(withoutChance(one)).not.toBe(withoutChance(other));
+    ['exact figure', row('0', '0'), row('0', '1')],
+    ['prediction', row('at least 20', '99'), row('at least 30', '99')],
+    ['mark', row('at least 20', '99'), row('at least 20', '99', '✗')],
+    ['title', 'WRONG  COUNTER=1', 'WRONG  COUNTER=2'],
+  ])('should not ignore a different %s', (_, one, other) => {
+    expect(maskVariableFigures(one)).not.toBe(maskVariableFigures(other));
   });
 });

@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../tools/lib/root.ts';
 import { type Ended, Running } from '../../tools/lib/running.ts';
-import { course } from '../../workshop/kit/course.ts';
-import { outputIn } from '../../workshop/kit/documents.ts';
-import { withoutChance } from '../../workshop/kit/report.ts';
+import { catalog } from '../../workshop/kit/catalog.ts';
+import { documentedOutput, maskVariableFigures } from '../support/lesson-output.ts';
 
-/** What `--json` prints of a lesson. */
+/** A lesson as `--json` prints it. */
 interface Printed {
   name: string;
   claim: string;
@@ -36,27 +35,27 @@ describe('npm run lesson -- --all --json', () => {
     reports = ended.stderr.split(/^\d\d [\w-]+: .*\n\n/m).slice(1);
   }, ALL_MS);
 
-  it('should run every lesson, in their order', () => {
-    expect(printed.map(({ name }) => name)).toEqual(course().map(({ name }) => name));
+  it('should run every lesson, in order', () => {
+    expect(printed.map(({ name }) => name)).toEqual(catalog().map(({ name }) => name));
     expect(printed).toHaveLength(14);
   });
 
-  describe.each(course().map((entry, i) => [entry.name, entry, i] as const))(
+  describe.each(catalog().map((entry, i) => [entry.name, entry, i] as const))(
     '%s',
     (_, entry, i) => {
-      it('should be as the text claims', () => {
+      it('should match its claim', () => {
         expect(printed[i], reports[i]).toMatchObject({ name: entry.name, ok: true });
       });
 
-      it('should show figures of both ways', () => {
+      it('should observe figures of both ways', () => {
         expect(Object.keys(printed[i]?.wrong ?? {})).not.toEqual([]);
         expect(Object.keys(printed[i]?.right ?? {})).not.toEqual([]);
       });
 
-      it('should print what its text shows', () => {
+      it('should print the output that its README shows', () => {
         const text = readFileSync(join(ROOT, entry.folder, 'README.md'), 'utf8');
-        expect(withoutChance(reports[i]?.trim() ?? '')).toBe(
-          withoutChance(outputIn(text)?.trim() ?? ''),
+        expect(maskVariableFigures(reports[i]?.trim() ?? '')).toBe(
+          maskVariableFigures(documentedOutput(text).trim()),
         );
       });
     },

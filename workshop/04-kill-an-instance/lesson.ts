@@ -1,69 +1,71 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Visitor } from '../../tools/lib/visitor.ts';
-import { type Lab, PATIENT, patient } from '../kit/lab.ts';
+import { type Environment, LONG_TIMEOUTS, longNginxTimeouts } from '../kit/environment.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 
 const VISITORS = 60;
 const VICTIM = 'app-1';
-/** Milliseconds for which Redis is busy with something else: the requests wait in the instances. */
-const HICCUP_MS = 300;
+/** Milliseconds that Redis pauses, so that the requests wait in the instances. */
+const PAUSE_MS = 300;
 
 /**
- * Sixty visitors ask once each, and an instance dies while it waits for Redis. What the dead one has
- * asked of Redis is done all the same, and nginx sends its requests to the others.
+ * Sixty visitors send one request each, and one instance dies while it waits for Redis. Redis still
+ * runs the commands of the dead instance, and nginx sends its requests to the other instances.
  */
-async function observe(lab: Lab, env: Record<string, string>) {
-  const site = await lab.start({ env: { ...PATIENT, ...env }, nginx: { conf: patient } });
-  const visitors = Array.from({ length: VISITORS }, () => new Visitor(site.url));
+async function observe(environment: Environment, env: Record<string, string>) {
+  const deployment = await environment.start({
+    env: { ...LONG_TIMEOUTS, ...env },
+    nginx: { conf: longNginxTimeouts },
+  });
+  const visitors = Array.from({ length: VISITORS }, () => new Visitor(deployment.url));
   for (const visitor of visitors) await visitor.view();
 
   let failed = 0;
-  await site.act('pause', 'redis');
+  await deployment.control('pause', 'redis');
   const replies = visitors.map((visitor) =>
     visitor.view().catch(() => {
       failed += 1;
     }),
   );
-  await delay(HICCUP_MS);
-  await site.act('kill', VICTIM);
-  await site.act('resume', 'redis');
+  await delay(PAUSE_MS);
+  await deployment.control('kill', VICTIM);
+  await deployment.control('resume', 'redis');
   await Promise.all(replies);
 
   const counted: number[] = [];
   for (const visitor of visitors) counted.push((await visitor.view()).views - 1);
   return {
     'requests failed, of 60': failed,
-    'views lost': sumOf(counted.map((views) => 2 - views)),
-    'views counted twice': sumOf(counted.map((views) => views - 2)),
+    'views lost': sumOfPositive(counted.map((views) => 2 - views)),
+    'views counted twice': sumOfPositive(counted.map((views) => views - 2)),
   };
 }
 
-/** The sum of what is above zero. */
-function sumOf(numbers: number[]): number {
+function sumOfPositive(numbers: number[]): number {
   return numbers.reduce((sum, number) => sum + Math.max(0, number), 0);
 }
 
 export default lesson({
   claim:
-    'A proxy that tries again hides the death of an instance, but counts twice what the dead one had done already, unless a request is known by its id.',
+    'A proxy that retries hides the death of an instance, but counts twice what that instance had already done. With idempotency keys, each request counts once.',
   wrong: {
-    what: 'IDEMPOTENCY=off: whatever arrives is counted',
+    summary: 'IDEMPOTENCY=off: every request that arrives is counted',
     predicted: {
       'requests failed, of 60': exactly(0),
       'views lost': exactly(0),
       'views counted twice': atLeast(2),
     },
-    observe: (lab) => observe(lab, { IDEMPOTENCY: 'off' }),
+    observe: (environment) => observe(environment, { IDEMPOTENCY: 'off' }),
   },
   right: {
-    what: 'IDEMPOTENCY=on: a request is counted once, however often nginx sends it',
+    summary: 'IDEMPOTENCY=on: a request is counted once, however often nginx sends it',
     predicted: {
       'requests failed, of 60': exactly(0),
       'views lost': exactly(0),
       'views counted twice': exactly(0),
     },
-    observe: (lab) => observe(lab, {}),
+    observe: (environment) => observe(environment, {}),
   },
   verdict: (wrong, right) =>
-    `Nobody noticed the death, but ${wrong['views counted twice']} views were counted twice; with the id of the request it is ${right['views counted twice']}.`,
+    `No visitor saw an error, but ${wrong['views counted twice']} views were counted twice; with idempotency keys it is ${right['views counted twice']}.`,
 });

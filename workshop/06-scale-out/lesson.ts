@@ -1,82 +1,86 @@
 import { newVisitors, saturate } from '../../tools/bench/measures/load.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { send } from '../../tools/lib/visitor.ts';
-import type { Lab, Setup, Site } from '../kit/lab.ts';
+import type { Deployment, DeploymentOptions, Environment } from '../kit/environment.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 
 const INSTANCES = 3;
 const REQUESTS = 30;
-/** So little of a core that three instances leave most of the machine to all else. */
+/** So small a share of a core that three instances leave most of the machine idle. */
 const SHARE = 0.05;
 const VISITORS = 12;
-/** For each instance: it seldom waits for a request, and no request waits long for it. */
+/** Per instance: it is seldom idle, and no request waits long. */
 const CONNECTIONS = 4;
-/** Of a round. At such a share single seconds differ by a factor of two. */
+/** Per round. With such a share, single seconds differ by a factor of two. */
 const SECONDS = 2;
-/** What else this machine does can only take away, so the best one counts. */
+/** Other load on this machine can only lower a result, so the best round counts. */
 const ROUNDS = 3;
-/** All of it is done again where something took the machine for so long that no gain was seen. */
+/** Repeats the measurement if other load hid the gain. */
 const ATTEMPTS = 3;
-/** What three instances answer at least, over what one does; it is 2 to 3 times. */
+/** The least gain of three instances over one; usually it is 2 to 3. */
 const GAIN = 1.3;
-const NO_QUOTA = 'no limit to be had here';
+const NO_LIMITS = 'no CPU limits on this system';
 
-/** nginx as most configurations have it: names are looked up once, when it reads them. */
-function lookedUpOnce(upstream: string): string {
+/** Looks up the name once, at the start of nginx, as most configurations do. */
+function withoutResolve(upstream: string): string {
   return upstream.replaceAll(' resolve ', ' ');
 }
 
-/** One instance becomes three; then thirty requests. */
-async function scaleOut(lab: Lab, setup: Setup, announced: boolean) {
-  const site = await lab.start({ ...setup, scale: 1 });
-  const [old = ''] = await whoAnswers(site, 1);
-  await site.scale(INSTANCES, { announced });
-  if (announced) await untilAnswering(site, INSTANCES);
-  const answered = await whoAnswers(site, REQUESTS);
+/** Scales from one instance to three and sends thirty requests. */
+async function scaleOut(
+  environment: Environment,
+  options: DeploymentOptions,
+  updateNginx: boolean,
+) {
+  const deployment = await environment.start({ ...options, scale: 1 });
+  const [old = ''] = await askInstances(deployment, 1);
+  await deployment.scale(INSTANCES, { updateNginx });
+  if (updateNginx) await untilAnswering(deployment, INSTANCES);
+  const answered = await askInstances(deployment, REQUESTS);
   return {
-    site,
+    deployment,
     instances: new Set(answered).size,
     byNewOnes: answered.filter((instance) => instance !== old).length,
   };
 }
 
-/** The instances that answer some requests, one after the other. */
-async function whoAnswers(site: Site, requests: number): Promise<string[]> {
+/** Sends requests one after the other. Resolves to the names of the instances that answered. */
+async function askInstances(deployment: Deployment, requests: number): Promise<string[]> {
   const instances: string[] = [];
   for (let i = 0; i < requests; i += 1) {
-    const { headers } = await send(`${site.url}/livez`);
+    const { headers } = await send(`${deployment.url}/livez`);
     instances.push(String(headers['x-instance']));
   }
   return instances;
 }
 
-/** Resolves when exactly that many instances answer. */
-async function untilAnswering(site: Site, count: number): Promise<void> {
+/** Resolves once exactly `count` instances answer. */
+async function untilAnswering(deployment: Deployment, count: number): Promise<void> {
   await eventually(async () => {
-    const { size } = new Set(await whoAnswers(site, 2 * INSTANCES));
+    const { size } = new Set(await askInstances(deployment, 2 * INSTANCES));
     if (size !== count) throw new Error(`${size} instances answer, not ${count}`);
   });
 }
 
-/** Requests a second that one, two and three instances answer, where each may use the same share of a core. */
-async function throughput(site: Site): Promise<string> {
-  const cookies = await newVisitors(site.url, VISITORS);
+/** Requests per second of one, two and three instances, each with the same share of a core. */
+async function throughput(deployment: Deployment): Promise<string> {
+  const cookies = await newVisitors(deployment.url, VISITORS);
   const asks = cookies.map((cookie) => ({ path: '/', cookie }));
   const answers = async (count: number): Promise<number> => {
-    const { perSecond } = await saturate(site.url, CONNECTIONS * count, SECONDS, asks);
+    const { perSecond } = await saturate(deployment.url, CONNECTIONS * count, SECONDS, asks);
     return Math.round(perSecond);
   };
   const best = Array.from({ length: INSTANCES }, () => 0);
   for (let attempt = 0; attempt < ATTEMPTS && !gains(best); attempt += 1) {
-    await site.scale(INSTANCES);
-    await untilAnswering(site, INSTANCES);
-    await answers(INSTANCES); // code that runs for the first time takes longer
-    const lift = await site.limitCpu(SHARE);
-    if (!lift) return NO_QUOTA;
+    await deployment.scale(INSTANCES);
+    await untilAnswering(deployment, INSTANCES);
+    await answers(INSTANCES); // warms up the code
+    const lift = await deployment.limitCpu(SHARE);
+    if (!lift) return NO_LIMITS;
     try {
       for (let count = INSTANCES; count > 0; count -= 1) {
-        if (count < INSTANCES) await site.scale(count); // those that stay are warm
-        await untilAnswering(site, count);
+        if (count < INSTANCES) await deployment.scale(count); // the others stay warm
+        await untilAnswering(deployment, count);
         for (let round = 0; round < ROUNDS; round += 1) {
           best[count - 1] = Math.max(best[count - 1] ?? 0, await answers(count));
         }
@@ -88,48 +92,48 @@ async function throughput(site: Site): Promise<string> {
   return best.join(', ');
 }
 
-/** Tells whether three instances answered that much more a second than one. */
+/** Whether three instances answered enough more requests per second than one. */
 function gains([one = 0, , three = 0]: number[]): boolean {
   return one > 0 && three >= GAIN * one;
 }
 
 export default lesson({
   claim:
-    'An nginx that looks its instances up once sends nothing to those that are started later; one that is told, or looks again, uses them at once, and three answer more than one.',
+    'If nginx looks up its instances only once, instances that start later get no requests. If it gets the new list or looks again, it uses them at once, and three answer more than one.',
   wrong: {
-    what: 'the list of instances is as it was when nginx started',
+    summary: 'nginx keeps the list of instances from its start',
     predicted: {
       'instances that answered, of 3': exactly(1),
-      'answers by new ones, of 30': exactly(0),
+      'answers from new instances, of 30': exactly(0),
     },
-    observe: async (lab) => {
-      const setup = { nginx: { upstream: lookedUpOnce } };
-      const { instances, byNewOnes } = await scaleOut(lab, setup, false);
+    observe: async (environment) => {
+      const options = { nginx: { upstream: withoutResolve } };
+      const { instances, byNewOnes } = await scaleOut(environment, options, false);
       return {
         'instances that answered, of 3': instances,
-        'answers by new ones, of 30': byNewOnes,
+        'answers from new instances, of 30': byNewOnes,
       };
     },
   },
   right: {
-    what: 'nginx is told, or looks the name up again (resolve)',
+    summary: 'nginx gets the new list, or looks up the name again (resolve)',
     predicted: {
       'instances that answered, of 3': exactly(INSTANCES),
-      'answers by new ones, of 30': atLeast(15),
-      'requests/s by 1, 2, 3 instances': {
+      'answers from new instances, of 30': atLeast(15),
+      'requests/s of 1, 2, 3 instances': {
         text: `3 at least ${GAIN} times 1`,
-        holds: (seen) => seen === NO_QUOTA || gains(String(seen).split(', ').map(Number)),
+        holds: (seen) => seen === NO_LIMITS || gains(String(seen).split(', ').map(Number)),
       },
     },
-    observe: async (lab) => {
-      const { site, instances, byNewOnes } = await scaleOut(lab, {}, true);
+    observe: async (environment) => {
+      const { deployment, instances, byNewOnes } = await scaleOut(environment, {}, true);
       return {
         'instances that answered, of 3': instances,
-        'answers by new ones, of 30': byNewOnes,
-        'requests/s by 1, 2, 3 instances': await throughput(site),
+        'answers from new instances, of 30': byNewOnes,
+        'requests/s of 1, 2, 3 instances': await throughput(deployment),
       };
     },
   },
   verdict: (wrong, right) =>
-    `Two more instances answered ${wrong['answers by new ones, of 30']} of 30 requests where nginx did not know of them, ${right['answers by new ones, of 30']} where it did; requests a second by 1, 2 and 3 of them: ${right['requests/s by 1, 2, 3 instances']}.`,
+    `New instances answered ${wrong['answers from new instances, of 30']} of 30 requests with the old list, ${right['answers from new instances, of 30']} with the new one; requests per second of 1, 2 and 3 instances: ${right['requests/s of 1, 2, 3 instances']}.`,
 });

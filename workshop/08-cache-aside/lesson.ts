@@ -1,38 +1,40 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Reply, send } from '../../tools/lib/visitor.ts';
-import type { Lab } from '../kit/lab.ts';
+import type { Environment } from '../kit/environment.ts';
 import { atLeast, atMost, exactly, lesson } from '../kit/lesson.ts';
 
 const REQUESTS = 20;
 const ORIGIN_DELAY_MS = '200';
-/** Milliseconds after which, as is promised, no instance answers any more with what was forgotten. */
-const PROMISE_MS = 100;
+/** Milliseconds after a DELETE; after that, no instance may answer with the old data. */
+const MAX_STALE_MS = 100;
 
-/** Twenty requests for the data, one after the other. */
-async function observe(lab: Lab, cache: 'off' | 'redis' | 'local') {
-  const { url } = await lab.start({ env: { CACHE: cache, ORIGIN_DELAY_MS } });
-  const replies = await askInTurn(url);
-  const found = (where: string) =>
-    replies.filter(({ headers }) => String(headers['cache-status']).startsWith(`${where}; hit`));
+/** Sends twenty requests for the data, one after the other. */
+async function observe(environment: Environment, cache: 'off' | 'redis' | 'local') {
+  const { url } = await environment.start({ env: { CACHE: cache, ORIGIN_DELAY_MS } });
+  const replies = await getDataInTurn(url);
+  const hits = (cacheName: string) =>
+    replies.filter(({ headers }) =>
+      String(headers['cache-status']).startsWith(`${cacheName}; hit`),
+    );
   return {
     url,
     medianMs: Math.round(replies.map(({ ms }) => ms).sort((a, b) => a - b)[REQUESTS / 2] ?? NaN),
     originCalls: replies.filter(({ body }) => !JSON.parse(body).cached).length,
-    fromRedis: found('redis').length,
-    fromProcess: found('local').length,
+    fromRedis: hits('redis').length,
+    fromProcess: hits('local').length,
   };
 }
 
-/** The data changes, and all instances are told to forget it. Resolves to how many still answer with it. */
-async function oldAnswers(url: string): Promise<number> {
+/** Deletes the data from the cache. Resolves to the number of later answers that still have it. */
+async function countStaleAnswers(url: string): Promise<number> {
   const loadOf = ({ body }: Reply): number => JSON.parse(body).load;
-  const before = Math.max(...(await askInTurn(url)).map(loadOf));
+  const before = Math.max(...(await getDataInTurn(url)).map(loadOf));
   await send(`${url}/data`, { method: 'DELETE' });
-  await delay(PROMISE_MS);
-  return (await askInTurn(url)).filter((reply) => loadOf(reply) <= before).length;
+  await delay(MAX_STALE_MS);
+  return (await getDataInTurn(url)).filter((reply) => loadOf(reply) <= before).length;
 }
 
-async function askInTurn(url: string): Promise<Reply[]> {
+async function getDataInTurn(url: string): Promise<Reply[]> {
   const replies: Reply[] = [];
   for (let i = 0; i < REQUESTS; i += 1) {
     const reply = await send(`${url}/data`, { headers: { accept: 'application/json' } });
@@ -44,20 +46,20 @@ async function askInTurn(url: string): Promise<Reply[]> {
 
 export default lesson({
   claim:
-    'Without a cache everybody waits for the origin; with one in Redis the origin is asked once for all instances, and what each process keeps besides spares Redis too and is never old.',
+    'Without a cache, every request waits for the origin. With a cache in Redis, one call serves all instances. A second cache in each process also saves requests to Redis, and is never stale.',
   wrong: {
-    what: 'CACHE=off: each request asks the origin, which takes 200 ms',
+    summary: 'CACHE=off: each request calls the origin, which takes 200 ms',
     predicted: {
       'median, ms': atLeast(190),
       'origin calls for 20 requests': exactly(20),
     },
-    observe: async (lab) => {
-      const { medianMs, originCalls } = await observe(lab, 'off');
+    observe: async (environment) => {
+      const { medianMs, originCalls } = await observe(environment, 'off');
       return { 'median, ms': medianMs, 'origin calls for 20 requests': originCalls };
     },
   },
   right: {
-    what: 'CACHE=redis, then CACHE=local: Redis, and what each process keeps of it',
+    summary: 'CACHE=redis, then CACHE=local: a cache in Redis, then also one in each process',
     predicted: {
       'redis: median, ms': atMost(100),
       'redis: origin calls for 20 requests': exactly(1),
@@ -65,11 +67,11 @@ export default lesson({
       'local: median, ms': atMost(100),
       'local: origin calls for 20 requests': exactly(1),
       'local: answers from the process': atLeast(5),
-      'local: old answers of 20 after DELETE': exactly(0),
+      'local: stale answers of 20 after DELETE': exactly(0),
     },
-    observe: async (lab) => {
-      const redis = await observe(lab, 'redis');
-      const local = await observe(lab, 'local');
+    observe: async (environment) => {
+      const redis = await observe(environment, 'redis');
+      const local = await observe(environment, 'local');
       return {
         'redis: median, ms': redis.medianMs,
         'redis: origin calls for 20 requests': redis.originCalls,
@@ -77,10 +79,10 @@ export default lesson({
         'local: median, ms': local.medianMs,
         'local: origin calls for 20 requests': local.originCalls,
         'local: answers from the process': local.fromProcess,
-        'local: old answers of 20 after DELETE': await oldAnswers(local.url),
+        'local: stale answers of 20 after DELETE': await countStaleAnswers(local.url),
       };
     },
   },
   verdict: (wrong, right) =>
-    `Twenty requests took ${wrong['median, ms']} ms each and ${wrong['origin calls for 20 requests']} calls without a cache, ${right['redis: median, ms']} ms and ${right['redis: origin calls for 20 requests']} call with Redis; ${right['local: answers from the process']} of 20 did not even ask Redis, and none was old.`,
+    `Without a cache, twenty requests took ${wrong['median, ms']} ms each and ${wrong['origin calls for 20 requests']} origin calls; with Redis, ${right['redis: median, ms']} ms and ${right['redis: origin calls for 20 requests']} call. The process answered ${right['local: answers from the process']} of 20 without Redis, and none was stale.`,
 });

@@ -1,8 +1,9 @@
 /**
- * The Referer that a browser sends when somebody follows a link, where the page came with that
- * Referrer-Policy; `undefined` where it sends none.
+ * The Referer that a browser sends when a user follows a link.
  *
- * @param policy one of those that this lesson is about; '' is what browsers do by themselves today
+ * @param policy the Referrer-Policy of the page; '' is the default of browsers today
+ * @returns `undefined` if the browser sends none
+ * @throws if the lesson does not use this policy
  * @see https://www.w3.org/TR/referrer-policy/#determine-requests-referrer
  */
 export function referrerOf(page: URL, link: URL, policy: string): string | undefined {
@@ -18,7 +19,7 @@ export function referrerOf(page: URL, link: URL, policy: string): string | undef
       if (page.origin === link.origin) return whole;
       return isDowngrade ? undefined : `${page.origin}/`;
     default:
-      throw new Error(`not in this lesson: Referrer-Policy: ${policy}`);
+      throw new Error(`Referrer-Policy ${policy} is not supported`);
   }
 }
 

@@ -1,19 +1,19 @@
-// The wrong way: the application as it is, but with the id of the session in the URL.
+// The wrong way: the unchanged application, but with the session id in the URL.
 import type { RequestHandler } from 'express';
 import { createApp } from '../../services/app/app.ts';
 import { readConfig } from '../../services/app/config.ts';
-import { newExpress } from '../../services/shared/http/express.ts';
+import { createExpress } from '../../services/shared/http/express.ts';
 import { runService } from '../../services/shared/process/service.ts';
 
-/** What browsers did by themselves until about 2020: the whole address of a page goes to other sites. */
+/** The default of browsers until about 2020: other sites get the whole URL of a page. */
 const REFERRER_POLICY = 'no-referrer-when-downgrade';
 
-await runService(readConfig, (parts) => {
-  const { SESSION_COOKIE_NAME } = parts.config;
-  return newExpress().use(idFromUrl(SESSION_COOKIE_NAME), idIntoUrl(), createApp(parts));
+await runService(readConfig, (context) => {
+  const { SESSION_COOKIE_NAME } = context.config;
+  return createExpress().use(idFromUrl(SESSION_COOKIE_NAME), idIntoUrl(), createApp(context));
 });
 
-/** Takes the signed id out of `?sid=`, as if it had come in a cookie. */
+/** Turns the signed id in `?sid=` into a cookie of the request. */
 function idFromUrl(name: string): RequestHandler {
   return (req, _res, next) => {
     const { sid } = req.query;
@@ -22,7 +22,7 @@ function idFromUrl(name: string): RequestHandler {
   };
 }
 
-/** Where a cookie would be set, leads to a page with the signed id in its address instead. */
+/** Replaces Set-Cookie with a redirect to a URL that contains the signed id. */
 function idIntoUrl(): RequestHandler {
   return (_req, res, next) => {
     const { writeHead } = res;

@@ -1,50 +1,48 @@
-import type { Lab } from './lab.ts';
+import type { Environment } from './environment.ts';
 
-/** What was observed: a number, or a few words. */
+/** An observed value: a number or a short text. */
 export type Figure = number | string;
 
-/** What a text claims of a figure, before anybody has looked. */
+/** The expectation for a figure, stated before the run. */
 export interface Prediction {
-  /** For people: `at least 20`. */
+  /** For example `at least 20`. */
   text: string;
   holds: (observed: Figure) => boolean;
 }
 
-/** A way of doing it, and what it leads to. */
+/** One way to build it, and its consequences. */
 export interface Way<Name extends string = string> {
-  /** What is done, in a few words. */
-  what: string;
-  /** By the name of a figure; the name tells its unit. */
+  summary: string;
+  /** By the name of the figure, which includes the unit. */
   predicted: Record<Name, Prediction>;
-  /** Does it. Resolves to what was seen. */
-  observe: (lab: Lab) => Promise<Record<Name, Figure>>;
+  observe: (environment: Environment) => Promise<Record<Name, Figure>>;
 }
 
-/** A claim about a wrong way and a right one, which running both can refute. */
+/** A claim about a wrong way and a right way. A run of both can refute it. */
 export interface Lesson<Wrong extends string = string, Right extends string = string> {
-  /** What the text claims, in one sentence. */
+  /** One to three sentences. */
   claim: string;
   wrong: Way<Wrong>;
   right: Way<Right>;
-  /** Says in one sentence what was seen. */
+  /** Sums up the observations in one sentence. */
   verdict: (wrong: Record<Wrong, Figure>, right: Record<Right, Figure>) => string;
 }
 
-/** Checks a lesson: the names of its figures are the same wherever it uses them. */
+/** Type-checks that a lesson uses the same figure names everywhere. */
 export function lesson<Wrong extends string, Right extends string>(
-  it: Lesson<Wrong, Right>,
+  definition: Lesson<Wrong, Right>,
 ): Lesson {
-  return it as unknown as Lesson;
+  return definition as unknown as Lesson;
 }
 
 export function exactly(figure: Figure): Prediction {
   return { text: String(figure), holds: (observed) => observed === figure };
 }
 
-export function atLeast(least: number, unit = ''): Prediction {
-  return { text: `at least ${least}${unit}`, holds: (observed) => Number(observed) >= least };
+export function atLeast(least: number): Prediction {
+  return { text: `at least ${least}`, holds: (observed) => Number(observed) >= least };
 }
 
-export function atMost(most: number, unit = ''): Prediction {
-  return { text: `at most ${most}${unit}`, holds: (observed) => Number(observed) <= most };
+export function atMost(most: number): Prediction {
+  return { text: `at most ${most}`, holds: (observed) => Number(observed) <= most };
 }

@@ -1,5 +1,5 @@
-// The wrong way, as most articles have it: the client of Redis with its defaults, which has no
-// deadline for a command that was sent.
+// The wrong way, from most articles: a Redis client with its default options. It has no deadline for
+// a command that was sent.
 import { RedisStore } from 'connect-redis';
 import express from 'express';
 import session from 'express-session';

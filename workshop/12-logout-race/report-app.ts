@@ -1,15 +1,16 @@
-// The instances of this lesson: a login, a logout, and a report that takes its time.
+// The application of this lesson: a login, a logout and a slow report.
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { newExpress } from '../../services/shared/http/express.ts';
+import { createExpress } from '../../services/shared/http/express.ts';
 import { ready } from '../../services/shared/http/health.ts';
-import { notFound, problems, sendProblem } from '../../services/shared/http/problem.ts';
+import { notFound, problemHandler, sendProblem } from '../../services/shared/http/problem.ts';
 import { replyHeaders } from '../../services/shared/http/reply-headers.ts';
 import { commonVariables, oneOf, readVariables } from '../../services/shared/process/config.ts';
 import { runService } from '../../services/shared/process/service.ts';
-import { secretsOf } from '../../services/shared/session/secret.ts';
+import { sessionScripts } from '../../services/shared/session/scripts.ts';
+import { sessionSecrets } from '../../services/shared/session/secret.ts';
 import { endSession, sessions, startSession } from '../../services/shared/session/session.ts';
-import { GuardedRedisStore } from '../../services/shared/session/store.ts';
+import { RedisSessionStore } from '../../services/shared/session/store.ts';
 import { plainSetStore } from './wrong-plain-set-store.ts';
 
 declare module 'express-session' {
@@ -18,24 +19,25 @@ declare module 'express-session' {
   }
 }
 
-/** How far the report is: `begun`, and then `data` when all that it is made of is there. */
+/** The state of the report: `begun`, then `data` when it can finish. */
 const REPORT = 'lesson:report';
-/** Milliseconds after which it looks again. */
 const POLL_MS = 20;
 
 const variables = commonVariables.extend({ STORE: oneOf('guarded', 'plain') });
 
 await runService(
   (env) => readVariables(variables, env),
-  ({ config, identity, redis, log, draining }) => {
-    const { STORE, SESSION_TTL_SECONDS: ttl, SESSION_COOKIE_NAME: name } = config;
+  ({ config, instance, connect, log, draining }) => {
+    const { STORE, SESSION_TTL_SECONDS: ttl, SESSION_COOKIE_NAME: cookieName } = config;
+    const redis = connect({ name: 'Redis', scripts: sessionScripts });
     const store =
-      STORE === 'plain' ? plainSetStore(redis, ttl) : new GuardedRedisStore(redis, ttl, log);
-    const session = sessions({ name, store, secrets: secretsOf(config, redis) });
+      STORE === 'plain' ? plainSetStore(redis, ttl) : new RedisSessionStore(redis, ttl, log);
+    const secrets = sessionSecrets(config.SESSION_SECRET, redis);
+    const session = sessions({ cookieName, store, secrets });
 
-    const app = newExpress();
-    app.use(replyHeaders(identity));
-    app.get('/readyz', ready(redis, draining));
+    const app = createExpress();
+    app.use(replyHeaders(instance));
+    app.get('/readyz', ready({ ping: () => redis.ping(), draining }));
 
     app.post('/login', session, async (req, res) => {
       await startSession(req, { name: 'Ada', since: new Date().toISOString() });
@@ -43,14 +45,14 @@ await runService(
     });
     app.post('/logout', session, async (req, res) => {
       await endSession(req);
-      res.clearCookie(name).status(204).end();
+      res.clearCookie(cookieName).status(204).end();
     });
     app.get('/me', session, (req, res) => {
-      if (req.session.name === undefined) return sendProblem(res, 401, 'Nobody is logged in.');
+      if (req.session.name === undefined) return sendProblem(res, 401, 'Not logged in.');
       res.json({ name: req.session.name });
     });
 
-    // It has read the session, and keeps it in its hands while it works.
+    // The request has read the session and holds it during the report.
     app.get('/report', session, async (req, res) => {
       await redis.set(REPORT, 'begun');
       while ((await redis.get(REPORT)) !== 'data') await delay(POLL_MS);
@@ -58,7 +60,7 @@ await runService(
       await promisify(req.session.save).call(req.session);
       res.json({ report: 'all is well' });
     });
-    // So that the lesson needs no luck: it sees where the report is, and says when it goes on.
+    // The lesson reads the state and decides when the report continues, so it needs no luck.
     app.get('/report/state', async (_req, res) => {
       res.type('text').send((await redis.get(REPORT)) ?? 'none');
     });
@@ -67,6 +69,6 @@ await runService(
       res.status(204).end();
     });
 
-    return app.use(notFound, problems(log));
+    return app.use(notFound, problemHandler(log));
   },
 );

@@ -1,0 +1,99 @@
+/** How a deployment differs from `npm start`. */
+export interface DeploymentOptions {
+  /** Environment variables of all instances. */
+  env?: Record<string, string>;
+  /** The number of instances; 3 by default. */
+  scale?: number;
+  /** The program of the instances, relative to the project; services/app/main.ts by default. */
+  program?: string;
+  nginx?: NginxChange;
+}
+
+/** Changes to the configuration of nginx. */
+export interface NginxChange {
+  /** Changes nginx/nginx.conf. */
+  conf?: (text: string) => string;
+  /** Changes the list of instances, `upstream app { ... }`. */
+  upstream?: (text: string) => string;
+}
+
+export type Action = 'kill' | 'stop' | 'start' | 'pause' | 'resume';
+
+/** A running stack: local processes or containers. */
+export interface Deployment {
+  /** The address of nginx. */
+  readonly url: string;
+  /** The address, and the command that shows the state of the stack. */
+  readonly location: string;
+  start(): Promise<void>;
+  /** Does to `redis` or to an instance what `npm run stack -- ACTION NAME` does. */
+  control(action: Action, name: string): Promise<void>;
+  /** Sets the number of instances; with `updateNginx: false`, nginx keeps its old list. */
+  scale(count: number, options?: { updateNginx?: boolean }): Promise<void>;
+  /** Replaces all instances and adds these variables, if possible one instance at a time. */
+  replaceInstances(env: Record<string, string>): Promise<void>;
+  /**
+   * Limits the CPU of each instance.
+   *
+   * @param share of one core: 0.1 is 10 %
+   * @returns a function that removes the limit; `undefined` if this system has no limits
+   */
+  limitCpu(share: number): Promise<(() => Promise<void>) | undefined>;
+  /** Sends one command to Redis. Resolves to the reply as text, with one list element per line. */
+  redis(...command: string[]): Promise<string>;
+  /** The access log of nginx, which nginx writes once a second. */
+  accessLog(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Runs one deployment at a time. */
+export class Environment {
+  #create: (options: DeploymentOptions) => Deployment;
+  #deployment: Deployment | undefined;
+
+  constructor(create: (options: DeploymentOptions) => Deployment) {
+    this.#create = create;
+  }
+
+  /** Ends the previous deployment and starts one with an empty Redis. */
+  async start(options: DeploymentOptions = {}): Promise<Deployment> {
+    await this.close();
+    this.#deployment = this.#create(options);
+    await this.#deployment.start();
+    return this.#deployment;
+  }
+
+  /** The location of the current deployment, if one has started. */
+  get location(): string | undefined {
+    return this.#deployment?.url && this.#deployment.location;
+  }
+
+  async close(): Promise<void> {
+    await this.#deployment?.close();
+    this.#deployment = undefined;
+  }
+}
+
+/** Lets a lesson await work later. Without it, a failure in between would be reported twice. */
+export function inBackground<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return work;
+}
+
+/** Replaces all occurrences of a text. Throws if there is none. */
+export function replaceText(text: string, before: string, after: string): string {
+  if (!text.includes(before)) throw new Error(`there is no "${before}" to replace`);
+  return text.replaceAll(before, after);
+}
+
+/**
+ * Settings for a lesson that pauses Redis for a moment: the normal timeouts are too short for that on
+ * a slow machine. Use them together with {@link longNginxTimeouts}.
+ */
+export const LONG_TIMEOUTS = { REDIS_TIMEOUT_MS: '9000', REQUEST_TIMEOUT_MS: '9000' };
+
+/** Gives nginx its own default timeouts, so that a lesson shows the behavior of the instances. */
+export function longNginxTimeouts(conf: string): string {
+  const read = replaceText(conf, 'proxy_read_timeout 1800ms;', 'proxy_read_timeout 60s;');
+  return replaceText(read, 'proxy_next_upstream_timeout 4s;', 'proxy_next_upstream_timeout 0;');
+}

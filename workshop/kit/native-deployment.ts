@@ -1,0 +1,116 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createClient } from 'redis';
+import { limitCpu, type Quota } from '../../tools/bench/measures/cpu-quota.ts';
+import { startControlServer } from '../../tools/stack/control-server.ts';
+import { faultInjectionSettings } from '../../tools/stack/public-url.ts';
+import { Stack } from '../../tools/stack/stack.ts';
+import type { Action, Deployment, DeploymentOptions, NginxChange } from './environment.ts';
+
+const UPSTREAM = 'nginx/site/upstream.conf';
+
+/** A stack of local processes. */
+export class NativeDeployment implements Deployment {
+  url = '';
+  #options: DeploymentOptions;
+  #name: string | undefined;
+  #env: NodeJS.ProcessEnv;
+  /** Set by `start`. */
+  #stack!: Stack;
+  #commands: { close(): unknown } | undefined;
+
+  /** @param name for `npm run stack -- --name`; a stack without a name accepts no commands */
+  constructor(options: DeploymentOptions, name?: string) {
+    this.#options = options;
+    this.#name = name;
+    this.#env = {
+      ...process.env,
+      ...faultInjectionSettings('127.0.0.1', process.env),
+      ...options.env,
+    };
+  }
+
+  async start(): Promise<void> {
+    const { scale = 3, program, nginx } = this.#options;
+    this.#stack = await Stack.start({
+      ...(this.#name && { name: this.#name }),
+      ...(program && { program }),
+      scale,
+      env: () => this.#env,
+    });
+    if (this.#name) this.#commands = await startControlServer(this.#name, this.#stack);
+    if (nginx) await this.#changeNginx(nginx);
+    this.url = this.#stack.url;
+  }
+
+  get location(): string {
+    return `${this.url}   npm run stack -- --name ${this.#name} ps`;
+  }
+
+  async control(action: Action, name: string): Promise<void> {
+    await this.#stack.process(name)[action]();
+  }
+
+  async scale(count: number, { updateNginx = true } = {}): Promise<void> {
+    const list = readFileSync(join(this.#stack.folder, UPSTREAM), 'utf8');
+    await this.#stack.scale(count);
+    if (!updateNginx) await this.#changeNginx({ upstream: () => list });
+  }
+
+  async replaceInstances(env: Record<string, string>): Promise<void> {
+    Object.assign(this.#env, env);
+    for (const instance of this.#stack.instances) {
+      await instance.stop();
+      await instance.start();
+    }
+  }
+
+  async limitCpu(share: number): Promise<(() => Promise<void>) | undefined> {
+    const quotas: Quota[] = [];
+    const lift = async () => {
+      await Promise.all(quotas.map((quota) => quota.lift()));
+    };
+    try {
+      for (const instance of this.#stack.instances) {
+        const { pid } = await instance.status();
+        if (pid) quotas.push(await limitCpu(pid, share));
+      }
+      return lift;
+    } catch {
+      await lift();
+      return undefined;
+    }
+  }
+
+  async redis(...command: string[]): Promise<string> {
+    // RESP 2 replies with lists only, like redis-cli; RESP 3 has maps too.
+    const client = createClient({ url: this.#stack.redis.url, RESP: 2 });
+    client.on('error', () => {}); // the command fails too
+    await client.connect();
+    try {
+      return [await client.sendCommand(command)].flat(Infinity).join('\n');
+    } finally {
+      client.destroy();
+    }
+  }
+
+  async accessLog(): Promise<string> {
+    return readFileSync(join(this.#stack.folder, 'access.log'), 'utf8');
+  }
+
+  async close(): Promise<void> {
+    this.#commands?.close();
+    await this.#stack?.close();
+  }
+
+  async #changeNginx({ conf, upstream }: NginxChange): Promise<void> {
+    for (const [file, change] of [
+      ['nginx/nginx.conf', conf],
+      [UPSTREAM, upstream],
+    ] as const) {
+      const path = join(this.#stack.folder, file);
+      if (change) writeFileSync(path, change(readFileSync(path, 'utf8')));
+    }
+    await this.#stack.nginx.reload();
+  }
+}
