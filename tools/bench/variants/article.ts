@@ -1,4 +1,4 @@
-// The introductory article's way: the views are a field of the session.
+// The introductory article: the views are a field of the session.
 import { RedisStore } from 'connect-redis';
 import express from 'express';
 import session from 'express-session';

@@ -1,4 +1,4 @@
-// The well-known Compose sample's way: one counter for everybody, by GET and SET; nobody waits for the SET.
+// The well-known Compose sample: one counter for all visitors, by GET and SET, without waiting for the SET.
 import express from 'express';
 import { createClient } from 'redis';
 

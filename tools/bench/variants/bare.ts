@@ -1,4 +1,4 @@
-// Express 5 and a constant: as much as Express behind nginx can do here.
+// Express 5 and a constant: the most requests that Express behind nginx can answer here.
 import express from 'express';
 
 const app = express();

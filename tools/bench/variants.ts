@@ -1,0 +1,87 @@
+import type { Stack } from '../stack/stack.ts';
+import { useSampleConfiguration } from './variants/get-set-nginx.ts';
+
+/** One way to answer a request, compared with the others. */
+export interface Variant {
+  name: string;
+  /** A description in one line. */
+  what: string;
+  /** The file that an instance runs; variants with the same program and `env` share a stack. */
+  program: string;
+  env?: NodeJS.ProcessEnv;
+  instances: number;
+  /** Replaces the configuration of nginx, if the variant uses another one. */
+  configure?: (stack: Stack) => Promise<void>;
+  path: string;
+  /** The reply is `Views: N`. */
+  counts: boolean;
+  /** The reply comes from a cache, which is emptied and filled before each measurement. */
+  isCached?: boolean;
+}
+
+export const BASELINE = 'bare';
+/** Their ratio is the gain of the fast path. */
+export const FAST_PATH = ['views', 'views-no-fast-path'] as const;
+
+const FOLDER = 'tools/bench/variants';
+const COUNTER = { path: '/', instances: 3, counts: true };
+const OURS = { ...COUNTER, program: 'services/app/main.ts' };
+
+export const variants: readonly Variant[] = [
+  {
+    ...COUNTER,
+    name: BASELINE,
+    what: 'Express 5 answering a constant',
+    program: `${FOLDER}/bare.ts`,
+    counts: false,
+  },
+  {
+    ...COUNTER,
+    name: 'article',
+    what: 'express-session and connect-redis, the views a field of the session',
+    program: `${FOLDER}/article.ts`,
+  },
+  {
+    ...COUNTER,
+    name: 'get-set',
+    what: 'no sessions: one counter by GET and SET; nginx opens a connection for each request',
+    program: `${FOLDER}/get-set.ts`,
+    instances: 2,
+    configure: useSampleConfiguration,
+  },
+  {
+    ...COUNTER,
+    name: 'minimal',
+    what: 'express-session and connect-redis, the views an atomic counter',
+    program: 'services/minimal/main.ts',
+    env: { SESSION_SECRET: 'only for the benchmark' },
+  },
+  {
+    ...COUNTER,
+    name: 'pipeline',
+    what: 'no session middleware: GET of the session and INCR of its views, sent together',
+    program: `${FOLDER}/pipeline.ts`,
+  },
+  {
+    ...COUNTER,
+    name: 'pipeline-no-timeout',
+    what: 'the same, without a timeout for each command',
+    program: `${FOLDER}/pipeline.ts`,
+    env: { COMMAND_TIMEOUT: 'off' },
+  },
+  { ...OURS, name: 'views', what: 'this project, `GET /`: one view of the session counted' },
+  {
+    ...OURS,
+    name: 'views-no-fast-path',
+    what: 'the same with `FAST_PATH=off`: all views use the session middleware',
+    env: { FAST_PATH: 'off' },
+  },
+  {
+    ...OURS,
+    name: 'data',
+    what: 'this project, `GET /data`: a hit of the shared cache',
+    path: '/data',
+    counts: false,
+    isCached: true,
+  },
+];
