@@ -6,7 +6,7 @@ export interface Variant {
   name: string;
   /** A description in one line. */
   what: string;
-  /** The file that an instance runs; variants with the same program and `env` share a stack. */
+  /** A file with a route `/readyz`; variants with the same program and `env` share a stack. */
   program: string;
   env?: NodeJS.ProcessEnv;
   instances: number;
@@ -20,12 +20,17 @@ export interface Variant {
 }
 
 export const BASELINE = 'bare';
-/** Their ratio is the gain of the fast path. */
-export const FAST_PATH = ['views', 'views-no-fast-path'] as const;
+/** Pairs of variants with and without the fast path: their ratio is its gain. */
+export const FAST_PATH = [
+  ['views', 'views-no-fast-path'],
+  ['data', 'data-no-fast-path'],
+] as const;
 
 const FOLDER = 'tools/bench/variants';
 const COUNTER = { path: '/', instances: 3, counts: true };
 const OURS = { ...COUNTER, program: 'services/app/main.ts' };
+const DATA = { ...OURS, path: '/data', counts: false, isCached: true };
+const NO_FAST_PATH = { FAST_PATH: 'off' };
 
 export const variants: readonly Variant[] = [
   {
@@ -74,14 +79,13 @@ export const variants: readonly Variant[] = [
     ...OURS,
     name: 'views-no-fast-path',
     what: 'the same with `FAST_PATH=off`: all views use the session middleware',
-    env: { FAST_PATH: 'off' },
+    env: NO_FAST_PATH,
   },
+  { ...DATA, name: 'data', what: 'this project, `GET /data`: a hit of the shared cache' },
   {
-    ...OURS,
-    name: 'data',
-    what: 'this project, `GET /data`: a hit of the shared cache',
-    path: '/data',
-    counts: false,
-    isCached: true,
+    ...DATA,
+    name: 'data-no-fast-path',
+    what: 'the same with `FAST_PATH=off`: without prepared replies',
+    env: NO_FAST_PATH,
   },
 ];

@@ -15,6 +15,7 @@ client.on('error', console.error);
 await client.connect();
 
 const app = express();
+app.get('/readyz', (_req, res) => void res.send('ready'));
 app.use(
   session({
     store: new RedisStore({ client }),

@@ -2,6 +2,7 @@
 import express from 'express';
 
 const app = express();
+app.get('/readyz', (_req, res) => void res.send('ready'));
 app.get('/', (_req, res) => {
   res.send('Views: 1');
 });

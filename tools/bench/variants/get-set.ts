@@ -7,6 +7,7 @@ client.on('error', console.error);
 await client.connect();
 
 const app = express();
+app.get('/readyz', (_req, res) => void res.send('ready'));
 app.get('/', async (_req, res) => {
   const views = Number(await client.get('views')) + 1;
   client.set('views', views);

@@ -10,6 +10,7 @@ client.on('error', console.error);
 await client.connect();
 
 const app = express();
+app.get('/readyz', (_req, res) => void res.send('ready'));
 app.get('/', async (req, res) => {
   let id = /session=([\w-]+)/.exec(req.headers.cookie ?? '')?.[1] ?? '';
   let [session, views] = await Promise.all([
