@@ -40,7 +40,7 @@ export async function runBenchmark(
 ): Promise<Measurement[]> {
   await using stacks = new AsyncDisposableStack();
   const started = new Map<string, Stack>();
-  const runners: Runner[] = [];
+  const measures: Measure[] = [];
   for (const variant of variants) {
     const { name, program, env, instances: scale, configure } = variant;
     const key = JSON.stringify([program, env]);
@@ -51,15 +51,13 @@ export async function runBenchmark(
       await configure?.(stack);
       started.set(key, stack);
     }
-    const runner = new Runner(variant, stack, GENERATORS[generator]);
-    await runner.warmUp();
+    measures.push(await warmUp(variant, stack, GENERATORS[generator]));
     report(`${name} is warm`);
-    runners.push(runner);
   }
   const measurements: Measurement[] = [];
   for (let round = 1; round <= rounds; round += 1) {
-    for (const runner of orderOf(runners, round - 1)) {
-      const measurement = await runner.measure(round, seconds);
+    for (const measure of orderOf(measures, round - 1)) {
+      const measurement = await measure(round, seconds);
       const { name, requestsPerSecond } = measurement;
       report(`round ${round}: ${name} ${requestsPerSecond.toFixed(0)} requests/s`);
       measurements.push(measurement);
@@ -68,82 +66,66 @@ export async function runBenchmark(
   return measurements;
 }
 
-/** A running variant and its visitors. */
-class Runner {
-  #variant: Variant;
-  #stack: Stack;
-  #url: string;
-  #generator: Generator;
+/** Measures a variant in one round. */
+type Measure = (round: number, seconds: number) => Promise<Measurement>;
+
+/** Gets a cookie for each visitor and runs a load. Resolves to the function that measures. */
+async function warmUp(variant: Variant, stack: Stack, generate: Generator): Promise<Measure> {
+  const { name, path, counts, isCached } = variant;
+  const url = `http://127.0.0.1:${stack.nginx.port}`;
   /** By cookie: all visitors without a cookie share one counter, and count as one visitor. */
-  #visitors = new Map<string, Visitor>();
+  const visitors = new Map<string, Visitor>();
 
-  constructor(variant: Variant, stack: Stack, generator: Generator) {
-    this.#variant = variant;
-    this.#stack = stack;
-    this.#url = `http://127.0.0.1:${stack.nginx.port}`;
-    this.#generator = generator;
-  }
-
-  /** Gets a cookie for each visitor, and then runs a load. */
-  async warmUp(): Promise<void> {
-    for (let i = 0; i < VISITORS; i += 1) {
-      const visitor = new Visitor(this.#url);
-      await this.#ask(visitor);
-      this.#visitors.set(visitor.cookie, visitor);
-    }
-    await this.#load(WARM_UP_SECONDS);
-  }
-
-  async measure(round: number, seconds: number): Promise<Measurement> {
-    const { name, counts, isCached } = this.#variant;
-    if (isCached) await this.#ask(new Visitor(this.#url), 'DELETE');
-    const before = await this.#countViews();
-    const cpuBefore = await this.#cpuUse();
-    const { requests, seconds: measured, p50Ms, p99Ms } = await this.#load(seconds);
-    await delay(SETTLE_MS);
-    const cpuAfter = await this.#cpuUse();
-    const after = await this.#countViews();
-    return {
-      ...{ name, round, requests, requestsPerSecond: requests / measured, p50Ms, p99Ms },
-      cpuUs: cpuBefore && cpuAfter && mapCpu((kind) => cpuAfter[kind] - cpuBefore[kind]),
-      lost: counts ? lostUpdates(requests, before, after, this.#visitors.size) : undefined,
-    };
-  }
-
-  async #load(seconds: number): Promise<Load> {
-    const { name, path } = this.#variant;
-    const requests = [...this.#visitors.keys()].map((cookie) => ({ path, cookie }));
-    const load = await this.#generator({
-      ...{ url: this.#url, connections: CONNECTIONS, seconds, requests },
-    });
-    assertAllOk(name, load);
-    return load;
-  }
-
-  /** The sum of all counters. It counts one more view of each visitor. */
-  async #countViews(): Promise<number> {
-    const views: number[] = [];
-    for (const visitor of this.#visitors.values()) {
-      views.push(Number(/^Views: (\d+)$/.exec(await this.#ask(visitor))?.[1] ?? 0));
-    }
-    return sum(views);
-  }
-
-  async #ask(visitor: Visitor, method = 'GET'): Promise<string> {
-    const { name, path } = this.#variant;
+  const ask = async (visitor: Visitor, method = 'GET') => {
     const { status, body } = await visitor.send(path, { method });
     if (status < 300) return body;
     throw new StackError(`${name}: ${method} ${path} was answered with ${status}`);
-  }
+  };
+  const run = async (seconds: number) => {
+    const requests = [...visitors.keys()].map((cookie) => ({ path, cookie }));
+    const load = await generate({ url, connections: CONNECTIONS, seconds, requests });
+    assertAllOk(name, load);
+    return load;
+  };
+  /** The sum of all counters. It counts one more view of each visitor. */
+  const countViews = async () => {
+    let views = 0;
+    for (const visitor of visitors.values()) {
+      views += Number(/^Views: (\d+)$/.exec(await ask(visitor))?.[1] ?? 0);
+    }
+    return views;
+  };
 
-  /** The CPU time that the processes have used so far. */
-  async #cpuUse(): Promise<CpuUse | undefined> {
-    if (!HAS_PROC) return undefined;
-    const { instances, nginx, redis } = this.#stack;
-    const [app = [], proxy = [], store = []] = await Promise.all(
-      [instances, [nginx], [redis]].map(pidsOf),
-    );
-    const us = (pids: number[]) => sum(pids.map(groupCpuMs)) * 1000;
-    return { instances: us(app), nginx: us(proxy), redis: us(store) };
+  for (let i = 0; i < VISITORS; i += 1) {
+    const visitor = new Visitor(url);
+    await ask(visitor);
+    visitors.set(visitor.cookie, visitor);
   }
+  await run(WARM_UP_SECONDS);
+  return async (round, seconds) => {
+    if (isCached) await ask(new Visitor(url), 'DELETE');
+    const before = await countViews();
+    const cpuBefore = await cpuUse(stack);
+    const { requests, seconds: measured, p50Ms, p99Ms } = await run(seconds);
+    await delay(SETTLE_MS);
+    const cpuAfter = await cpuUse(stack);
+    const after = await countViews();
+    return {
+      ...{ name, round, requests, requestsPerSecond: requests / measured, p50Ms, p99Ms },
+      cpuUs: cpuBefore && cpuAfter && mapCpu((kind) => cpuAfter[kind] - cpuBefore[kind]),
+      lost: counts ? lostUpdates(requests, before, after, visitors.size) : undefined,
+    };
+  };
+}
+
+/** The CPU time that the processes of a stack have used so far. */
+async function cpuUse({ instances, nginx, redis }: Stack): Promise<CpuUse | undefined> {
+  if (!HAS_PROC) return undefined;
+  const used = async (processes: Parameters<typeof pidsOf>[0]) =>
+    sum((await pidsOf(processes)).map(groupCpuMs)) * 1000;
+  return {
+    instances: await used(instances),
+    nginx: await used([nginx]),
+    redis: await used([redis]),
+  };
 }

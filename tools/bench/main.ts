@@ -44,10 +44,10 @@ try {
   if (busy > BUSY) report(`the machine is busy (load ${busy.toFixed(1)}): the ratios will vary`);
   const machine = describeRun(options, findTools(report));
 
-  const compared = variants.filter((variant) => chosen.has(variant));
   // The baseline is always measured too.
-  const all = variants.filter((one) => chosen.has(one) || one.name === BASELINE);
-  const measurements = compared.length === 0 ? [] : await runBenchmark(all, options, report);
+  const compared = variants.filter((one) => chosen.has(one) || one.name === BASELINE);
+  const isCompared = variants.some((variant) => chosen.has(variant));
+  const measurements = isCompared ? await runBenchmark(compared, options, report) : [];
   const figures = FAST_PATH.flatMap(([fast, slow]) => gain(fast, ratios(measurements, fast, slow)));
   for (const measure of measures.filter((one) => chosen.has(one))) {
     report(`measuring ${measure.name}`);
@@ -85,16 +85,18 @@ function gain(name: string, gains: number[]): Figure[] {
 
 /** The day, the machine, the versions of all programs and the length of the run. */
 function describeRun({ rounds, seconds, generator }: BenchmarkOptions, tools: Tools): string {
-  const nginx = /nginx\/([\d.]+)/.exec(versionOf(tools.nginx, '-v'))?.[1];
-  const [, redis, version] =
-    /^(\w+) server v=(\S+)/.exec(versionOf(tools.redis, '--version')) ?? [];
-  const versions = `nginx ${nginx}, ${redis} ${version}`;
-  return `${describeMachine()}, ${versions}, ${generator}, ${rounds} rounds of ${seconds} s each.`;
+  const nginx = versionOf(tools.nginx, '-v', /(nginx)\/([\d.]+)/);
+  const redis = versionOf(tools.redis, '--version', /^(\w+) server v=(\S+)/);
+  const run = `${generator}, ${rounds} rounds of ${seconds} s each`;
+  return `${describeMachine()}, ${nginx}, ${redis}, ${run}.`;
 }
 
-function versionOf(file: string, option: string): string {
+function versionOf(file: string, option: string, pattern: RegExp): string | undefined {
   const { stdout, stderr } = spawnSync(file, [option], { encoding: 'utf8' });
-  return stdout + stderr;
+  return pattern
+    .exec(stdout + stderr)
+    ?.slice(1)
+    .join(' ');
 }
 
 function generatorOf(text: string): keyof typeof GENERATORS {

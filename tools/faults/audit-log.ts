@@ -36,21 +36,12 @@ export function auditAll(
 ): Account {
   const accounts = finals.flatMap(({ views, cart }, session) => {
     const own = outcomes.filter((outcome) => outcome.session === session);
-    const account = (its: Outcome[], final: number) =>
-      audit(its, final, its.filter((one) => !isFailed(one) && mayBeLost(one)).length);
     const items = new Set([...Object.keys(cart), ...own.flatMap(({ item }) => item ?? [])]);
-    return [
-      account(
-        own.filter(({ request }) => request === 'GET /'),
-        views,
-      ),
-      ...[...items].map((item) =>
-        account(
-          own.filter((outcome) => outcome.item === item),
-          cart[item] ?? 0,
-        ),
-      ),
-    ];
+    const counters = [...items].map((item) => ({ item, final: cart[item] ?? 0 }));
+    return [{ item: undefined, final: views }, ...counters].map(({ item, final }) => {
+      const its = own.filter((one) => (item ? one.item === item : one.request === 'GET /'));
+      return audit(its, final, its.filter((one) => !isFailed(one) && mayBeLost(one)).length);
+    });
   });
   return {
     lost: sum(accounts.map(({ lost }) => lost)),

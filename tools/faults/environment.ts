@@ -169,18 +169,12 @@ export class Environment implements AsyncDisposable {
     const { lost, countedTwice } = auditAll(outcomes, finals, this.#mayBeLost);
     this.require(lost === 0, `${lost} lost`);
     this.require(countedTwice === 0, `${countedTwice} counted twice`);
-    this.requireNone(
-      failures.filter((failure) => !mayFail(failure)),
-      'failed',
-    );
-    this.requireNone(
-      outcomes.filter(({ isOtherSession }) => isOtherSession),
-      'replies of another session',
-    );
-    this.requireNone(
-      outcomes.filter((outcome) => outcome.status !== 200 && !isFailed(outcome)),
-      'unexpected replies',
-    );
+    const unexplained = failures.filter((failure) => !mayFail(failure));
+    this.requireNone(unexplained, 'failed');
+    const elsewhere = outcomes.filter(({ isOtherSession }) => isOtherSession);
+    this.requireNone(elsewhere, 'replies of another session');
+    const odd = outcomes.filter((outcome) => outcome.status !== 200 && !isFailed(outcome));
+    this.requireNone(odd, 'unexpected replies');
     const stallMs = Math.round(this.#stalls.max / 1e6);
     if (stallMs > STALL_MS) this.note(`the load itself stalled for up to ${stallMs} ms`);
     return {

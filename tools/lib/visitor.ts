@@ -65,6 +65,12 @@ export class Visitor {
     return reply;
   }
 
+  /** Sends a JSON body. */
+  async post(path: string, body: unknown, sending: Sending = {}): Promise<Reply> {
+    const headers = { 'content-type': 'application/json', ...sending.headers };
+    return this.send(path, { ...sending, method: 'POST', headers, body: JSON.stringify(body) });
+  }
+
   /** @throws {Error} if the reply is not 200 */
   async view(): Promise<Seen> {
     const reply = await this.send('/', { headers: { accept: 'application/json' } });

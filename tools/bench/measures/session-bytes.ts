@@ -24,8 +24,10 @@ export async function measureSessionBytes(): Promise<Figure[]> {
     const each = ((await infoNumber(redis, 'used_memory')) - before) / MANY;
     await redis.del(copies.flatMap(sessionKeys));
 
-    await post(visitor, '/login', { name: 'Ada' });
-    for (const item of CART) await post(visitor, '/cart', { item, quantity: 1 });
+    await visitor.post('/login', { name: 'Ada' });
+    for (const item of CART) await visitor.post('/cart', { item, quantity: 1 });
+    const cart = await visitor.send('/cart');
+    if (Object.keys(JSON.parse(cart.body)).length !== CART.length) throw new Error(cart.body);
     const shopper = await bytesOf(redis, sessionKeys(await onlySession(redis)));
 
     const bytes = (name: string, value: number, note = 'by MEMORY USAGE of its keys') =>
@@ -39,12 +41,6 @@ export async function measureSessionBytes(): Promise<Figure[]> {
       bytes('session, 1 view, of many', Math.round(each), all),
     ];
   });
-}
-
-async function post(visitor: Visitor, path: string, body: object): Promise<void> {
-  const headers = { 'content-type': 'application/json' };
-  const reply = await visitor.send(path, { method: 'POST', headers, body: JSON.stringify(body) });
-  if (reply.status !== 200) throw new Error(`POST ${path} answered ${reply.status}: ${reply.body}`);
 }
 
 /** The size of the keys that exist. */

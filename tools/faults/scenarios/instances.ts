@@ -74,7 +74,7 @@ const scale: Scenario = {
 };
 
 /** An instance is paused and continues later, with old requests under way. */
-function hang(names: Pick<Scenario, 'name' | 'should' | 'isLong'>, ...pauseMs: [number, number]) {
+function hang(name: string, should: string, ...pauseMs: [number, number]): Scenario {
   const run: Scenario['run'] = async (environment) => {
     await environment.startLoad();
     await environment.wait(1000, 500);
@@ -97,7 +97,7 @@ function hang(names: Pick<Scenario, 'name' | 'should' | 'isLong'>, ...pauseMs: [
     environment.note(`${during.length} requests while it hung, ${slow} slower than ${SLOW_MS} ms`);
     environment.requireFasterThan(MAX_REPLY_MS);
   };
-  return { ...names, run };
+  return { name, should, run };
 }
 
 /** One route is too slow for all clients; this must not affect the other routes. */
@@ -124,27 +124,14 @@ const slowRoute: Scenario = {
   },
 };
 
+const HANG = 'continue without an instance that hangs, use it again, and count nothing twice';
+const LONG_HANG = 'count nothing twice if an instance hangs for more than a minute';
+
 export const instanceScenarios: Scenario[] = [
   kill,
   rolling,
   scale,
-  hang(
-    {
-      name: 'hang',
-      should:
-        'continue without an instance that hangs, use it again later, and count nothing twice',
-    },
-    10_000,
-    3500,
-  ),
-  hang(
-    {
-      name: 'long-hang',
-      should: 'count nothing twice if an instance hangs for more than a minute',
-      isLong: true,
-    },
-    75_000,
-    75_000,
-  ),
+  hang('hang', HANG, 10_000, 3500),
+  { ...hang('long-hang', LONG_HANG, 75_000, 75_000), isLong: true },
   slowRoute,
 ];

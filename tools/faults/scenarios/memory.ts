@@ -66,11 +66,7 @@ async function fillCarts(environment: Environment): Promise<Cart[]> {
   await eachOf(all, async (cart) => {
     for (const item of CART_ITEMS) {
       if (refusal) return;
-      const reply = await cart.visitor.send('/cart', {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ item, quantity: 1 }),
-      });
+      const reply = await cart.visitor.post('/cart', { item, quantity: 1 });
       if (reply.status === 200) cart.added += 1;
       else refusal ??= reply;
     }
