@@ -59,7 +59,7 @@ export const variants: readonly Variant[] = [
     name: 'minimal',
     what: 'express-session and connect-redis, the views an atomic counter',
     program: 'services/minimal/main.ts',
-    env: { SESSION_SECRET: 'a secret for the benchmark, in 32 characters' },
+    env: { SESSION_SECRET: 'only-the-benchmark-uses-this-secret' },
   },
   {
     ...COUNTER,
