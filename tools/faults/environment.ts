@@ -96,14 +96,16 @@ export class Environment implements AsyncDisposable {
   }
 
   /**
-   * Repeats `work` under load for `totalMs`, at most once in `everyMs`.
+   * Repeats `work` for `totalMs`, at most once in `everyMs`.
    *
    * @returns the number of repetitions
    */
   async repeat(totalMs: number, everyMs: number, work: () => Promise<void>): Promise<number> {
     const until = performance.now() + totalMs;
     let count = 0;
-    for (; performance.now() < until; count += 1) await Promise.all([work(), delay(everyMs)]);
+    for (; performance.now() < until; count += 1) {
+      await Promise.all([work(), delay(Math.min(everyMs, until - performance.now()))]);
+    }
     return count;
   }
 

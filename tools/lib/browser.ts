@@ -26,46 +26,39 @@ const TIMEOUT_MS = 10_000;
 const EXPECTED =
   /^Failed to load resource: (the server responded with a status of (?:409|50[23])|net::ERR_)/;
 
-let found: { file: string } | { missing: string } | undefined;
+let found: { file: string; missing?: never } | { missing: string } | undefined;
 
 /** The reason if no browser can run on this system. As root on Debian it installs one. */
 export function browserMissing(): string | undefined {
   found ??= find();
-  return 'missing' in found ? found.missing : undefined;
+  return found.missing;
 }
 
 /** Starts Chromium without a window. */
 export async function launchBrowser(): Promise<Browser> {
   found ??= find();
-  if ('missing' in found) throw new Error(found.missing);
+  if (found.missing !== undefined) throw new Error(found.missing);
   return chromium.launch({ executablePath: found.file, args: ARGS });
 }
 
-function find(): { file: string } | { missing: string } {
+function find(): NonNullable<typeof found> {
   const { CHROMIUM } = process.env;
-  if (CHROMIUM) {
-    return existsSync(CHROMIUM) ? { file: CHROMIUM } : { missing: `no CHROMIUM=${CHROMIUM}` };
+  const installed = () =>
+    (CHROMIUM ? [CHROMIUM] : [...PROGRAMS.map((name) => findProgram(name)), ON_MACOS]).find(
+      (file) => file && existsSync(file),
+    );
+  let file = installed();
+  if (!file && CHROMIUM) return { missing: `there is no CHROMIUM=${CHROMIUM}` };
+  if (!file && process.getuid?.() === 0 && findProgram('apt-get')) {
+    console.log('installing chromium with apt-get');
+    try {
+      installOnDebian(['chromium']);
+    } catch (err) {
+      return { missing: `no Chromium; ${(err as Error).message}` };
+    }
+    file = installed();
   }
-  const there = findInstalled();
-  if (there) return { file: there };
-  if (process.getuid?.() !== 0 || !findProgram('apt-get')) {
-    return { missing: 'no Chromium; on Debian: sudo apt-get install chromium' };
-  }
-  console.log('installing chromium with apt-get');
-  try {
-    installOnDebian(['chromium']);
-  } catch (err) {
-    return { missing: `no Chromium; ${(err as Error).message}` };
-  }
-  const file = findInstalled();
-  return file ? { file } : { missing: 'no Chromium, though apt-get has installed it' };
-}
-
-function findInstalled(): string | undefined {
-  return (
-    PROGRAMS.map((name) => findProgram(name)).find(Boolean) ??
-    (existsSync(ON_MACOS) ? ON_MACOS : undefined)
-  );
+  return file ? { file } : { missing: 'no Chromium; on Debian: sudo apt-get install chromium' };
 }
 
 /** Options of a page. */

@@ -90,18 +90,16 @@ function redisKill(appendfsync: 'always' | 'everysec', should: string): Scenario
       }
     });
   };
-  return { name: `redis-kill-${appendfsync}`, should, mayFail: isClear503, run };
+  const setting = `, with appendfsync ${appendfsync}`;
+  return { name: `redis-kill-${appendfsync}`, should: should + setting, mayFail: isClear503, run };
 }
 
 export const redisScenarios: Scenario[] = [
   redisPause,
   clientPause,
   slowRedis,
-  redisKill('always', 'lose nothing that was answered if Redis is killed, with appendfsync always'),
-  redisKill(
-    'everysec',
-    'lose at most the last second if Redis is killed, with appendfsync everysec',
-  ),
+  redisKill('always', 'lose nothing that was answered if Redis is killed'),
+  redisKill('everysec', 'lose at most the last second if Redis is killed'),
   outage60s,
 ];
 
