@@ -62,6 +62,8 @@ export async function runScenario(scenario: Scenario, options: Options): Promise
 export class Environment implements AsyncDisposable {
   readonly stack: Stack;
   readonly random: Random;
+  /** Disposed at the end, after the audit. */
+  readonly resources = new AsyncDisposableStack();
   #isShort: boolean;
   #load: Load | undefined;
   #breaches: string[] = [];
@@ -189,6 +191,7 @@ export class Environment implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stopLoad();
+    await this.resources.disposeAsync();
   }
 }
 

@@ -46,7 +46,8 @@ const slowRedis: Scenario = {
   should: 'report within two seconds that Redis is too slow, and recover within two seconds',
   mayFail: isClear503,
   async run(environment) {
-    await using proxy = await DelayedRedis.inFrontOf(environment.stack.redis);
+    const proxy = await DelayedRedis.inFrontOf(environment.stack.redis);
+    environment.resources.use(proxy);
     await requireReady(environment, 5000);
     await environment.startLoad();
     const setDelay = (ms: number) => () => {
