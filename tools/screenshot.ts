@@ -1,4 +1,4 @@
-// npm run screenshot: a stack that is busy, with people in its room, as docs/board.png.
+// npm run screenshot: stores a picture of a busy stack with an audience as docs/dashboard.png.
 import { type ClientRequest, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,91 +8,91 @@ import { ROOT } from './lib/root.ts';
 import { send, Visitor } from './lib/visitor.ts';
 import { Stack } from './stack/stack.ts';
 
-const FILE = join(ROOT, 'docs/board.png');
-const WIDTH = 1280;
+const FILE = join(ROOT, 'docs/dashboard.png');
 const NAMES = ['Grace', 'Alan', 'Edsger', 'Barbara', 'Donald', 'Margaret', 'Tim', 'Radia', 'Linus'];
-/** How long there is load, until the charts have something to show. */
+/** Milliseconds of load that fill the charts. */
 const LOAD_MS = 30_000;
-/** Milliseconds for which a guest looks at what came, on average. */
+/** The average pause of a participant in milliseconds. */
 const PAUSE_MS = 60;
-/** How many items of the catalogue they fetch. */
+/** Items of the catalog that the participants fetch. */
 const ITEMS = 200;
 const MAX_BYTES = 300_000;
 
-/** Somebody with the page open, as far as the stack can tell. */
-class Guest extends Visitor implements Disposable {
-  #feed: ClientRequest | undefined;
-  #isThere = true;
+/** A participant that has the page open, as far as the stack can tell. */
+class Participant extends Visitor implements Disposable {
+  #events: ClientRequest | undefined;
+  #isOpen = true;
 
-  async enter(name: string): Promise<void> {
-    const headers = { 'content-type': 'application/json' };
-    await this.send('/login', { method: 'POST', headers, body: JSON.stringify({ name }) });
-    this.#feed = request(`${this.url}/events`, { headers: { cookie: this.cookie }, agent: false });
-    this.#feed.on('response', (res) => res.resume()).on('error', () => {});
-    this.#feed.end();
+  async open(name: string): Promise<void> {
+    await this.post('/login', { name });
+    const headers = { cookie: this.cookie };
+    this.#events = request(`${this.url}/dashboard/events`, { headers, agent: false });
+    this.#events.on('response', (res) => res.resume()).on('error', () => {});
+    this.#events.end();
   }
 
-  /** Views the page, and fetches what is seldom new. */
-  async stroll(): Promise<void> {
-    for (let i = Math.floor(Math.random() * ITEMS); this.#isThere; i += 1) {
-      await this.view();
+  /** Views the page and fetches items until the end. */
+  async use(): Promise<void> {
+    for (let i = Math.floor(Math.random() * ITEMS); this.#isOpen; i += 1) {
+      const { instance, views } = await this.view();
+      await this.post('/dashboard/participants', { instance, views });
       await send(`${this.url}/data/item-${1 + (i % ITEMS)}`);
       await delay(PAUSE_MS * 2 * Math.random());
     }
   }
 
   [Symbol.dispose](): void {
-    this.#isThere = false;
-    this.#feed?.destroy();
+    this.#isOpen = false;
+    this.#events?.destroy();
   }
 }
 
 const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();
 
-/** Waits for a reply to the page's next request for `path`. */
+/** Waits for the reply to the next request of the page for `path`. */
 async function pressAndWait(page: Page, name: string, path: string): Promise<void> {
   const replied = page.waitForResponse((reply) => new URL(reply.url()).pathname === path);
   await press(page, name);
   await (await replied).finished();
 }
 
-async function says(page: Page, selector: string, text: RegExp): Promise<void> {
+async function untilText(page: Page, selector: string, text: RegExp): Promise<void> {
   await page.locator(selector).filter({ hasText: text }).waitFor();
 }
 
-/** What Ada does. */
+/** Logs in, fills the cart, views the page and fetches data. */
 async function use(page: Page): Promise<void> {
-  await page.getByRole('textbox', { name: 'Name' }).fill('Ada');
+  await page.getByRole('textbox', { name: 'Name', exact: true }).fill('Ada');
   await press(page, 'Log in');
-  await says(page, '#who', /logged in as Ada/);
+  await untilText(page, '#who', /logged in as Ada/);
   for (const item of ['tea', 'tea', 'biscuits']) {
     await page.getByRole('textbox', { name: 'Item' }).fill(item);
     await pressAndWait(page, 'Add to cart', '/cart');
   }
   await press(page, 'Visit ×100');
-  await says(page, '#trail-summary', /^100 of 100/);
-  await pressAndWait(page, 'Forget', '/data');
+  await untilText(page, '#trail-summary', /^100 of 100/);
+  await pressAndWait(page, 'Invalidate', '/data');
   await press(page, 'Fetch ×100');
-  await says(page, '#fetch-summary', /^1 new, 99 cached/);
+  await untilText(page, '#fetch-summary', /^1 new, 99 cached/);
 }
 
 await using stack = await Stack.start({ env: { ...process.env, FAULT_INJECTION: 'on' } });
 await using browser = await launchBrowser();
 const { page } = await openBoard(browser, stack.url, {
-  viewport: { width: WIDTH, height: 900 },
+  viewport: { width: 1280, height: 900 },
   deviceScaleFactor: 1,
   colorScheme: 'light',
-  reducedMotion: 'reduce', // nobody is between two instances
+  reducedMotion: 'reduce', // no participant is drawn between two instances
 });
-using guests = new DisposableStack();
+using participants = new DisposableStack();
 for (const name of NAMES) {
-  const guest = guests.use(new Guest(stack.url));
-  await guest.enter(name);
-  void guest.stroll();
+  const participant = participants.use(new Participant(stack.url));
+  await participant.open(name);
+  void participant.use();
 }
 await use(page);
 await delay(LOAD_MS);
-await says(page, '#people', new RegExp(`^\\s*${NAMES.length + 1}\\s*$`));
+await untilText(page, '#participants', new RegExp(`^\\s*${NAMES.length + 1}\\s*$`));
 await page.evaluate('scrollTo(0, 0)');
 const image = await page.screenshot({ path: FILE, fullPage: true });
 if (image.length > MAX_BYTES) throw new Error(`${FILE} has ${image.length} bytes`);

@@ -2,18 +2,18 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Summary } from '../../tools/bench/figures.ts';
 import type { Figure } from '../../tools/bench/measures/figure.ts';
+import type { Summary } from '../../tools/bench/summary.ts';
 import { Running } from '../../tools/lib/running.ts';
 
-/** Milliseconds: it starts many processes, on a machine that runs other tests beside it. */
+/** Milliseconds: the benchmark starts many processes while other tests run. */
 const LONG_MS = 240_000;
 
 describe('npm run bench', () => {
   const folder = mkdtempSync(join(tmpdir(), 'shared-state-bench-test-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  /** Runs it for a moment: its figures mean little, but what is counted is counted. */
+  /** A short run: its figures mean little, but lost updates are lost. */
   async function bench(...options: string[]) {
     const json = join(folder, 'bench.json');
     const args = ['tools/bench/main.ts', '--rounds', '1', '--seconds', '1', '--json', json];
@@ -31,7 +31,7 @@ describe('npm run bench', () => {
     }, LONG_MS);
     const of = (name: string) => summaries.find((summary) => summary.name === name);
 
-    it('should compare all with bare Express', () => {
+    it('should compare all variants with bare Express', () => {
       expect(of('bare')?.ratio).toEqual({ median: 1, min: 1, max: 1 });
       for (const { name, ratio, requests, p50Ms, p99Ms } of summaries) {
         expect(requests, name).toBeGreaterThan(100);
@@ -40,7 +40,7 @@ describe('npm run bench', () => {
       }
     });
 
-    it('should find what each has lost', () => {
+    it('should find the lost updates of each variant', () => {
       expect(of('article')?.lost).toBeGreaterThan(0);
       expect(of('get-set')?.lost).toBeGreaterThan(0);
       expect(of('views')?.lost).toBe(0);
@@ -49,7 +49,7 @@ describe('npm run bench', () => {
   });
 
   it(
-    'should measure the other figures, each within what is possible',
+    'should measure the other figures, each in a possible range',
     async () => {
       const { figures } = await bench('--only', 'scale,session-bytes');
       const value = (name: string) => figures.find((one: Figure) => one.name === name)?.value;
@@ -60,7 +60,7 @@ describe('npm run bench', () => {
     LONG_MS,
   );
 
-  it('should name what it does not know', async () => {
+  it('should refuse an unknown name', async () => {
     await using running = new Running(process.execPath, ['tools/bench/main.ts', '--only', 'speed']);
     const { code, stderr } = await running.ended;
     expect(code).toBe(2);

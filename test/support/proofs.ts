@@ -1,6 +1,5 @@
 import { expect } from 'vitest';
-import type { Reply, Seen } from '../../tools/lib/visitor.ts';
-import { Visitor } from '../../tools/lib/visitor.ts';
+import { type Reply, type Seen, Visitor } from '../../tools/lib/visitor.ts';
 
 /** The whole numbers from `first` to `last`. */
 export function range(first: number, last: number): number[] {
@@ -16,7 +15,7 @@ export function viewsIn({ status, body }: Reply): number {
 
 const viewsOf = (seen: Seen[]) => seen.map(({ views }) => views);
 
-/** Fails unless one visitor's counter goes from 1 to 30 over at least 3 instances. */
+/** Fails unless the counter of one visitor goes from 1 to 30 over at least 3 instances. */
 export async function proveContinuity(url: string): Promise<void> {
   const seen = await new Visitor(url).viewInTurn(30);
   expect(viewsOf(seen)).toEqual(range(1, 30));
@@ -24,7 +23,7 @@ export async function proveContinuity(url: string): Promise<void> {
   expect(new Set(seen.map(({ session }) => session)).size).toBe(1);
 }
 
-/** Fails unless 200 views of one visitor at once are counted as exactly 200, each once. */
+/** Fails unless 200 views of one visitor at once are counted exactly once each. */
 export async function proveNothingLost(url: string): Promise<void> {
   const visitor = new Visitor(url);
   const before = (await visitor.view()).views;

@@ -1,14 +1,8 @@
 import { expect } from 'vitest';
-import { type Reply, type Sending, Visitor } from '../../tools/lib/visitor.ts';
+import { type Reply, Visitor } from '../../tools/lib/visitor.ts';
 
 /** A visitor that logs in and fills a cart. */
 export class Shopper extends Visitor {
-  /** Sends a JSON body. */
-  async post(path: string, body: unknown, sending: Sending = {}): Promise<Reply> {
-    const headers = { 'content-type': 'application/json', ...sending.headers };
-    return this.send(path, { ...sending, method: 'POST', headers, body: JSON.stringify(body) });
-  }
-
   async logIn(name: string): Promise<Reply> {
     return this.post('/login', { name });
   }
@@ -27,14 +21,14 @@ export class Shopper extends Visitor {
     return JSON.parse(reply.body);
   }
 
-  /** What `GET /me` says; `undefined` where nobody is logged in. */
+  /** The reply of `GET /me`; `undefined` without a login. */
   async me(): Promise<Record<string, unknown> | undefined> {
     const reply = await this.send('/me');
     expect([200, 401]).toContain(reply.status);
     return reply.status === 200 ? JSON.parse(reply.body) : undefined;
   }
 
-  /** A second visitor with the cookies that this one has now. */
+  /** Another visitor with the current cookies of this one. */
   copy(): Shopper {
     const copy = new Shopper(this.url);
     for (const [name, value] of this.cookies) copy.cookies.set(name, value);
@@ -42,7 +36,7 @@ export class Shopper extends Visitor {
   }
 }
 
-/** The id in the signed cookie of a visitor: `s:<id>.<signature>`. */
+/** The session id in the signed cookie of a visitor: `s:<id>.<signature>`. */
 export function sessionIdOf(visitor: Visitor, name = 'connect.sid'): string {
   const value = decodeURIComponent(visitor.cookies.get(name) ?? '');
   return /^s:([^.]+)\./.exec(value)?.[1] ?? '';

@@ -2,28 +2,24 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import {
-  cpuMs,
-  limitCpu,
-  type Mechanism,
-  stopAndContinue,
-} from '../../tools/bench/measures/cpu-quota.ts';
+import { limitCpu, type Mechanism, stopAndContinue } from '../../tools/lib/cpu-quota.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
+import { cpuMs, HAS_PROC } from '../../tools/lib/process-use.ts';
 
 const SHARE = 0.2;
-const LOOK_MS = 2000;
+const MEASURE_MS = 2000;
 
-const ways: [string, Mechanism[] | undefined][] = [
-  ['the best way there is here', undefined],
+const mechanisms: [string, Mechanism[] | undefined][] = [
+  ['the most exact mechanism of this system', undefined],
   ['stopping and continuing', [stopAndContinue]],
 ];
 
-describe.skipIf(!existsSync('/proc/self/stat'))('a limit of CPU time', () => {
-  it.each(ways)('should hold a busy process to its share, by %s', async (_, mechanisms) => {
+describe.skipIf(!HAS_PROC)('a limit of CPU time', () => {
+  it.each(mechanisms)('should hold a busy process to its share, by %s', async (_, its) => {
     const busy = spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' });
     const pid = busy.pid ?? 0;
     try {
-      const quota = await limitCpu(pid, SHARE, mechanisms);
+      const quota = await limitCpu(pid, SHARE, its);
       expect(await shareOf(pid)).toBeLessThan(SHARE * 1.15);
       await quota.lift();
       await eventually(async () => expect(await shareOf(pid)).toBeGreaterThan(SHARE * 1.15));
@@ -44,6 +40,6 @@ describe.skipIf(!existsSync('/proc/self/stat'))('a limit of CPU time', () => {
 /** The share of a core that a process uses from now on. */
 async function shareOf(pid: number): Promise<number> {
   const [from, before] = [performance.now(), cpuMs(pid)];
-  await delay(LOOK_MS);
+  await delay(MEASURE_MS);
   return (cpuMs(pid) - before) / (performance.now() - from);
 }

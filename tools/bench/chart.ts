@@ -1,6 +1,6 @@
-import type { Summary } from './figures.ts';
+import type { Summary } from './summary.ts';
 
-/** All in pixels. */
+/** Pixels. */
 const WIDTH = 720;
 const LEFT = 160;
 const RIGHT = 130;
@@ -9,7 +9,7 @@ const ROW = 34;
 const BAR = 18;
 const WHISKER = 8;
 
-/** A bar for the median ratio of each contestant, with whiskers for its range, as an SVG document. */
+/** An SVG document with a bar for the median ratio of each variant, and whiskers for its range. */
 export function chart(summaries: Summary[], title: string, subtitle: string): string {
   const widest = Math.max(1, ...summaries.map(({ ratio }) => ratio.max));
   const x = (ratio: number) => Math.round(LEFT + (ratio / widest) * (WIDTH - LEFT - RIGHT));

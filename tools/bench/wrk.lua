@@ -1,4 +1,4 @@
--- Sends the cookies, given as arguments, in turn; writes a Load as JSON.
+-- Sends the cookies in its arguments in turn. Prints a Load (load.ts) as JSON.
 local requests = {}
 local sent = 0
 
@@ -14,7 +14,7 @@ function request()
   return requests[sent % #requests + 1]
 end
 
--- To look at each status would slow wrk down; of itself it counts those of 400 and above.
+-- A check of each status would slow wrk down; wrk itself counts those of 400 and above.
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(

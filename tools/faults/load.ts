@@ -1,68 +1,62 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Reply, type Seen, send, Visitor } from '../lib/visitor.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../lib/random.ts';
+import { type Seen, send, Visitor } from '../lib/visitor.ts';
 
 const SESSIONS = 4;
 const CLIENTS = 32;
 const ITEMS = ['tea', 'coffee', 'milk', 'bread', 'jam'];
 /** Milliseconds after which a client gives up. */
-const PATIENCE_MS = 10_000;
-/** The longest pause of a client between two requests; it leaves the machine some time for the stack. */
+const TIMEOUT_MS = 10_000;
+/** The longest pause between two requests of a client. It leaves CPU time for the stack. */
 const PAUSE_MS = 40;
-/** No load goes on for longer, whatever becomes of the scenario. */
-const LONGEST_MS = 240_000;
+/** Milliseconds after which a load ends, even if its scenario hangs. */
+const MAX_MS = 240_000;
 
-/** One request of the load, and what came of it. */
+/** A request of the load and its result. */
 export interface Outcome {
   request: 'GET /' | 'POST /cart' | 'GET /data';
-  /** The session that it belongs to, counted from 0. */
+  /** The number of its session, from 0. */
   session: number;
-  /** When it was sent, as `performance.now()`. */
+  /** The time of the request, by `performance.now()`. */
   from: number;
   ms: number;
-  /** 0 where there was no reply. */
+  /** 0 if there was no reply. */
   status: number;
   instance?: string | undefined;
   retryAfter?: string | undefined;
-  /** Why there was no reply. */
+  /** The reason if there was no reply. */
   error?: string;
-  /** The item that was to be added to the cart. */
+  /** The item to add to the cart. */
   item?: string;
-  /** The number that the reply gave: the views, or the quantity of the item. */
+  /** The counter in the reply: the views, or the quantity of the item. */
   number?: number;
-  /** The reply was about another session than the cookie of the request. */
+  /** The reply belongs to another session than the cookie of the request. */
   isOtherSession?: boolean;
 }
 
-/** What is left of a session at the end. */
+/** The state of a session at the end. */
 export interface Final {
   views: number;
   cart: Record<string, number>;
 }
 
-/** A session that several clients use at once. */
-interface Shared {
-  cookie: string;
-  name: string;
-}
-
-/** Tells whether a request failed. It may have been carried out all the same. */
+/** Tells whether a request failed. It may have been applied nevertheless. */
 export function isFailed({ status }: Outcome): boolean {
   return status === 0 || status >= 500;
 }
 
 /**
- * 32 clients, 8 on each of 4 sessions, that view the page, fill the cart and read the data, each
- * request on a connection of its own. It remembers what came of every request.
+ * 32 clients, 8 on each of 4 sessions, that view the page, fill the cart and read the data. Each
+ * request opens a connection. The load records the outcome of every request.
  */
 export class Load {
   readonly outcomes: Outcome[] = [];
   #url: string;
-  #sessions: Shared[] = [];
+  #sessions: { cookie: string; name: string }[] = [];
   #clients: Promise<void>[] = [];
-  #until = performance.now() + LONGEST_MS;
+  #until = performance.now() + MAX_MS;
 
-  /** Resolves when each session was viewed once and all clients are under way. */
+  /** Views each session once, and then starts all clients. */
   static async start(url: string, random: Random): Promise<Load> {
     const load = new Load(url);
     for (let i = 0; i < SESSIONS; i += 1) await load.#begin(i);
@@ -76,13 +70,13 @@ export class Load {
     this.#url = url;
   }
 
-  /** Sends nothing more, and waits for what is under way. */
+  /** Sends no more requests, and waits for the replies to those under way. */
   async stop(): Promise<void> {
     this.#until = 0;
     await Promise.all(this.#clients);
   }
 
-  /** Reads what is left of each session. That counts one more view, which is taken off again. */
+  /** Reads the state of each session. This counts one more view, which the result leaves out. */
   async finals(): Promise<Final[]> {
     return Promise.all(
       this.#sessions.map(async ({ cookie, name }) => {
@@ -90,8 +84,7 @@ export class Load {
         const cart = await send(`${this.#url}/cart`, { headers });
         const page = await send(this.#url, { headers });
         for (const { status } of [cart, page]) {
-          if (status !== 200)
-            throw new Error(`the end of session ${name} cannot be read: ${status}`);
+          if (status !== 200) throw new Error(`session ${name} cannot be read: ${status}`);
         }
         const { views } = JSON.parse(page.body) as Seen;
         return { views: views - 1, cart: JSON.parse(cart.body) };
@@ -103,52 +96,42 @@ export class Load {
     const visitor = new Visitor(this.#url);
     const from = performance.now();
     const { views, session: name } = await visitor.view();
-    const cookie = [...visitor.cookies].map((pair) => pair.join('=')).join('; ');
     const ms = performance.now() - from;
-    this.#sessions.push({ cookie, name });
+    this.#sessions.push({ cookie: visitor.cookie, name });
     this.outcomes.push({ request: 'GET /', session, from, ms, status: 200, number: views });
   }
 
   async #client(session: number, random: Random): Promise<void> {
     while (performance.now() < this.#until) {
-      this.outcomes.push(await this.#ask(session, random));
+      const choice = random.next();
+      const item = random.pick(ITEMS);
+      const request = choice < 0.6 ? 'GET /' : choice < 0.8 ? 'POST /cart' : 'GET /data';
+      const asked = { request, session, ...(request === 'POST /cart' && { item }) } as const;
+      this.outcomes.push(await this.#send(asked));
       await delay(random.next() * PAUSE_MS);
     }
   }
 
-  async #ask(session: number, random: Random): Promise<Outcome> {
-    const choice = random.next();
-    const item = random.pick(ITEMS);
+  async #send(asked: Pick<Outcome, 'request' | 'session' | 'item'>): Promise<Outcome> {
+    const { cookie = '', name = '' } = this.#sessions[asked.session] ?? {};
+    const headers = { cookie, accept: 'application/json', 'content-type': 'application/json' };
+    const [method = '', path] = asked.request.split(' ');
+    const body = asked.item && JSON.stringify({ item: asked.item, quantity: 1 });
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
     const from = performance.now();
-    if (choice < 0.6) return this.#finish({ request: 'GET /', session, from });
-    if (choice < 0.8) return this.#finish({ request: 'POST /cart', session, from, item });
-    return this.#finish({ request: 'GET /data', session, from });
-  }
-
-  async #finish(asked: Pick<Outcome, 'request' | 'session' | 'from' | 'item'>): Promise<Outcome> {
-    const { cookie, name } = this.#sessions[asked.session] as Shared;
     try {
-      const reply = await withPatience(this.#send(asked.request, cookie, asked.item));
-      const { status, ms, headers, body } = reply;
+      const options = { method, headers, signal, ...(body && { body }) };
+      const reply = await send(`${this.#url}${path}`, options);
       return {
-        ...asked,
-        ms,
-        status,
-        instance: headers['x-instance']?.toString(),
-        retryAfter: headers['retry-after'],
-        ...(status === 200 && numberIn(asked.request, body, name)),
+        ...{ ...asked, from, ms: reply.ms, status: reply.status },
+        instance: reply.headers['x-instance']?.toString(),
+        retryAfter: reply.headers['retry-after'],
+        ...(reply.status === 200 && numberIn(asked.request, reply.body, name)),
       };
     } catch (err) {
-      const ms = performance.now() - asked.from;
-      return { ...asked, ms, status: 0, error: (err as Error).message };
+      const error = signal.aborted ? `no reply in ${TIMEOUT_MS} ms` : (err as Error).message;
+      return { ...asked, from, ms: performance.now() - from, status: 0, error };
     }
-  }
-
-  #send(request: Outcome['request'], cookie: string, item?: string): Promise<Reply> {
-    const headers = { cookie, accept: 'application/json', 'content-type': 'application/json' };
-    const [method = '', path] = request.split(' ');
-    const body = item === undefined ? undefined : JSON.stringify({ item, quantity: 1 });
-    return send(`${this.#url}${path}`, { method, headers, ...(body && { body }) });
   }
 }
 
@@ -156,17 +139,4 @@ function numberIn(request: Outcome['request'], body: string, name: string): Part
   if (request === 'GET /data') return {};
   const { views, session = name, quantity } = JSON.parse(body);
   return { number: views ?? quantity, ...(session !== name && { isOtherSession: true }) };
-}
-
-/** Fails where a reply takes longer than a client waits. */
-async function withPatience(reply: Promise<Reply>): Promise<Reply> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no reply in ${PATIENCE_MS} ms`)), PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([reply, tooLate]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

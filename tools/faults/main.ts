@@ -1,11 +1,17 @@
-// npm run faults: has everything fail, under load, and shows what was lost, doubled or slow.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { arch, availableParallelism, platform, totalmem } from 'node:os';
+// npm run faults: makes each part fail under load, and shows what was lost, counted twice or slow.
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { failure, UsageError } from '../lib/errors.ts';
-import { table, verdict, withLastRun } from './report.ts';
+import { chooseByName, wholeNumber } from '../lib/options.ts';
+import {
+  checkSections,
+  describeMachine,
+  type Table,
+  textTable,
+  writeSection,
+} from '../lib/report.ts';
+import { type Options, type Result, runScenario, type Scenario } from './environment.ts';
 import { scenarios } from './scenarios.ts';
-import type { Options, Result, Scenario } from './stage.ts';
 
 try {
   const { values } = parseArgs({
@@ -17,9 +23,11 @@ try {
       docs: { type: 'string' },
     },
   });
-  const chosen = choose(values.only).filter(({ isLong }) => !(isLong && values.short));
-  if (chosen.length === 0) throw new UsageError(`${values.only} cannot be shown in short`);
-  const options = { seed: seedOf(values.seed), short: values.short };
+  const { only, short, json, docs } = values;
+  const chosen = chooseByName(only, scenarios).filter(({ isLong }) => !(isLong && short));
+  if (chosen.length === 0) throw new UsageError(`--only ${only}: run it without --short`);
+  if (docs) checkSections(docs, ['faults']);
+  const options = { seed: wholeNumber('--seed', values.seed, 0, 999_999_999), short };
   const results: Result[] = [];
   for (const scenario of chosen) {
     const from = performance.now();
@@ -29,12 +37,12 @@ try {
     for (const breach of result.breaches) console.log(`  ${breach}`);
     results.push(result);
   }
-  console.log(`\n${table(results)}\n\nseed ${options.seed}`);
-  if (values.json) writeFileSync(values.json, JSON.stringify({ ...options, results }, null, 2));
-  if (values.docs) {
-    const document = readFileSync(values.docs, 'utf8');
-    writeFileSync(values.docs, withLastRun(document, results, describeRun(options)));
-  }
+  const table = tableOf(results);
+  console.log(`\n${textTable(table)}\n\nseed ${options.seed}`);
+  if (json) writeFileSync(json, JSON.stringify({ ...options, results }, null, 2));
+  const form = short ? 'short form' : 'long form';
+  const machine = `${describeMachine()}, ${form}, seed ${options.seed}.`;
+  if (docs) writeSection(docs, 'faults', machine, table);
   process.exit(results.some(({ breaches }) => breaches.length > 0) ? 1 : 0);
 } catch (err) {
   const { text, exitCode } = failure(err);
@@ -42,36 +50,28 @@ try {
   process.exit(exitCode);
 }
 
-/** When, where and how the results were measured. */
-function describeRun({ seed, short }: Options): string {
-  const memory = Math.round(totalmem() / 2 ** 30);
-  const machine = `${availableParallelism()} cores, ${memory} GiB, ${platform()} ${arch()}`;
-  const form = short ? 'short form' : 'long form';
-  const day = new Date().toISOString().slice(0, 10);
-  return `${day}, ${machine}, Node ${process.version}, ${form}, seed ${seed}.`;
-}
-
-function choose(names: string[]): Scenario[] {
-  const known = scenarios.map(({ name }) => name);
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new UsageError(`--only ${unknown}: there are only ${known.join(', ')}`);
-  }
-  return scenarios.filter(({ name }) => names.length === 0 || names.includes(name));
-}
-
-function seedOf(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new UsageError(`--seed ${JSON.stringify(text)}: wants a whole number of up to 9 digits`);
-}
-
-/** A scenario that breaks is a breach, and the others are still run. */
+/** A scenario that throws is a breach, and the others still run. */
 async function run(scenario: Scenario, options: Options): Promise<Result> {
   try {
-    return await scenario.run(options);
+    return await runScenario(scenario, options);
   } catch (err) {
     const breaches = [`broke: ${(err as Error).message}`];
-    const nothing = { requests: 0, failed: 0, lost: 0, doubled: 0, slowestMs: 0, notes: [] };
+    const nothing = { requests: 0, failed: 0, lost: 0, countedTwice: 0, slowestMs: 0, notes: [] };
     return { name: scenario.name, breaches, ...nothing };
   }
+}
+
+function tableOf(results: Result[]): Table {
+  const numbers = ['requests', 'failed', 'lost', 'counted twice', 'slowest ms'];
+  const rows = results.map((result) => {
+    const { name, requests, failed, lost, countedTwice, slowestMs, breaches, notes } = result;
+    const measured = [...breaches.map((breach) => `BREACH: ${breach}`), ...notes].join('; ');
+    const cells = [requests, failed, lost, countedTwice, slowestMs].map(String);
+    return [name, ...cells, verdict(result), measured];
+  });
+  return { head: ['scenario', ...numbers, 'verdict', 'measurements'], rows };
+}
+
+function verdict({ breaches }: Result): string {
+  return breaches.length === 0 ? 'ok' : 'BREACH';
 }

@@ -20,65 +20,58 @@ const ARGS = [
   '--no-first-run',
 ];
 
-/** Milliseconds within which the page must do what a test waits for, if the test says nothing else. */
-const PATIENCE_MS = 10_000;
-/** What Chromium itself says of a reply of 502 or 503, and of a connection that was lost. */
-const LOST =
+/** The default timeout of a test that waits for the page, in milliseconds. */
+const TIMEOUT_MS = 10_000;
+/** Messages of Chromium about a reply of 409, 502 or 503, and about a lost connection. */
+const EXPECTED =
   /^Failed to load resource: (the server responded with a status of (?:409|50[23])|net::ERR_)/;
 
-let found: { file: string } | { missing: string } | undefined;
+let found: { file: string; missing?: never } | { missing: string } | undefined;
 
-/** Why no browser can be run here; `undefined` where one can. As root on Debian it installs one. */
+/** The reason if no browser can run on this system. As root on Debian it installs one. */
 export function browserMissing(): string | undefined {
   found ??= find();
-  return 'missing' in found ? found.missing : undefined;
+  return found.missing;
 }
 
-/** Starts a Chromium without a window. */
+/** Starts Chromium without a window. */
 export async function launchBrowser(): Promise<Browser> {
   found ??= find();
-  if ('missing' in found) throw new Error(found.missing);
+  if (found.missing !== undefined) throw new Error(found.missing);
   return chromium.launch({ executablePath: found.file, args: ARGS });
 }
 
-function find(): { file: string } | { missing: string } {
+function find(): NonNullable<typeof found> {
   const { CHROMIUM } = process.env;
-  if (CHROMIUM) {
-    return existsSync(CHROMIUM) ? { file: CHROMIUM } : { missing: `no CHROMIUM=${CHROMIUM}` };
+  const installed = () =>
+    (CHROMIUM ? [CHROMIUM] : [...PROGRAMS.map((name) => findProgram(name)), ON_MACOS]).find(
+      (file) => file && existsSync(file),
+    );
+  let file = installed();
+  if (!file && CHROMIUM) return { missing: `there is no CHROMIUM=${CHROMIUM}` };
+  if (!file && process.getuid?.() === 0 && findProgram('apt-get')) {
+    console.log('installing chromium with apt-get');
+    try {
+      installOnDebian(['chromium']);
+    } catch (err) {
+      return { missing: `no Chromium; ${(err as Error).message}` };
+    }
+    file = installed();
   }
-  const there = findInstalled();
-  if (there) return { file: there };
-  if (process.getuid?.() !== 0 || !findProgram('apt-get')) {
-    return { missing: 'no Chromium; on Debian: sudo apt-get install chromium' };
-  }
-  console.log('installing chromium with apt-get');
-  try {
-    installOnDebian(['chromium']);
-  } catch (err) {
-    return { missing: `no Chromium; ${(err as Error).message}` };
-  }
-  const file = findInstalled();
-  return file ? { file } : { missing: 'no Chromium, though apt-get has installed it' };
+  return file ? { file } : { missing: 'no Chromium; on Debian: sudo apt-get install chromium' };
 }
 
-function findInstalled(): string | undefined {
-  return (
-    PROGRAMS.map((name) => findProgram(name)).find(Boolean) ??
-    (existsSync(ON_MACOS) ? ON_MACOS : undefined)
-  );
-}
-
-/** How a board is opened. */
+/** Options of a page. */
 export interface BoardOptions extends BrowserContextOptions {
-  /** The test breaks something on purpose: Chromium may complain of lost connections, 409, 502 and 503. */
+  /** The test injects faults, so Chromium may report lost connections, 409, 502 and 503. */
   breaks?: boolean;
 }
 
-/** The page of a stack in a browser of its own: no cookies, nothing stored. */
+/** The page of a stack in a new browser context, without cookies and storage. */
 export class Board implements AsyncDisposable {
   readonly context: BrowserContext;
   readonly page: Page;
-  /** What must not be: errors on the console or in scripts, requests to anybody but the stack. */
+  /** Errors on the console or in scripts, and requests to other hosts. A test expects none. */
   readonly faults: string[] = [];
 
   constructor(context: BrowserContext, page: Page, url: string, breaks: boolean) {
@@ -86,7 +79,7 @@ export class Board implements AsyncDisposable {
     this.page = page;
     const { origin } = new URL(url);
     context.on('console', (message) => {
-      if (message.type() !== 'error' || (breaks && LOST.test(message.text()))) return;
+      if (message.type() !== 'error' || (breaks && EXPECTED.test(message.text()))) return;
       this.faults.push(`console: ${message.text()} (${message.location().url})`);
     });
     context.on('weberror', (failure) => {
@@ -109,7 +102,7 @@ export async function openBoard(
   { breaks = false, ...options }: BoardOptions = {},
 ): Promise<Board> {
   const context = await browser.newContext(options);
-  context.setDefaultTimeout(PATIENCE_MS);
+  context.setDefaultTimeout(TIMEOUT_MS);
   const board = new Board(context, await context.newPage(), url, breaks);
   await board.page.goto(url);
   return board;

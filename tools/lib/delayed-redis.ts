@@ -4,14 +4,14 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { freePort } from '../stack/port.ts';
 import type { Redis } from '../stack/redis.ts';
 
-/** Stands in front of a Redis and holds back its replies. */
+/** A proxy that delays the replies of a Redis. */
 export class DelayedRedis implements AsyncDisposable {
-  /** Milliseconds for which each reply is held back from now on. */
+  /** The delay of each reply from now on, in milliseconds. */
   delayMs = 0;
   #server: Server;
   #sockets = new Set<Socket>();
 
-  /** Moves a Redis to another port and takes its place, so that its clients notice nothing. */
+  /** Moves a Redis to another port and listens on the old one, so that clients need no change. */
   static async inFrontOf(redis: Redis): Promise<DelayedRedis> {
     const port = redis.port;
     await redis.stop();
@@ -20,7 +20,7 @@ export class DelayedRedis implements AsyncDisposable {
     return new DelayedRedis(redis.port).#listen(port);
   }
 
-  /** Stands beside a Redis: who goes to `url` instead is held back, the others are not. */
+  /** Listens on a port of its own: only clients that use `url` are delayed. */
   static async beside(redis: Redis): Promise<DelayedRedis> {
     return new DelayedRedis(redis.port).#listen(0);
   }
@@ -29,7 +29,7 @@ export class DelayedRedis implements AsyncDisposable {
     return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Ends all connections; new ones are accepted. */
+  /** Closes all connections; new ones are accepted. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -48,7 +48,7 @@ export class DelayedRedis implements AsyncDisposable {
       let last = Promise.resolve();
       redis.on('data', (chunk) => {
         const due = performance.now() + this.delayMs;
-        // One after the other: a reply never overtakes the one before it, also when the delay ends.
+        // In order: a reply never overtakes an earlier one, even if the delay becomes shorter.
         last = last.then(async () => {
           const ms = due - performance.now();
           if (ms > 0) await wait(ms);
@@ -58,7 +58,7 @@ export class DelayedRedis implements AsyncDisposable {
     });
   }
 
-  /** When one side goes, the other goes too. */
+  /** Closes each side when the other one closes. */
   #tie(client: Socket, redis: Socket): void {
     for (const [one, other] of [
       [client, redis],

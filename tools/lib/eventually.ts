@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Resolves once `check` no longer throws; after `ms` milliseconds it fails as `check` does. */
+/** Repeats `check` until it no longer throws. After `ms` milliseconds it throws the last error. */
 export async function eventually<T>(check: () => T | Promise<T>, ms = 10_000): Promise<T> {
   const until = Date.now() + ms;
   for (;;) {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { ROOT } from './root.ts';
 
-/** How a process ended. */
+/** The result of a process. */
 export interface Ended {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -11,7 +11,7 @@ export interface Ended {
   stderr: string;
 }
 
-/** A process of its own group, ended with all of its children when it goes out of scope. */
+/** A process in a group of its own. At the end of its scope the whole group is killed. */
 export class Running implements AsyncDisposable {
   readonly child: ChildProcess;
   /** Resolves when the process has ended. */
@@ -49,7 +49,7 @@ export class Running implements AsyncDisposable {
   }
 }
 
-/** Starts one instance apart from any stack. */
+/** Starts one instance without a stack. */
 export function runInstance(env: NodeJS.ProcessEnv): Running {
   return new Running(process.execPath, [join(ROOT, 'services/app/main.ts')], {
     HOST: '127.0.0.1',

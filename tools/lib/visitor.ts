@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import { type Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 
 /** A reply, read to its end. */
@@ -11,18 +11,21 @@ export interface Reply {
   ms: number;
 }
 
-/** What to send besides the address. */
+/** Options of a request. */
 export interface Sending {
   method?: string;
   headers?: Record<string, string | string[]>;
   body?: string;
+  /** Keeps connections; without an agent each request opens a connection. */
+  agent?: Agent;
+  /** Ends a request that takes too long. */
+  signal?: AbortSignal;
 }
 
-/** Sends one request on a connection of its own. Rejects where there is no reply. */
-export async function send(url: string, sending: Sending = {}): Promise<Reply> {
+/** Sends one request. Rejects if there is no reply. */
+export async function send(url: string, { body, ...options }: Sending = {}): Promise<Reply> {
   const from = performance.now();
-  const { method = 'GET', headers = {}, body } = sending;
-  const req = request(url, { method, headers, agent: false });
+  const req = request(url, { agent: false, ...options });
   req.end(body);
   const [res] = (await once(req, 'response')) as [IncomingMessage];
   const received = await text(res);
@@ -30,7 +33,7 @@ export async function send(url: string, sending: Sending = {}): Promise<Reply> {
   return { status: res.statusCode ?? 0, headers: res.headers, body: received, ms };
 }
 
-/** What `GET /` says as JSON. */
+/** The JSON reply of `GET /`. */
 export interface Seen {
   views: number;
   instance: string;
@@ -46,7 +49,7 @@ export class Visitor {
     this.url = url;
   }
 
-  /** Its cookies as a request carries them; empty where there are none. */
+  /** The value of its `Cookie` header; empty without cookies. */
   get cookie(): string {
     return [...this.cookies].map((pair) => pair.join('=')).join('; ');
   }
@@ -62,14 +65,20 @@ export class Visitor {
     return reply;
   }
 
-  /** Views the page and says what was seen. Throws where the reply is not 200. */
+  /** Sends a JSON body. */
+  async post(path: string, body: unknown, sending: Sending = {}): Promise<Reply> {
+    const headers = { 'content-type': 'application/json', ...sending.headers };
+    return this.send(path, { ...sending, method: 'POST', headers, body: JSON.stringify(body) });
+  }
+
+  /** @throws {Error} if the reply is not 200 */
   async view(): Promise<Seen> {
     const reply = await this.send('/', { headers: { accept: 'application/json' } });
     if (reply.status !== 200) throw new Error(`GET / answered ${reply.status}: ${reply.body}`);
     return JSON.parse(reply.body);
   }
 
-  /** Views the page `times` times, one after the other. */
+  /** Views the page `times` times, one view after the other. */
   async viewInTurn(times: number): Promise<Seen[]> {
     const seen: Seen[] = [];
     for (let i = 0; i < times; i += 1) seen.push(await this.view());

@@ -1,5 +1,5 @@
-import { newVisitors, saturate } from '../../tools/bench/measures/load.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
+import { newVisitors, saturate } from '../../tools/lib/load.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import type { Deployment, DeploymentOptions, Environment } from '../kit/environment.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient } from 'redis';
-import { limitCpu, type Quota } from '../../tools/bench/measures/cpu-quota.ts';
+import { limitCpu, type Quota } from '../../tools/lib/cpu-quota.ts';
 import { startControlServer } from '../../tools/stack/control-server.ts';
 import { faultInjectionSettings } from '../../tools/stack/public-url.ts';
 import { Stack } from '../../tools/stack/stack.ts';

@@ -1,54 +1,53 @@
+import { cpus } from 'node:os';
+import { limitCpu, type Quota } from '../../lib/cpu-quota.ts';
+import { newVisitors, saturate } from '../../lib/load.ts';
+import { cpuMs, pidsOf } from '../../lib/process-use.ts';
+import { median, sum } from '../../lib/statistics.ts';
 import { Stack } from '../../stack/stack.ts';
-import { median } from '../figures.ts';
-import { cpuMs, limitCpu, type Quota } from './cpu-quota.ts';
 import { type Figure, figure } from './figure.ts';
-import { newVisitors, saturate } from './load.ts';
-import { watchCores } from './machine-use.ts';
 
-/** The share of one core that an instance may use: so little that six leave most of two cores to all else. */
+/** The share of one core for each instance; so small that six leave most of two cores unused. */
 const SHARE = 0.1;
 const COUNTS = [2, 3, 6];
 const ROUNDS = 3;
 const SECONDS = 5;
 const WARM_UP_SECONDS = 10;
-/** For each instance: enough that it seldom waits for a request, and few enough that nginx keeps all open. */
+/** For each instance: enough to keep it busy, and few enough for the keep-alive limit of nginx. */
 const CONNECTIONS = 20;
 const VISITORS = 48;
-/** Of what the instances would answer if each added as much as the first. */
+/** Of the throughput if each instance added as much as the first. */
 const TARGET = { atLeast: 0.9 };
-/** The share of all cores in use from which on the machine is full, so that nothing can be added. */
+/** The share of all cores in use at which the machine, and not the quota, is the limit. */
 const FULL = 0.95;
 
-/** What some instances answered. */
+/** The result of a load on some of the instances. */
 interface Answered {
   perSecond: number;
-  /** Microseconds of CPU time that an instance took for a request. */
+  /** Microseconds of CPU time of an instance for each request. */
   cpuUs: number;
-  /** The share that they used of the CPU time that they might use. */
+  /** The used share of the allowed CPU time. */
   used: number;
   /** The share of all cores that was in use. */
   machine: number;
 }
 
-/** How much more several instances answer than one, where each may use the same share of a core. */
+/** Compares the throughput of several instances with that of one, with equal shares of a core. */
 export async function measureCpuScaling(): Promise<Figure[]> {
   await using stack = await Stack.start({ scale: Math.max(...COUNTS) });
   const cookies = await newVisitors(stack.url, VISITORS);
-  const asks = cookies.map((cookie) => ({ path: '/', cookie }));
-  const statuses = await Promise.all(stack.instances.map((instance) => instance.status()));
-  const pids = statuses.map(({ pid }) => pid ?? 0);
-  const usedMs = (count: number) => pids.slice(0, count).reduce((sum, pid) => sum + cpuMs(pid), 0);
+  const requests = cookies.map((cookie) => ({ path: '/', cookie }));
+  const pids = await pidsOf(stack.instances);
   const answer = async (count: number, seconds: number): Promise<Answered> => {
-    await use(stack, count);
-    const before = usedMs(count);
-    const machine = watchCores();
-    const load = await saturate(stack.url, CONNECTIONS * count, seconds, asks);
-    const ms = usedMs(count) - before;
+    await useOnly(stack, count);
+    const usedMs = () => sum(pids.slice(0, count).map(cpuMs));
+    const [before, cores] = [usedMs(), coreTimes()];
+    const load = await saturate(stack.url, CONNECTIONS * count, seconds, requests);
+    const [ms, after] = [usedMs() - before, coreTimes()];
     return {
       perSecond: load.perSecond,
       cpuUs: (ms * 1000) / (load.perSecond * load.seconds),
       used: ms / (SHARE * count * load.seconds * 1000),
-      machine: machine(),
+      machine: 1 - (after.idle - cores.idle) / (after.all - cores.all),
     };
   };
   await answer(pids.length, WARM_UP_SECONDS);
@@ -66,31 +65,35 @@ export async function measureCpuScaling(): Promise<Figure[]> {
     await Promise.all(quotas.map((quota) => quota.lift()));
   }
   const limit = `each limited to ${SHARE * 100} % of a core by ${quotas[0]?.mechanism}`;
+  const rates = alone.map(({ perSecond }) => perSecond);
   const note = `${limit}; ${describe(alone)}`;
-  const one = figure('GET /, 1 instance', 'requests/s', alone.map(rate), { note });
-  return [one, ...[...together].map(([count, its]) => gainOf(count, its, alone))];
+  const one = figure('GET /, 1 instance', 'requests/s', rates, { note });
+  return [one, ...[...together].map(([count, its]) => gainOf(count, its, rates))];
 }
 
-/** Has nginx ask the first `count` instances only; the others stay as they are, warm and idle. */
-async function use(stack: Stack, count: number): Promise<void> {
+/** Makes nginx use the first `count` instances only. The others keep running, warm and idle. */
+async function useOnly(stack: Stack, count: number): Promise<void> {
   const app = stack.instances.slice(0, count).map((instance) => instance.port);
   stack.nginx.write({ app, dashboard: [stack.dashboard.port] });
   await stack.nginx.reload();
 }
 
-function rate({ perSecond }: Answered): number {
-  return perSecond;
+/** Milliseconds of all cores together since the start of the machine. */
+function coreTimes(): { idle: number; all: number } {
+  const cores = cpus().map(({ times }) => times);
+  return {
+    idle: sum(cores.map(({ idle }) => idle)),
+    all: sum(cores.flatMap((times) => Object.values(times))),
+  };
 }
 
-function gainOf(count: number, its: Answered[], alone: Answered[]): Figure {
-  const gains = its.map((some, round) => rate(some) / (count * (alone[round]?.perSecond ?? NaN)));
+function gainOf(count: number, its: Answered[], alone: number[]): Figure {
+  const gains = its.map(({ perSecond }, round) => perSecond / (count * (alone[round] ?? NaN)));
   const isFull = median(its.map(({ machine }) => machine)) >= FULL;
   const note = describe(its) + (isFull ? ': it is full, so there is no target' : '');
   const target = isFull ? {} : { target: TARGET };
-  return figure(`GET /, ${count} instances over ${count} times one`, 'times', gains, {
-    ...target,
-    note,
-  });
+  const name = `GET /, ${count} instances over ${count} times one`;
+  return figure(name, 'times', gains, { ...target, note });
 }
 
 function describe(its: Answered[]): string {

@@ -1,19 +1,18 @@
-import { median } from '../figures.ts';
+import { median } from '../../lib/statistics.ts';
 
-/** One thing that was measured. */
+/** A measured quantity. */
 export interface Figure {
   name: string;
   /** The median of the samples. */
   value: number;
   unit: string;
-  /** What is wanted of the value. */
+  /** The wanted range of the value. */
   target?: { atMost?: number; atLeast?: number };
-  /** How it was measured, where that matters. */
+  /** The circumstances of the measurement. */
   note?: string;
   samples: number[];
 }
 
-/** Makes a figure of its samples. */
 export function figure(
   name: string,
   unit: string,
@@ -23,9 +22,9 @@ export function figure(
   return { name, value: median(samples), unit, ...more, samples };
 }
 
-/** Tells whether a figure is as wanted; `undefined` where nothing is wanted of it. */
+/** Tells whether a figure meets its target; `undefined` without a target. */
 export function isMet({ value, target }: Figure): boolean | undefined {
   if (!target) return undefined;
-  const { atMost = Number.POSITIVE_INFINITY, atLeast = Number.NEGATIVE_INFINITY } = target;
+  const { atMost = Infinity, atLeast = -Infinity } = target;
   return value <= atMost && value >= atLeast;
 }

@@ -6,18 +6,18 @@ import { measureScale } from './scale.ts';
 import { measureSessionBytes } from './session-bytes.ts';
 import { measureStartup } from './startup.ts';
 
-/** What can be measured. */
-export interface Measurement {
+/** A group of figures that are measured together. */
+export interface Measure {
   name: string;
-  measure: () => Promise<Figure[]>;
+  run: () => Promise<Figure[]>;
 }
 
-/** All measurements, in the order of their running. */
-export const measurements: Measurement[] = [
-  { name: 'startup', measure: measureStartup },
-  { name: 'memory', measure: measureMemory },
-  { name: 'scale', measure: measureScale },
-  { name: 'session-bytes', measure: measureSessionBytes },
-  { name: 'many-sessions', measure: measureManySessions },
-  { name: 'cpu-scaling', measure: measureCpuScaling },
+/** All measures, in the order in which they run. */
+export const measures: Measure[] = [
+  { name: 'startup', run: measureStartup },
+  { name: 'memory', run: measureMemory },
+  { name: 'scale', run: measureScale },
+  { name: 'session-bytes', run: measureSessionBytes },
+  { name: 'many-sessions', run: measureManySessions },
+  { name: 'cpu-scaling', run: measureCpuScaling },
 ];

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RedisClientType } from 'redis';
-import { Random } from '../../faults/random.ts';
-import { inRedis } from '../../lib/redis-client.ts';
-import { Visitor } from '../../lib/visitor.ts';
+import { Random } from '../../lib/random.ts';
+import { infoNumber, inRedis } from '../../lib/redis-client.ts';
+import { percentile } from '../../lib/statistics.ts';
+import { send, Visitor } from '../../lib/visitor.ts';
 import { Stack } from '../../stack/stack.ts';
-import { percentile } from '../figures.ts';
 import { type Figure, figure } from './figure.ts';
-import { pace } from './load.ts';
 import { copySession, onlySession, signedCookie } from './stored-sessions.ts';
 
 const FEW = 1000;
@@ -16,12 +15,12 @@ const ROUNDS = 9;
 const SECONDS = 4;
 const PER_SECOND = 400;
 const WARM_UP_SECONDS = 5;
-/** How much slower the slowest hundredth of the requests may be with many sessions. */
+/** How much slower the p99 may be with many sessions. */
 const TARGET = { atMost: 1.2 };
-/** Of its memory; over it the instances store nothing new. */
-const MOST_MEMORY = 0.9;
+/** A share of the memory of Redis; the instances refuse new state if more is used. */
+const MAX_MEMORY = 0.9;
 
-/** A stack with sessions in it, and how long views of them took, by round. */
+/** A stack with stored sessions, and the latency of their views by round. */
 interface Side {
   url: string;
   nextCookie: () => string;
@@ -29,7 +28,7 @@ interface Side {
   p99s: number[];
 }
 
-/** Whether a view takes longer where very many sessions are stored. */
+/** Compares the latency of views with few and with many stored sessions. */
 export async function measureManySessions(): Promise<Figure[]> {
   const secret = randomBytes(32).toString('base64url');
   const env = { ...process.env, SESSION_SECRET: secret };
@@ -37,20 +36,24 @@ export async function measureManySessions(): Promise<Figure[]> {
   await using manyStack = await Stack.start({ env });
   const few = await fill(fewStack, FEW, secret);
   const many = await fill(manyStack, MANY, secret);
-  for (const side of [few, many])
-    await pace(side.url, PER_SECOND, WARM_UP_SECONDS, side.nextCookie);
+  for (const side of [few, many]) await viewEvenly(side, WARM_UP_SECONDS);
   for (let round = 0; round < ROUNDS; round += 1) {
-    // In turn, so that what else the machine does is divided evenly.
-    for (const side of round % 2 ? [many, few] : [few, many]) await measure(side);
+    // In turn, so that other work on the machine affects both sides.
+    for (const side of round % 2 ? [many, few] : [few, many]) {
+      const ms = await viewEvenly(side, SECONDS);
+      side.p50s.push(percentile(ms, 0.5));
+      side.p99s.push(percentile(ms, 0.99));
+    }
   }
   await assertStored(manyStack, MANY);
-  const ratios = many.p99s.map((p99, round) => p99 / (few.p99s[round] ?? Number.NaN));
-  const rate = `GET / at ${PER_SECOND}/s by visitors at random`;
+  const ratios = many.p99s.map((p99, round) => p99 / (few.p99s[round] ?? NaN));
+  const latency = (name: string, samples: number[]) =>
+    figure(name, 'ms', samples, { note: `GET / at ${PER_SECOND}/s by visitors at random` });
   return [
-    figure(`p50, ${FEW} sessions`, 'ms', few.p50s, { note: rate }),
-    figure(`p50, ${MANY} sessions`, 'ms', many.p50s, { note: rate }),
-    figure(`p99, ${FEW} sessions`, 'ms', few.p99s, { note: rate }),
-    figure(`p99, ${MANY} sessions`, 'ms', many.p99s, { note: rate }),
+    latency(`p50, ${FEW} sessions`, few.p50s),
+    latency(`p50, ${MANY} sessions`, many.p50s),
+    latency(`p99, ${FEW} sessions`, few.p99s),
+    latency(`p99, ${MANY} sessions`, many.p99s),
     figure('p99, many over few', 'times', ratios, {
       target: TARGET,
       note: `two stacks in turn, ${ROUNDS} rounds of ${SECONDS} s each`,
@@ -61,9 +64,12 @@ export async function measureManySessions(): Promise<Figure[]> {
 async function fill(stack: Stack, count: number, secret: string): Promise<Side> {
   await new Visitor(stack.url).view();
   const ids = await inRedis(stack.redis.url, async (redis) => {
-    const ids = await copySession(redis, await onlySession(redis), count);
-    while (await isRewriting(redis)) await delay(100);
-    return ids;
+    const copies = await copySession(redis, await onlySession(redis), count);
+    // After so many changes Redis rewrites its append-only file.
+    while (/^aof_rewrite_(in_progress|scheduled):1/m.test(await redis.info('persistence'))) {
+      await delay(100);
+    }
+    return copies;
   });
   await assertStored(stack, count);
   const random = new Random(count);
@@ -71,23 +77,41 @@ async function fill(stack: Stack, count: number, secret: string): Promise<Side> 
   return { url: stack.url, nextCookie, p50s: [], p99s: [] };
 }
 
-/** Tells whether Redis is busy rewriting its log of all changes, as it is after very many. */
-async function isRewriting(redis: RedisClientType): Promise<boolean> {
-  return /^aof_rewrite_(in_progress|scheduled):1/m.test(await redis.info('persistence'));
-}
-
-/** Makes sure that Redis holds all of the sessions, and has room for more. */
+/** @throws {Error} if Redis has evicted sessions, or has no memory for more */
 async function assertStored(stack: Stack, count: number): Promise<void> {
-  const info = await inRedis(stack.redis.url, (redis) => redis.info());
-  const number = (field: string) => Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1]);
-  const share = number('used_memory') / number('maxmemory');
-  if (share > MOST_MEMORY || number('evicted_keys') > 0) {
-    throw new Error(`${count} sessions take ${Math.round(share * 100)} % of the memory of Redis`);
-  }
+  await inRedis(stack.redis.url, async (redis) => {
+    const [used = 0, max = 0, evicted = 0] = await Promise.all(
+      ['used_memory', 'maxmemory', 'evicted_keys'].map((field) => infoNumber(redis, field)),
+    );
+    if (used / max <= MAX_MEMORY && evicted === 0) return;
+    throw new Error(`${count} sessions take ${Math.round((100 * used) / max)} % of the memory`);
+  });
 }
 
-async function measure(side: Side): Promise<void> {
-  const ms = await pace(side.url, PER_SECOND, SECONDS, side.nextCookie);
-  side.p50s.push(percentile(ms, 0.5));
-  side.p99s.push(percentile(ms, 0.99));
+/**
+ * Sends views at a constant rate, whether or not earlier views are answered.
+ *
+ * @returns the latency of each view in milliseconds
+ * @throws {Error} if a reply is not 200 or starts a session
+ */
+async function viewEvenly({ url, nextCookie }: Side, seconds: number): Promise<number[]> {
+  const agent = new Agent({ keepAlive: true });
+  const view = async () => {
+    const { status, headers, ms } = await send(url, { agent, headers: { cookie: nextCookie() } });
+    if (status !== 200) throw new Error(`GET / answered ${status}`);
+    if (headers['set-cookie']) throw new Error('a stored session was not found');
+    return ms;
+  };
+  const replies: Promise<number>[] = [];
+  const from = performance.now();
+  try {
+    while (replies.length < PER_SECOND * seconds) {
+      const due = Math.min((performance.now() - from) / 1000, seconds) * PER_SECOND;
+      while (replies.length < due) replies.push(view());
+      await delay(1);
+    }
+    return await Promise.all(replies);
+  } finally {
+    agent.destroy();
+  }
 }

@@ -1,70 +1,54 @@
-// Instances that die, end, come, hang or are slow.
-
+// Instances that crash, are replaced, are added, hang or are slow.
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ManagedProcess } from '../../stack/managed-process.ts';
-import { type Result, type Scenario, Stage } from '../stage.ts';
+import { type Scenario, slowestOf } from '../environment.ts';
+import type { Outcome } from '../load.ts';
 
 /** Milliseconds from one kill to the next. */
 const KILL_EVERY_MS = 2000;
-/** Milliseconds that an instance has to end once asked to. */
+/** Milliseconds in which an instance must end after a SIGTERM. */
 const END_MS = 10_000;
-/** The most milliseconds that a visitor is kept waiting by an instance that hangs, or a slow route. */
-const PATIENCE_MS = 3000;
-/** Milliseconds after which a person begins to wonder. */
+/** The longest wait for a reply, in milliseconds, if an instance hangs or a route is slow. */
+const MAX_REPLY_MS = 3000;
+/** A reply that takes more milliseconds is slow for a person. */
 const SLOW_MS = 1000;
 
-/** Instances crash, one after the other. */
-export const kill: Scenario = {
+const kill: Scenario = {
   name: 'kill',
-  should: 'lose, double and fail nothing where instances are killed',
-  async run(options) {
-    await using stage = await Stage.open(kill.name, options);
-    await stage.startLoad();
-    const until = performance.now() + stage.amount(30_000, 3000);
-    let kills = 0;
-    while (performance.now() < until) {
-      const next = delay(KILL_EVERY_MS);
-      const instance = stage.random.pick(stage.stack.instances);
-      await instance.kill();
-      await instance.start();
-      kills += 1;
-      await next;
-    }
-    await stage.stopLoad();
-    stage.note(`${kills} kills`);
-    stage.requireNoFailure();
-    return await stage.settle();
+  should: 'lose nothing, count nothing twice and fail nothing if instances are killed',
+  async run(environment) {
+    await environment.startLoad();
+    const kills = await environment.repeat(environment.amount(30_000, 3000), KILL_EVERY_MS, () => {
+      const instance = environment.random.pick(environment.stack.instances);
+      return instance.kill().then(() => instance.start());
+    });
+    environment.note(`${kills} kills`);
   },
 };
 
-/** Every instance is replaced in order, as for a new version. */
-export const rolling: Scenario = {
+const rolling: Scenario = {
   name: 'rolling',
-  should: 'lose, double and fail nothing where one instance after the other is restarted',
-  async run(options) {
-    await using stage = await Stage.open(rolling.name, options);
-    await stage.startLoad();
-    const rounds = stage.amount(2, 1);
+  should:
+    'lose nothing, count nothing twice and fail nothing if all instances are replaced in turn',
+  async run(environment) {
+    await environment.startLoad();
+    const rounds = environment.amount(2, 1);
     let slowest = 0;
     for (let round = 0; round < rounds; round += 1) {
-      for (const instance of stage.stack.instances) {
+      for (const instance of environment.stack.instances) {
         const { ms, reason } = await stop(instance);
         slowest = Math.max(slowest, ms);
-        stage.require(reason === 'exit code 0', `${instance.name} ended with ${reason}`);
-        stage.require(ms < END_MS, `${instance.name} took ${ms} ms to end`);
+        environment.require(reason === 'exit code 0', `${instance.name} ended with ${reason}`);
+        environment.require(ms < END_MS, `${instance.name} took ${ms} ms to end`);
         await instance.start();
       }
     }
-    await stage.goOn(1000, 300);
-    await stage.stopLoad();
-    stage.note(`${rounds} rounds, the slowest end took ${slowest} ms`);
-    stage.requireNoFailure();
-    return await stage.settle();
+    await environment.wait(1000, 300);
+    environment.note(`${rounds} rounds, the slowest end took ${slowest} ms`);
   },
 };
 
-/** Stops an instance: how it ended, and how long that took. */
+/** Stops an instance. Resolves to its exit reason and the duration. */
 async function stop(instance: ManagedProcess): Promise<{ ms: number; reason: string }> {
   const from = performance.now();
   const ended = once(instance, 'end');
@@ -73,97 +57,81 @@ async function stop(instance: ManagedProcess): Promise<{ ms: number; reason: str
   return { ms: Math.round(performance.now() - from), reason };
 }
 
-/** More instances, and fewer. */
-export const scale: Scenario = {
+const scale: Scenario = {
   name: 'scale',
-  should: 'lose, double and fail nothing where instances are added and taken out',
-  async run(options) {
-    await using stage = await Stage.open(scale.name, options);
-    await stage.startLoad();
+  should: 'lose nothing, count nothing twice and fail nothing if instances are added and removed',
+  async run(environment) {
+    await environment.startLoad();
     for (const count of [6, 1, 3]) {
-      await stage.goOn(2000, 300);
-      await stage.stack.scale(count);
+      await environment.wait(2000, 300);
+      await environment.stack.scale(count);
     }
-    await stage.goOn(2000, 500);
-    await stage.stopLoad();
-    const seen = new Set(stage.outcomes.flatMap(({ instance }) => instance ?? []));
-    stage.note(`3, 6, 1, 3 instances; ${seen.size} answered`);
-    stage.require(seen.size >= 6, `only ${seen.size} instances ever answered`);
-    stage.requireNoFailure();
-    return await stage.settle();
+    await environment.wait(2000, 500);
+    const { size } = new Set(environment.outcomes.flatMap(({ instance }) => instance ?? []));
+    environment.note(`3, 6, 1, 3 instances; ${size} answered`);
+    environment.require(size >= 6, `only ${size} instances ever answered`);
   },
 };
 
-/** An instance stops in its tracks and goes on later, with old requests in its hands. */
-export const hang: Scenario = {
-  name: 'hang',
-  should: 'go on without an instance that hangs, take it back, and count nothing twice',
-  run: async (options) => hangFor(await Stage.open(hang.name, options), 10_000, 3500),
-};
-
-/** An instance goes on when everybody has forgotten what it was asked. */
-export const longHang: Scenario = {
-  name: 'long-hang',
-  should: 'count nothing twice where an instance hung for more than a minute',
-  isLong: true,
-  run: async (options) => hangFor(await Stage.open(longHang.name, options), 75_000, 75_000),
-};
-
-async function hangFor(opened: Stage, longMs: number, shortMs: number): Promise<Result> {
-  await using stage = opened;
-  await stage.startLoad();
-  await stage.goOn(1000, 500);
-  const instance = stage.random.pick(stage.stack.instances);
-  const askedAt = performance.now();
-  instance.pause();
-  await stage.goOn(longMs, shortMs);
-  instance.resume();
-  const resumedAt = performance.now();
-  const isBack = () =>
-    stage.outcomes.some(({ from, instance: by }) => from > resumedAt && by === instance.name);
-  await stage.requireWithin(5000, `${instance.name} takes part again`, () => {
-    if (!isBack()) throw new Error('no reply of it yet');
-  });
-  stage.note(`${instance.name} was back ${Math.round(performance.now() - resumedAt)} ms after`);
-  await stage.goOn(3000, 500); // it works off what it was sent while it hung
-  await stage.stopLoad();
-  const during = stage.outcomes.filter(({ from }) => from > askedAt && from < resumedAt);
-  const slow = during.filter(({ ms }) => ms > SLOW_MS);
-  stage.note(`${during.length} requests while it hung, ${slow.length} slower than ${SLOW_MS} ms`);
-  stage.requireNoFailure();
-  stage.requireFasterThan(PATIENCE_MS);
-  return await stage.settle();
+/** An instance is paused and continues later, with old requests under way. */
+function hang(name: string, should: string, ...pauseMs: [number, number]): Scenario {
+  const run: Scenario['run'] = async (environment) => {
+    await environment.startLoad();
+    await environment.wait(1000, 500);
+    const instance = environment.random.pick(environment.stack.instances);
+    const pausedAt = performance.now();
+    instance.pause();
+    await environment.wait(...pauseMs);
+    instance.resume();
+    const resumedAt = performance.now();
+    const isBack = ({ from, instance: by }: Outcome) => from > resumedAt && by === instance.name;
+    await environment.requireWithin(5000, `${instance.name} answers again`, () => {
+      if (!environment.outcomes.some(isBack)) throw new Error('no reply of it yet');
+    });
+    const backMs = Math.round(performance.now() - resumedAt);
+    environment.note(`${instance.name} was back ${backMs} ms after`);
+    await environment.wait(3000, 500); // it handles the requests that it received while it hung
+    await environment.stopLoad();
+    const during = environment.outcomes.filter(({ from }) => from > pausedAt && from < resumedAt);
+    const slow = during.filter(({ ms }) => ms > SLOW_MS).length;
+    environment.note(`${during.length} requests while it hung, ${slow} slower than ${SLOW_MS} ms`);
+    environment.requireFasterThan(MAX_REPLY_MS);
+  };
+  return { name, should, run };
 }
 
-/** One route is slower than anybody waits; the others must not suffer for it. */
-export const slowRoute: Scenario = {
+/** One route is too slow for all clients; this must not affect the other routes. */
+const slowRoute: Scenario = {
   name: 'slow-route',
-  should: 'answer the other routes from all instances while one route is too slow for anybody',
-  async run(options) {
-    const env = { ORIGIN_DELAY_MS: '8000', CACHE: 'off', CACHE_GUARD: 'off' };
-    await using stage = await Stage.open(slowRoute.name, options, env);
-    await stage.startLoad();
-    await stage.goOn(12_000, 4500);
-    await stage.stopLoad();
-    const data = stage.outcomes.filter(({ request }) => request === 'GET /data');
-    stage.note(`GET /data: ${data.length}, the slowest ${slowestOf(data)} ms`);
-    const odd = data.filter(({ status }) => status !== 503 && status !== 504);
-    const statuses = [...new Set(odd.map(({ status }) => status))].join(', ');
-    stage.require(
-      odd.length === 0,
-      `${odd.length} x GET /data answered ${statuses}, not 503 or 504`,
-    );
-    stage.requireFasterThan(PATIENCE_MS);
-    stage.requireNoFailure(({ request }) => request !== 'GET /data');
-    const others = stage.outcomes.filter(({ request }) => request !== 'GET /data');
-    stage.note(`the others: ${others.length}, the slowest ${slowestOf(others)} ms`);
+  should: 'answer the other routes from all instances if one route is too slow',
+  env: { ORIGIN_DELAY_MS: '8000', CACHE: 'off', CACHE_GUARD: 'off' },
+  mayFail: ({ request, status }) => request === 'GET /data' && (status === 503 || status === 504),
+  async run(environment) {
+    await environment.startLoad();
+    await environment.wait(12_000, 4500);
+    await environment.stopLoad();
+    environment.requireFasterThan(MAX_REPLY_MS);
+    const isData = ({ request }: Outcome) => request === 'GET /data';
+    const data = environment.outcomes.filter(isData);
+    const answered = data.filter(({ status }) => status === 200);
+    environment.requireNone(answered, 'answered with 200, not 503 or 504');
+    environment.note(`GET /data: ${data.length}, the slowest ${slowestOf(data)} ms`);
+    const others = environment.outcomes.filter((outcome) => !isData(outcome));
+    environment.note(`the others: ${others.length}, the slowest ${slowestOf(others)} ms`);
     const late = others.slice(-Math.ceil(others.length / 2));
-    const seen = new Set(late.map(({ instance }) => instance));
-    stage.require(seen.size === 3, `in the second half ${seen.size} instances answered, not 3`);
-    return await stage.settle();
+    const { size } = new Set(late.map(({ instance }) => instance));
+    environment.require(size === 3, `${size} instances answered in the second half, not 3`);
   },
 };
 
-function slowestOf(outcomes: { ms: number }[]): number {
-  return Math.round(Math.max(0, ...outcomes.map(({ ms }) => ms)));
-}
+const HANG = 'continue without an instance that hangs, use it again, and count nothing twice';
+const LONG_HANG = 'count nothing twice if an instance hangs for more than a minute';
+
+export const instanceScenarios: Scenario[] = [
+  kill,
+  rolling,
+  scale,
+  hang('hang', HANG, 10_000, 3500),
+  { ...hang('long-hang', LONG_HANG, 75_000, 75_000), isLong: true },
+  slowRoute,
+];

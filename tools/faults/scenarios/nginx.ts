@@ -1,31 +1,22 @@
-// An nginx that is given its configuration again and again, and a broken one.
-import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../lib/eventually.ts';
 import type { Nginx } from '../../stack/nginx.ts';
-import { type Scenario, Stage } from '../stage.ts';
+import type { Scenario } from '../environment.ts';
 
 /** Milliseconds from one reload to the next. */
 const EVERY_MS = 500;
-/** Milliseconds within which nginx says that it refuses a configuration. */
+/** Milliseconds in which nginx must log that it refuses a configuration. */
 const REFUSE_MS = 5000;
 
-/** nginx is reloaded all the time, and at last with a configuration that it must refuse. */
+/** nginx is reloaded many times, and then with a configuration that it must refuse. */
 export const nginxReload: Scenario = {
   name: 'nginx-reload',
-  should: 'fail nothing where nginx is reloaded, and go on where the configuration is broken',
-  async run(options) {
-    await using stage = await Stage.open(nginxReload.name, options);
-    const { nginx, dashboard, instances } = stage.stack;
-    await stage.startLoad();
-    const until = performance.now() + stage.amount(10_000, 2500);
-    let reloads = 0;
-    while (performance.now() < until) {
-      const next = delay(EVERY_MS);
-      await nginx.reload();
-      reloads += 1;
-      await next;
-    }
-    stage.note(`${reloads} reloads`);
+  should: 'fail nothing if nginx is reloaded, and continue if its configuration is broken',
+  async run(environment) {
+    const { nginx, dashboard, instances } = environment.stack;
+    await environment.startLoad();
+    const totalMs = environment.amount(10_000, 2500);
+    const reloads = await environment.repeat(totalMs, EVERY_MS, () => nginx.reload());
+    environment.note(`${reloads} reloads`);
 
     const ports = { app: instances.map(({ port }) => port), dashboard: [dashboard.port] };
     nginx.write({ ...ports, app: [99_999] });
@@ -33,19 +24,16 @@ export const nginxReload: Scenario = {
       () => false,
       () => true,
     );
-    stage.require(refused, 'the stack did not refuse a broken configuration');
-    stage.require(await refusesItself(nginx), 'nginx did not refuse a broken configuration');
-    await stage.goOn(2000, 500);
+    environment.require(refused, 'the stack did not refuse a broken configuration');
+    environment.require(await refusesItself(nginx), 'nginx did not refuse a broken configuration');
+    await environment.wait(2000, 500);
     nginx.write(ports);
     await nginx.reload();
-    await stage.goOn(1000, 300);
-    await stage.stopLoad();
-    stage.requireNoFailure();
-    return await stage.settle();
+    await environment.wait(1000, 300);
   },
 };
 
-/** Past the look that the stack takes first, as a person with `nginx -s reload` would do it. */
+/** Skips the check of the stack, as `nginx -s reload` does. */
 async function refusesItself(nginx: Nginx): Promise<boolean> {
   const lines: string[] = [];
   const follow = (line: string) => lines.push(line);

@@ -1,199 +1,175 @@
-// A Redis that hangs, is slow, or dies.
-import { setTimeout as delay } from 'node:timers/promises';
+// A Redis that hangs, is slow, or crashes.
 import { DelayedRedis } from '../../lib/delayed-redis.ts';
+import { pidsOf, showUse, steadyUsesOf, usesOf } from '../../lib/process-use.ts';
 import { inRedis } from '../../lib/redis-client.ts';
 import { send } from '../../lib/visitor.ts';
-import type { Stack } from '../../stack/stack.ts';
-import { showUse, steadyUsesOf, usesOf } from '../process-use.ts';
-import { kinds, type Scenario, Stage } from '../stage.ts';
+import type { Environment, Scenario } from '../environment.ts';
+import type { Outcome } from '../load.ts';
 
-/** Milliseconds within which every request is answered, whatever Redis does. */
+/** Milliseconds in which every request must be answered, also without Redis. */
 const REPLY_MS = 2000;
-/** Milliseconds after the end of an outage within which all is well again. */
-const BACK_MS = 2000;
-/** Milliseconds between two looks at whether the instances live. */
-const LOOK_MS = 250;
-/** The most megabytes that an outage may cost an instance. */
-const GROWTH_MB = 50;
+/** Milliseconds after the end of an outage in which the last failure must occur. */
+const RECOVERY_MS = 2000;
+/** Milliseconds between two probes of the instances. */
+const PROBE_MS = 250;
 
-/** An outage: how it begins, and how it ends. */
-interface Outage {
-  ms: number;
-  begin: () => unknown;
-  end: () => unknown;
-}
+const isClear503 = ({ status, retryAfter }: Outcome) => status === 503 && retryAfter !== undefined;
 
-/** Redis stops in its tracks. */
-export const redisPause: Scenario = {
+const redisPause: Scenario = {
   name: 'redis-pause',
-  should: 'say within two seconds that Redis hangs, and recover within two',
-  async run(options) {
-    await using stage = await Stage.open(redisPause.name, options);
-    await stage.startLoad();
-    const { redis } = stage.stack;
-    const ms = stage.amount(5000, 2500);
-    await suffer(stage, { ms, begin: () => redis.pause(), end: () => redis.resume() });
-    return await stage.settle();
+  should: 'report within two seconds that Redis hangs, and recover within two seconds',
+  mayFail: isClear503,
+  async run(environment) {
+    await environment.startLoad();
+    await pauseRedis(environment, environment.amount(5000, 2500));
   },
 };
 
-/** Redis accepts connections and commands, and answers none. */
-export const clientPause: Scenario = {
+/** Redis accepts connections and commands, and does not answer. */
+const clientPause: Scenario = {
   name: 'client-pause',
-  should: 'say within two seconds that Redis does not answer, and recover within two',
-  async run(options) {
-    await using stage = await Stage.open(clientPause.name, options);
-    await stage.startLoad();
-    const ms = stage.amount(5000, 2500);
-    const begin = () =>
-      inRedis(stage.stack.redis.url, (redis) =>
-        redis.sendCommand(['CLIENT', 'PAUSE', String(ms), 'ALL']),
-      );
-    await suffer(stage, { ms, begin, end: () => {} }); // it ends by itself
-    return await stage.settle();
+  should: 'report within two seconds that Redis does not answer, and recover within two seconds',
+  mayFail: isClear503,
+  async run(environment) {
+    await environment.startLoad();
+    const ms = environment.amount(5000, 2500);
+    const pause = ['CLIENT', 'PAUSE', String(ms), 'ALL']; // it ends without another command
+    await outage(environment, ms, () =>
+      inRedis(environment.stack.redis.url, (redis) => redis.sendCommand(pause)),
+    );
   },
 };
 
-/** Redis answers everything, but later than anybody waits. */
-export const slowRedis: Scenario = {
+/** Redis answers all commands, but too late. */
+const slowRedis: Scenario = {
   name: 'slow-redis',
-  should: 'say within two seconds that Redis is too slow, and recover within two',
-  async run(options) {
-    await using stage = await Stage.open(slowRedis.name, options);
-    await using proxy = await DelayedRedis.inFrontOf(stage.stack.redis);
-    await allReady(stage, 5000);
-    await stage.startLoad();
-    const hold = (delayMs: number) => () => {
-      proxy.delayMs = delayMs;
+  should: 'report within two seconds that Redis is too slow, and recover within two seconds',
+  mayFail: isClear503,
+  async run(environment) {
+    const proxy = await DelayedRedis.inFrontOf(environment.stack.redis);
+    environment.resources.use(proxy);
+    await requireReady(environment, 5000);
+    await environment.startLoad();
+    const setDelay = (ms: number) => () => {
+      proxy.delayMs = ms;
     };
-    const ms = stage.amount(8000, 3500);
-    await suffer(stage, { ms, begin: hold(1500), end: hold(0) });
-    return await stage.settle();
+    await outage(environment, environment.amount(8000, 3500), setDelay(1500), setDelay(0));
   },
 };
 
-/** Redis stops for long under full load: what waits for it must not pile up. */
-export const outage60s: Scenario = {
+/** A long outage under full load: waiting commands must not fill the memory. */
+const outage60s: Scenario = {
   name: 'outage-60s',
-  should: 'not grow by 50 MB over a long outage of Redis, and recover within two seconds',
-  async run(options) {
-    await using stage = await Stage.open(outage60s.name, options);
-    await stage.startLoad();
-    const before = await steadyUsesOf(stage.stack, stage.amount(60_000, 1500));
-    const { redis } = stage.stack;
-    const ms = stage.amount(60_000, 5000);
-    await suffer(stage, { ms, begin: () => redis.pause(), end: () => redis.resume() });
-    const after = await usesOf(stage.stack);
-    stage.note(`RSS ${showUse(before, 'rssMb')} MB before, ${showUse(after, 'rssMb')} after`);
-    const growth = after.map(({ rssMb }, i) => rssMb - (before[i]?.rssMb ?? 0));
-    stage.require(Math.max(0, ...growth) < GROWTH_MB, `RSS grew by ${growth.join('/')} MB`);
-    return await stage.settle();
+  should: 'not grow by 50 MB in a long outage of Redis, and recover within two seconds',
+  mayFail: isClear503,
+  async run(environment) {
+    await environment.startLoad();
+    const { instances } = environment.stack;
+    const before = await steadyUsesOf(instances, environment.amount(60_000, 1500));
+    await pauseRedis(environment, environment.amount(60_000, 5000));
+    const after = showUse(await usesOf(instances), 'rssMb');
+    environment.note(`RSS ${showUse(before, 'rssMb')} MB before, ${after} after`);
+    await environment.requireSteadyMemory(before);
   },
 };
 
-/**
- * Has Redis fail for a while, under load: every reply in time, every failure a clear 503, the
- * instances alive, and all well again soon after.
- */
-async function suffer(stage: Stage, { ms, begin, end }: Outage): Promise<void> {
-  const pids = await pidsOf(stage.stack);
-  await stage.goOn(1000, 300);
-  const beganAt = performance.now();
-  await begin();
-  await watchLives(stage, beganAt + ms);
-  await end();
-  await requireRecovery(stage, performance.now());
-  await stage.stopLoad();
-  stage.require(stage.failures.length > 0, 'the outage was not noticed: it proves nothing');
-  requireClearFailures(stage);
-  stage.require(
-    (await pidsOf(stage.stack)).join() === pids.join(),
-    'instances are other processes than before',
-  );
+/** Redis crashes and is started again. */
+function redisKill(appendfsync: 'always' | 'everysec', should: string): Scenario {
+  const run: Scenario['run'] = async (environment) => {
+    const { redis } = environment.stack;
+    await environment.startLoad();
+    await requireSurvival(environment, async () => {
+      for (let round = 0; round < environment.amount(2, 1); round += 1) {
+        // After a restart Redis has the settings of its file again.
+        await inRedis(redis.url, (client) => client.configSet('appendfsync', appendfsync));
+        await environment.wait(2500, 1200);
+        await redis.kill();
+        if (appendfsync === 'everysec') environment.allowLossOfLastSecond();
+        await environment.wait(1000, 500);
+        await redis.start();
+        await requireRecovery(environment);
+      }
+    });
+  };
+  const setting = `, with appendfsync ${appendfsync}`;
+  return { name: `redis-kill-${appendfsync}`, should: should + setting, mayFail: isClear503, run };
 }
 
-/** Requires that every failure is a 503 with Retry-After, and every reply is in time. */
-function requireClearFailures(stage: Stage): void {
-  const unclear = stage.failures.filter(({ status, retryAfter }) => status !== 503 || !retryAfter);
-  stage.require(unclear.length === 0, `not 503 with Retry-After: ${kinds(unclear)}`);
-  stage.requireFasterThan(REPLY_MS);
+export const redisScenarios: Scenario[] = [
+  redisPause,
+  clientPause,
+  slowRedis,
+  redisKill('always', 'lose nothing that was answered if Redis is killed'),
+  redisKill('everysec', 'lose at most the last second if Redis is killed'),
+  outage60s,
+];
+
+async function pauseRedis(environment: Environment, ms: number): Promise<void> {
+  const { redis } = environment.stack;
+  const [begin, end] = [() => redis.pause(), () => redis.resume()];
+  await outage(environment, ms, begin, end);
 }
 
-/** Requires that, from two seconds after `at` on, all instances are ready and nothing fails. */
-async function requireRecovery(stage: Stage, at: number): Promise<void> {
-  await allReady(stage, BACK_MS);
-  await stage.goOn(4000, 2500);
-  const after = stage.failures.filter(({ from, ms }) => from + ms > at);
-  const backAfter = Math.max(0, ...after.map(({ from, ms }) => from + ms - at));
-  stage.note(`last failure ${Math.round(backAfter)} ms after its end`);
-  const late = after.filter(({ from }) => from > at + BACK_MS);
-  stage.require(late.length === 0, `still failing after ${BACK_MS} ms: ${kinds(late)}`);
+/** Makes Redis fail for some milliseconds, and checks that the instances live meanwhile. */
+async function outage(
+  environment: Environment,
+  ms: number,
+  begin: () => unknown,
+  end: () => unknown = () => {},
+): Promise<void> {
+  await requireSurvival(environment, async () => {
+    await environment.wait(1000, 300);
+    const until = performance.now() + ms;
+    await begin();
+    await requireLive(environment, until);
+    await end();
+    await requireRecovery(environment);
+  });
 }
 
-async function allReady(stage: Stage, ms: number): Promise<void> {
-  await stage.requireWithin(ms, 'all instances ready', async () => {
-    for (const { name, port } of stage.stack.instances) {
+/** Requires that `fault` makes requests fail, all in time, and that no instance is replaced. */
+async function requireSurvival(environment: Environment, fault: () => Promise<void>) {
+  const { instances } = environment.stack;
+  const pids = await pidsOf(instances);
+  await fault();
+  await environment.stopLoad();
+  environment.require(environment.failures.length > 0, 'the fault was not noticed');
+  environment.requireFasterThan(REPLY_MS);
+  const isSame = (await pidsOf(instances)).join() === pids.join();
+  environment.require(isSame, 'instances were replaced');
+}
+
+/** Requires that all instances are ready, and that requests succeed two seconds from now. */
+async function requireRecovery(environment: Environment): Promise<void> {
+  const at = performance.now();
+  await requireReady(environment, RECOVERY_MS);
+  await environment.wait(4000, 2500);
+  const after = environment.failures.filter(({ from, ms }) => from + ms > at);
+  const lastMs = Math.max(0, ...after.map(({ from, ms }) => from + ms - at));
+  environment.note(`last failure ${Math.round(lastMs)} ms after its end`);
+  const late = after.filter(({ from }) => from > at + RECOVERY_MS);
+  environment.requireNone(late, `still failing after ${RECOVERY_MS} ms`);
+}
+
+async function requireReady(environment: Environment, ms: number): Promise<void> {
+  await environment.requireWithin(ms, 'all instances ready', async () => {
+    for (const { name, port } of environment.stack.instances) {
       const { status } = await send(`http://127.0.0.1:${port}/readyz`);
       if (status !== 200) throw new Error(`${name} /readyz ${status}`);
     }
   });
 }
 
-/** Asks each instance whether it lives, again and again. */
-async function watchLives(stage: Stage, until: number): Promise<void> {
+/** Probes the liveness of all instances until that time. */
+async function requireLive(environment: Environment, until: number): Promise<void> {
   let slowest = 0;
-  do {
-    const replies = stage.stack.instances.map(async ({ name, port }) => {
-      const reply = await send(`http://127.0.0.1:${port}/livez`);
-      slowest = Math.max(slowest, reply.ms);
-      stage.require(reply.status === 200, `${name} /livez ${reply.status}`);
+  await environment.repeat(until - performance.now(), PROBE_MS, async () => {
+    const probes = environment.stack.instances.map(async ({ name, port }) => {
+      const { status, ms } = await send(`http://127.0.0.1:${port}/livez`);
+      slowest = Math.max(slowest, ms);
+      environment.require(status === 200, `${name} /livez ${status}`);
     });
-    await Promise.all([
-      ...replies,
-      delay(Math.max(0, Math.min(LOOK_MS, until - performance.now()))),
-    ]);
-  } while (performance.now() < until);
-  stage.note(`slowest /livez ${Math.round(slowest)} ms`);
-}
-
-async function pidsOf(stack: Stack): Promise<(number | null)[]> {
-  return (await Promise.all(stack.instances.map((instance) => instance.status()))).map(
-    ({ pid }) => pid,
-  );
-}
-
-/** Redis dies and comes back: with every change on disk before it is answered. */
-export const redisKillAlways: Scenario = {
-  name: 'redis-kill-always',
-  should: 'lose nothing that was answered where Redis is killed, with appendfsync always',
-  run: async (options) => killRedis(await Stage.open(redisKillAlways.name, options), 'always'),
-};
-
-/** Redis dies and comes back: with the disk a second behind. */
-export const redisKillEverysec: Scenario = {
-  name: 'redis-kill-everysec',
-  should: 'lose at most the last second where Redis is killed, with appendfsync everysec',
-  run: async (options) => killRedis(await Stage.open(redisKillEverysec.name, options), 'everysec'),
-};
-
-async function killRedis(opened: Stage, appendfsync: 'always' | 'everysec') {
-  await using stage = opened;
-  const { redis } = stage.stack;
-  await stage.startLoad();
-  const pids = await pidsOf(stage.stack);
-  for (let round = 0; round < stage.amount(2, 1); round += 1) {
-    // A Redis that was started again is set up as in its file.
-    await inRedis(redis.url, (client) => client.configSet('appendfsync', appendfsync));
-    await stage.goOn(2500, 1200);
-    await redis.kill();
-    if (appendfsync === 'everysec') stage.allowLoss(performance.now(), 1000);
-    await stage.goOn(1000, 500);
-    await redis.start();
-    await requireRecovery(stage, performance.now());
-  }
-  await stage.stopLoad();
-  stage.require(stage.failures.length > 0, 'the kill was not noticed: it proves nothing');
-  requireClearFailures(stage);
-  stage.require((await pidsOf(stage.stack)).join() === pids.join(), 'instances were replaced');
-  return await stage.settle();
+    await Promise.all(probes);
+  });
+  environment.note(`slowest /livez ${Math.round(slowest)} ms`);
 }

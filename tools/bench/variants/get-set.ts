@@ -1,4 +1,4 @@
-// The well-known Compose sample's way: one counter for everybody, by GET and SET; nobody waits for the SET.
+// The well-known Compose sample: one counter for all visitors, by GET and SET, without waiting for the SET.
 import express from 'express';
 import { createClient } from 'redis';
 
@@ -7,6 +7,7 @@ client.on('error', console.error);
 await client.connect();
 
 const app = express();
+app.get('/readyz', (_req, res) => void res.send('ready'));
 app.get('/', async (_req, res) => {
   const views = Number(await client.get('views')) + 1;
   client.set('views', views);

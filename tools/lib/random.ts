@@ -1,5 +1,5 @@
 /**
- * Random numbers that are the same for the same seed (mulberry32), so that a run can be repeated.
+ * Random numbers that repeat for the same seed (mulberry32), so that a run can be repeated.
  *
  * @see https://gist.github.com/tommyettinger/46a874533244883189143505d203312c
  */
@@ -24,12 +24,11 @@ export class Random {
     return Math.floor(this.next() * count);
   }
 
-  /** One of `items`. */
   pick<T>(items: readonly T[]): T {
     return items[this.below(items.length)] as T;
   }
 
-  /** Random numbers of its own for somebody, whatever the others draw in between. */
+  /** An independent generator, which does not depend on later calls of this one. */
   fork(): Random {
     return new Random(this.below(2 ** 32));
   }

@@ -1,7 +1,8 @@
-// Express 5 and a constant: as much as Express behind nginx can do here.
+// Express 5 and a constant: the most requests that Express behind nginx can answer here.
 import express from 'express';
 
 const app = express();
+app.get('/readyz', (_req, res) => void res.send('ready'));
 app.get('/', (_req, res) => {
   res.send('Views: 1');
 });

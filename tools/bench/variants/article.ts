@@ -1,4 +1,4 @@
-// The introductory article's way: the views are a field of the session.
+// The introductory article: the views are a field of the session.
 import { RedisStore } from 'connect-redis';
 import express from 'express';
 import session from 'express-session';
@@ -15,6 +15,7 @@ client.on('error', console.error);
 await client.connect();
 
 const app = express();
+app.get('/readyz', (_req, res) => void res.send('ready'));
 app.use(
   session({
     store: new RedisStore({ client }),

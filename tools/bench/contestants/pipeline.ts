@@ -1,3 +1,0 @@
-import { servePipeline } from './pipeline-app.ts';
-
-await servePipeline();

@@ -1,0 +1,25 @@
+import { UsageError } from './errors.ts';
+
+/**
+ * Selects items by the value of `--only`: names separated by commas. All items if it is empty.
+ *
+ * @throws {UsageError} if there is no item of a name
+ */
+export function chooseByName<T extends { name: string }>(only: string[], items: readonly T[]): T[] {
+  const names = only.flatMap((text) => text.split(',')).filter(Boolean);
+  const known = items.map(({ name }) => name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`--only ${unknown}: there are only ${known.join(', ')}`);
+  }
+  return items.filter(({ name }) => names.length === 0 || names.includes(name));
+}
+
+/** @throws {UsageError} if the value of an option is not a whole number from `min` to `max` */
+export function wholeNumber(option: string, text: string, min: number, max: number): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+  throw new UsageError(
+    `${option} ${JSON.stringify(text)}: expects a whole number from ${min} to ${max}`,
+  );
+}
