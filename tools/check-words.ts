@@ -158,6 +158,7 @@ const WORDS = [
   '*.yml',
   '*.yaml',
   '*Dockerfile',
+  '.ci/*',
 ];
 const EXCEPT = [':!loadtest/', ':!tools/check-words.ts', ':!test/unit/check-words.test.ts'];
 
