@@ -163,6 +163,7 @@ const WORDS = [
 const EXCEPT = [':!loadtest/', ':!tools/check-words.ts', ':!test/unit/check-words.test.ts'];
 
 if (import.meta.main) {
+  process.chdir(ROOT);
   const list = [
     'ls-files',
     '--cached',
@@ -172,7 +173,7 @@ if (import.meta.main) {
     ...WORDS,
     ...EXCEPT,
   ];
-  const files = execFileSync('git', list, { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
+  const files = execFileSync('git', list, { encoding: 'utf8' }).trim().split('\n');
   const named = process.argv.slice(2);
   const problems = (named.length > 0 ? named : files)
     .filter((file) => existsSync(file))
