@@ -53,7 +53,7 @@ const RULES: [pattern: string, instead: string, allowed?: RegExp][] = [
   ['catalogues?', 'catalog'],
 ];
 const BANNED = RULES.map(([pattern, instead, allowed]) => ({
-  regex: new RegExp(`(?<![\\w-])(?:${pattern.replaceAll(' ', '\\s+')})(?![\\w-])`, 'gi'),
+  regex: new RegExp(`(?<![\\w.-])(?:${pattern.replaceAll(' ', '\\s+')})(?![\\w-])`, 'gi'),
   instead,
   allowed,
 }));
