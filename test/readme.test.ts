@@ -1,22 +1,35 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import type { Express } from 'express';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createApp } from '../services/app/app.ts';
-import { readConfig, variables } from '../services/app/config.ts';
-import { describeVariables } from '../services/shared/process/config.ts';
+import * as app from '../services/app/app.ts';
+import { readConfig as readAppConfig } from '../services/app/config.ts';
+import * as dashboard from '../services/dashboard/app.ts';
+import { readConfig as readDashboardConfig } from '../services/dashboard/config.ts';
+import type { CommonConfig } from '../services/shared/process/config.ts';
 import { createRedis } from '../services/shared/process/redis.ts';
-import type { Connect } from '../services/shared/process/service.ts';
-import { sessionScripts } from '../services/shared/session/scripts.ts';
+import type { Connect, ServiceContext } from '../services/shared/process/service.ts';
 import { ROOT } from '../tools/lib/root.ts';
 import type { Running } from '../tools/lib/running.ts';
+import { settingsIn, settingsTable } from '../tools/reference.ts';
 import { newName, npmStart, ready } from './support/npm.ts';
 
-const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
-const LOADTEST = readFileSync(join(ROOT, 'docs/loadtest.md'), 'utf8');
-const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const MAX_README_WORDS = 1300;
+
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+const README = read('README.md');
+const REFERENCE = read('docs/reference.md');
+const LOADTEST = read('docs/loadtest.md');
+const { scripts } = JSON.parse(read('package.json'));
+
+const DOCUMENTS = ['', 'docs/', 'docs/decisions/'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => folder + name),
+);
 
 /** A block of commands that a document says are run, with what it says they print. */
 interface Example {
@@ -48,15 +61,55 @@ function tableOf(text: string, heading: string): string[][] {
     );
 }
 
-describe('README.md and docs/loadtest.md', () => {
+/** The anchors that GitHub gives to the headings of a document. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+type CreateApp = (context: ServiceContext) => Express;
+
+/** The routes of an application, with their methods. */
+function routesOf(createApp: CreateApp, readConfig: (env: NodeJS.ProcessEnv) => CommonConfig) {
+  const config = readConfig({ REDIS_URL: 'redis://127.0.0.1:1', FAULT_INJECTION: 'on' });
+  const log = pino({ level: 'silent' });
+  const clients: { destroy(): void }[] = [];
+  const connect: Connect = (options) => {
+    const client = createRedis({ url: config.REDIS_URL, timeoutMs: 100, log, ...options });
+    clients.push(client);
+    return client;
+  };
+  const { router } = createApp({
+    config,
+    instance: { name: 'app-1' },
+    connect,
+    log,
+    listening: new Promise(() => {}),
+    draining: new AbortController().signal,
+    onShutdown: () => {},
+  });
+  for (const client of clients) client.destroy();
+  return router.stack.flatMap(({ route }) => {
+    // A pattern belongs to the fast path; its paths are routed by name too.
+    const paths = [route?.path].flat().filter((path) => typeof path === 'string');
+    const methods = new Set(route?.stack.map(({ method }) => method.toUpperCase()));
+    return [...methods].flatMap((method) => paths.map((path) => `${method} ${path}`));
+  });
+}
+
+describe('README.md and docs', () => {
   const folder = mkdtempSync(join(tmpdir(), 'shared-state-readme-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  const examples = examplesOf(README + LOADTEST);
+  const examples = examplesOf(README + REFERENCE + LOADTEST);
   const settings = [...new Set(examples.map(({ env }) => JSON.stringify(env)))];
 
   it('should have examples to run', () => {
-    expect(examples.length).toBeGreaterThanOrEqual(5);
+    expect(examples.length).toBeGreaterThanOrEqual(9);
   });
 
   describe.each(settings)('the examples with %s', (setting) => {
@@ -72,13 +125,13 @@ describe('README.md and docs/loadtest.md', () => {
       await running.ended;
     });
 
-    /** Runs commands as somebody with the default name and port would. */
+    /** Runs commands on this stack instead of the one with the default name and port. */
     function run(commands: string): string {
       const here = commands
         .replaceAll('localhost:8080', new URL(url).host)
         .replaceAll('npm run stack --', `npm run --silent --prefix ${ROOT} stack -- --name ${name}`)
         .replaceAll('npm run loadtest --', `npm run --silent --prefix ${ROOT} loadtest --`)
-        .replaceAll(/^.*npm start.*$/gm, ''); // it runs already
+        .replaceAll(/^.*npm start.*$/gm, ''); // it is running
       const { stdout, stderr, status } = spawnSync('bash', ['-e', '-c', here], {
         cwd: folder,
         encoding: 'utf8',
@@ -91,7 +144,7 @@ describe('README.md and docs/loadtest.md', () => {
 
     const ours = examples.filter(({ env }) => JSON.stringify(env) === setting);
     it.each(ours.map((example, i) => [i + 1, example] as const))(
-      'should print what it says (%d)',
+      'should print the given output (%d)',
       (_number, { commands, output }) => {
         expect(output).toBeDefined();
         expect(withoutIds(run(commands))).toBe(withoutIds(output));
@@ -99,43 +152,31 @@ describe('README.md and docs/loadtest.md', () => {
     );
   });
 
-  it('should have every setting in its table, as the code has it', () => {
-    const rows = describeVariables(variables).map(({ name, fallback, allowed, unit }) => [
-      `\`${name}\``,
-      fallback ?? '',
-      unit ? `${allowed} (${unit})` : allowed,
-    ]);
-    expect(tableOf(README, 'variable')).toEqual(rows);
+  it('should have a README that is read in five minutes', () => {
+    expect(README.split(/\s+/).filter(Boolean).length).toBeLessThanOrEqual(MAX_README_WORDS);
   });
 
-  it('should have every route in its table, and no other', async () => {
-    const config = readConfig({ REDIS_URL: 'redis://127.0.0.1:1', FAULT_INJECTION: 'on' });
-    const log = pino({ level: 'silent' });
-    const clients: { destroy(): void }[] = [];
-    const connect: Connect = (options) => {
-      const client = createRedis({ url: config.REDIS_URL, timeoutMs: 100, log, ...options });
-      clients.push(client);
-      return client;
-    };
-    const redis = connect({ name: 'Redis', scripts: sessionScripts });
-    const app = createApp({
-      config,
-      redis,
-      connect,
-      log,
-      draining: new AbortController().signal,
-      atEnd: () => {},
-      identity: { name: 'app-1' },
-    });
-    for (const client of clients) client.destroy();
-    // A pattern is a short cut of paths that are routed by name too.
-    const named = app.router.stack.filter(({ route }) => typeof route?.path === 'string');
-    const routes = named.flatMap(({ route }) =>
-      (route?.stack ?? []).map(({ method }) => `${method.toUpperCase()} ${route?.path}`),
-    );
-    const documented = tableOf(README, 'route').map(([cell = '']) => cell.replaceAll('`', ''));
-    expect(documented.sort()).toEqual([...new Set(routes)].sort());
+  it('should show code of services/minimal as it is', () => {
+    const [, code = ''] = /```ts\n(.*?)```/s.exec(README) ?? [];
+    expect(code).toContain('incr');
+    expect(read('services/minimal/main.ts')).toContain(code);
   });
+
+  it('should have the table of settings that tools/reference.ts makes from the code', () => {
+    expect(settingsIn(REFERENCE)).toBe(settingsTable());
+  });
+
+  it.each([
+    ['route', app.createApp, readAppConfig],
+    ['route of the dashboard', dashboard.createApp, readDashboardConfig],
+  ] as const)(
+    'should have every %s in its table, and no other',
+    (heading, createApp, readConfig) => {
+      const routes = routesOf(createApp as CreateApp, readConfig);
+      const documented = tableOf(REFERENCE, heading).map(([cell = '']) => cell.replaceAll('`', ''));
+      expect(documented.sort()).toEqual([...new Set(routes)].sort());
+    },
+  );
 
   it('should have every load test in its table, with its settings', () => {
     const folder = join(ROOT, 'loadtest');
@@ -154,9 +195,17 @@ describe('README.md and docs/loadtest.md', () => {
     );
   });
 
-  it('should name no npm script that is not there', () => {
-    for (const [, script = ''] of (README + LOADTEST).matchAll(/npm run ([\w:-]+)/g)) {
+  it.each(DOCUMENTS)('should name only npm scripts and files that exist: %s', (document) => {
+    const text = read(document);
+    for (const [, script = ''] of text.matchAll(/npm run ([\w:-]+)/g)) {
       expect(scripts, script).toHaveProperty([script]);
+    }
+    for (const [, target = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(target)) continue;
+      const [path = '', anchor] = target.split('#');
+      const file = path ? join(ROOT, dirname(document), path) : join(ROOT, document);
+      expect(existsSync(file), target).toBe(true);
+      if (anchor) expect(anchorsOf(readFileSync(file, 'utf8'))).toContain(anchor);
     }
   });
 });
