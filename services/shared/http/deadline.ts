@@ -10,7 +10,7 @@ declare global {
 }
 
 /** How long a client waits for a reply. */
-export class Deadline {
+class Deadline {
   #controller: AbortController | undefined;
   #reason: Error | undefined;
 

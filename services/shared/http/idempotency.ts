@@ -17,7 +17,7 @@ declare global {
 }
 
 /** Milliseconds. Applied keys are kept in Redis for twice as long. */
-export const MAX_AGE_MS = 30_000;
+const MAX_AGE_MS = 30_000;
 
 /** The keys that a client may choose, with or without quotes. */
 const CLIENT_KEY = /^"?([\w-]{8,64})"?$/;
@@ -26,7 +26,7 @@ const REQUEST_ID = /^[\w-]{8,64}$/;
 const REQUEST_START = /^t=(\d+\.\d+)$/;
 
 /** The request waited so long, in a paused process for example, that nginx has repeated it. */
-export class RequestExpired extends Error {
+class RequestExpired extends Error {
   override name = 'RequestExpired';
   readonly status = 503;
   readonly expose = true;
