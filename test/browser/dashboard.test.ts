@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Overview } from '../../services/dashboard/messages.ts';
+import type { OriginBehavior } from '../../services/app/heartbeat/record.ts';
+import type { Overview } from '../../services/dashboard/protocol.ts';
+import { sampleOf } from '../../services/dashboard/sample.ts';
 import {
   type Board,
   type BoardOptions,
@@ -16,7 +18,7 @@ import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
 
 const missing = browserMissing();
-const title = `the board in a browser${missing ? ` (skipped: ${missing})` : ''}`;
+const title = `the page in a browser${missing ? ` (skipped: ${missing})` : ''}`;
 
 const OUTLINE = `(() => {
   const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(document.activeElement);
@@ -27,12 +29,12 @@ const CONTROLS = `[...document.querySelectorAll('a[href], button, input, select,
   (element) => !element.disabled && element.checkVisibility({ visibilityProperty: true }),
 )`;
 
-/** Those that are too low for a finger. */
+/** The controls that are too small for a finger. */
 const SMALL = `${CONTROLS}.filter(
   (element) => element.localName !== 'a' && element.getBoundingClientRect().height < 24,
 ).map((element) => element.outerHTML)`;
 
-/** A browser chooses how to write a colour; a pixel of it is red, green, blue. */
+/** The browser decides how to write a color; a pixel of it is red, green, blue. */
 const pixelOf = (selector: string) => `(() => {
   const { backgroundColor, color } = getComputedStyle(document.querySelector('${selector}'));
   const context = new OffscreenCanvas(1, 1).getContext('2d');
@@ -42,6 +44,9 @@ const pixelOf = (selector: string) => `(() => {
   }
   return [...context.getImageData(0, 0, 1, 1).data];
 })()`;
+
+/** The summary of a burst without a fault. */
+const COUNTED = '100 of 100 views counted, none lost, none counted twice, 3 instances';
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 const press = (page: Page, name: string) => button(page, name).click();
@@ -59,7 +64,7 @@ async function expectText(page: Page, selector: string, text: string | RegExp, m
   }, ms);
 }
 
-/** Its data-… attribute of that name. */
+/** The data-… attribute with a name. */
 const dataOf = (page: Page, selector: string, name: string) =>
   page.locator(selector).getAttribute(`data-${name}`);
 
@@ -80,7 +85,7 @@ async function expectCard(page: Page, card: string, ms = 20_000): Promise<void> 
   await eventually(async () => expect(await cardsOf(page)).toContain(card), ms);
 }
 
-/** The numbers of the trail, each with the instance that gave it. */
+/** The numbers of the trail, each with the instance that counted it. */
 function trailOf(page: Page): Promise<{ views: number; instance: string }[]> {
   return page.evaluate(
     `[...document.querySelectorAll('#trail .mark')].map(
@@ -94,19 +99,19 @@ async function expectTrail(page: Page, last: number): Promise<void> {
     expect(views).toEqual(range(1, last));
   });
   expect(await page.locator('.gap').count()).toBe(0);
-  expect(await page.locator('.doubled').count()).toBe(0);
+  expect(await page.locator('.duplicate').count()).toBe(0);
 }
 
-async function expectPeople(page: Page, count: number): Promise<void> {
-  await expectText(page, '#people', String(count));
-  await eventually(async () => expect(await page.locator('.person').count()).toBe(count));
+async function expectParticipants(page: Page, count: number): Promise<void> {
+  await expectText(page, '#participants', String(count));
+  await eventually(async () => expect(await page.locator('.participant').count()).toBe(count));
 }
 
 const DESKTOP = { width: 1280, height: 900 };
 const PHONE = { width: 360, height: 740 };
 type Look = [viewport: { width: number; height: number }, colorScheme: 'light' | 'dark'];
 
-/** As far as a program can tell, nobody is kept from using the page. */
+/** As far as a program can tell, everybody can use the page. */
 async function expectAccessible(page: Page, looks: Look[]): Promise<void> {
   await page.evaluate(axe.source);
   for (const [viewport, colorScheme] of looks) {
@@ -146,7 +151,7 @@ describe.skipIf(missing)(title, () => {
     expect(faults).toEqual([]);
   });
 
-  /** A page in a browser of its own that is ready to use. */
+  /** A page in a new browser context, ready to use. */
   async function open(url: string, options?: BoardOptions): Promise<Page> {
     const board = await openBoard(browser, url, options);
     boards.push(board);
@@ -163,7 +168,7 @@ describe.skipIf(missing)(title, () => {
     return Stack.start({ env: { ...process.env, FAULT_INJECTION: '', ...env }, ...options });
   }
 
-  describe('of a stack with chaos', () => {
+  describe('of a stack with fault injection', () => {
     let stack: Stack;
     beforeAll(async () => {
       stack = await startStack({ FAULT_INJECTION: 'on' });
@@ -182,11 +187,11 @@ describe.skipIf(missing)(title, () => {
       expect(await dataOf(page, '#redis-state', 'reachable')).toBe('true');
       await expectText(page, '#redis-state', 'reachable');
       await page.locator('#latency canvas').waitFor();
-      expect(await page.locator('#room-closed').isVisible()).toBe(true);
-      expect(await page.locator('#room-code').isVisible()).toBe(false);
+      expect(await page.locator('#audience-closed').isVisible()).toBe(true);
+      expect(await page.locator('#qr-code').isVisible()).toBe(false);
     });
 
-    it('should go on counting, at each instance, with a visit, and begin anew with a session', async () => {
+    it('should count each visit, at every instance, and start from 1 with a new session', async () => {
       const page = await open(stack.url);
       for (const views of range(2, 7)) {
         await press(page, 'Visit');
@@ -206,15 +211,15 @@ describe.skipIf(missing)(title, () => {
     });
 
     it('should lose neither the login nor the cart to 100 visits at once', async () => {
-      const page = await open(stack.url, { breaks: true }); // 409 for what was sent before the login
+      const page = await open(stack.url, { breaks: true }); // 409 for views that were sent before the login
       await page.getByRole('textbox', { name: 'Item' }).fill('tea');
       await press(page, 'Add to cart');
       await expectText(page, '#cart li', 'tea × 1');
-      await page.getByRole('textbox', { name: 'Name' }).fill('Ada');
+      await page.getByRole('textbox', { name: 'Name', exact: true }).fill('Ada');
       await page.evaluate(`for (const button of document.querySelectorAll('button')) {
         if (['Log in', 'Visit ×100'].includes(button.textContent.trim())) button.click();
       }`);
-      await expectText(page, '#trail-summary', '100 of 100, 0 lost, 0 doubled, 3 instances');
+      await expectText(page, '#trail-summary', COUNTED);
       await expectText(page, '#who', 'logged in as Ada');
       await page.reload();
       await expectText(page, '#who', 'logged in as Ada');
@@ -224,7 +229,7 @@ describe.skipIf(missing)(title, () => {
     it('should lose nothing of 100 visits at once, and go on after a reload', async () => {
       const page = await open(stack.url);
       await press(page, 'Visit ×100');
-      await expectText(page, '#trail-summary', '100 of 100, 0 lost, 0 doubled, 3 instances');
+      await expectText(page, '#trail-summary', COUNTED);
       await expectText(page, '#views', 'Views: 101');
       await expectTrail(page, 101);
       const before = await trailOf(page);
@@ -234,7 +239,7 @@ describe.skipIf(missing)(title, () => {
       await expectTrail(page, 102);
       expect((await trailOf(page)).slice(0, 101)).toEqual(before);
 
-      await page.context().clearCookies(); // the session is over, and no trail goes on
+      await page.context().clearCookies(); // the session is over, and so is its trail
       await page.reload();
       await expectText(page, '#views', 'Views: 1');
       await expectLive(page);
@@ -250,13 +255,13 @@ describe.skipIf(missing)(title, () => {
       await press(other, 'Visit');
       await expectText(other, '#views', 'Views: 3');
       await expectTrail(page, 3);
-      await expectPeople(page, 1);
+      await expectParticipants(page, 1);
     });
 
     it('should fill the cache with one call for 100 requests', async () => {
       const page = await open(stack.url);
-      await press(page, 'Forget');
-      await expectText(page, '#fetch-summary', /^forgotten/);
+      await press(page, 'Invalidate');
+      await expectText(page, '#fetch-summary', /^invalidated/);
       const callsBefore = Number(await textOf(page, '#cache-origin-calls'));
       await press(page, 'Fetch ×100');
       await expectText(page, '#fetch-summary', /^1 new, 99 cached\b/);
@@ -267,7 +272,7 @@ describe.skipIf(missing)(title, () => {
       await expectText(page, '#fetch-summary', /^0 new, 1 cached\b/);
     });
 
-    it('should log in with the views and the cart of before, and begin anew after log out', async () => {
+    it('should keep views and cart at the login, and start from 1 after the logout', async () => {
       const page = await open(stack.url);
       await expectText(page, '#who', 'not logged in');
       expect(await button(page, 'Log out').isVisible()).toBe(false);
@@ -275,7 +280,7 @@ describe.skipIf(missing)(title, () => {
       await press(page, 'Add to cart');
       await expectText(page, '#cart li', 'tea × 1');
 
-      await page.getByRole('textbox', { name: 'Name' }).fill('Ada');
+      await page.getByRole('textbox', { name: 'Name', exact: true }).fill('Ada');
       await press(page, 'Log in');
       await expectText(page, '#who', 'logged in as Ada');
       expect(await button(page, 'Log in').isVisible()).toBe(false);
@@ -296,18 +301,18 @@ describe.skipIf(missing)(title, () => {
       await eventually(async () => expect(await page.locator('#cart li').count()).toBe(0));
     });
 
-    it('should show two browsers as two people, at the instances that served them', async () => {
+    it('should show two browsers as two participants, at the instances that served them', async () => {
       const page = await open(stack.url);
-      await expectPeople(page, 1);
+      await expectParticipants(page, 1);
       const other = await open(stack.url);
-      await expectPeople(page, 2);
-      await expectPeople(other, 2);
+      await expectParticipants(page, 2);
+      await expectParticipants(other, 2);
       const ids = await page
-        .locator('.person')
-        .evaluateAll((people) => people.map((person) => person.getAttribute('data-id')));
-      expect(ids.sort()).toEqual([await personOf(page), await personOf(other)].sort());
+        .locator('.participant')
+        .evaluateAll((dots) => dots.map((dot) => dot.getAttribute('data-id')));
+      expect(ids.sort()).toEqual([await participantOf(page), await participantOf(other)].sort());
 
-      const dot = `.person[data-id="${await personOf(page)}"]`;
+      const dot = `.participant[data-id="${await participantOf(page)}"]`;
       for (const views of range(2, 4)) {
         await press(page, 'Visit');
         await expectText(page, '#views', `Views: ${views}`);
@@ -316,13 +321,13 @@ describe.skipIf(missing)(title, () => {
           await eventually(async () => expect(await dataOf(one, dot, 'instance')).toBe(instance));
         }
       }
-      await expectText(other, '#room-views', '5'); // 4 of the one, 1 of the other
+      await expectText(other, '#audience-views', '5'); // 4 of one, 1 of the other
       await other.context().close();
-      await expectPeople(page, 1);
+      await expectParticipants(page, 1);
     });
 
-    /** Which person of the room a page is: a hash of the id of its session. */
-    async function personOf(page: Page): Promise<string> {
+    /** The id of the participant: a hash of the id of the session. */
+    async function participantOf(page: Page): Promise<string> {
       const cookies = await page.context().cookies();
       const { value = '' } = cookies.find(({ name }) => name === 'connect.sid') ?? {};
       const [, id = ''] = /^s:([^.]+)/.exec(decodeURIComponent(value)) ?? [];
@@ -367,7 +372,7 @@ describe.skipIf(missing)(title, () => {
       await eventually(async () => expect(await textOf(page, card)).not.toBe(before));
     }
 
-    it('should suit eyes and fingers: light, dark, on a wide screen and on a phone', async () => {
+    it('should be accessible: light, dark, on a wide screen and on a phone', async () => {
       const page = await open(stack.url);
       await expectReady(page, 3);
       await page.getByRole('textbox', { name: 'Item' }).fill('W'.repeat(60));
@@ -383,24 +388,92 @@ describe.skipIf(missing)(title, () => {
       ]);
     });
 
-    it('should show the number without JavaScript', async () => {
+    it('should say without JavaScript how to see the number, and count nothing', async () => {
       const page = await open(stack.url, { javaScriptEnabled: false });
-      await expectText(page, '#views', 'Views: 1');
-      await expectText(page, '#instance', /^app-[123]$/);
+      await expectText(page, 'noscript', /needs JavaScript.*curl/);
       await page.reload();
-      await expectText(page, '#views', 'Views: 2');
+      expect(await page.context().cookies()).toEqual([]);
     });
 
-    it('should make the origin slow and bad, and well again', async () => {
+    it('should count a view only when a prerendered page is shown', async () => {
+      const page = await open(stack.url, { javaScriptEnabled: true });
+      await expectText(page, '#views', 'Views: 1');
+      const prepared = await page.context().newPage();
+      await prepared.addInitScript(`Object.defineProperty(document, 'prerendering', {
+        configurable: true, get: () => !globalThis.isShown,
+      })`);
+      const requests: string[] = [];
+      prepared.on('request', (request) => {
+        if (request.resourceType() === 'fetch') requests.push(request.url());
+      });
+      await prepared.goto(stack.url, { waitUntil: 'networkidle' });
+      expect(requests).toEqual([]);
+      await press(page, 'Visit');
+      await expectText(page, '#views', 'Views: 2');
+      await prepared.evaluate(`globalThis.isShown = true;
+        document.dispatchEvent(new Event('prerenderingchange'))`);
+      await expectText(prepared, '#views', 'Views: 3');
+      await expectLive(prepared);
+    });
+
+    it('should show the nickname and the cart as the other application has them', async () => {
+      const page = await open(stack.url);
+      await page.getByRole('textbox', { name: 'Nickname' }).fill('Countess');
+      await press(page, 'Set nickname');
+      await expectText(page, '#who', 'not logged in, nickname Countess');
+      await page.getByRole('textbox', { name: 'Name', exact: true }).fill('Ada');
+      await press(page, 'Log in');
+      await expectText(page, '#who', 'logged in as Ada, nickname Countess');
+      const me = await page.evaluate(`fetch('/me').then((reply) => reply.json())`);
+      expect(me).toMatchObject({ name: 'Ada', nickname: 'Countess', views: 1 });
+      await page.evaluate(`fetch('/cart', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ item: 'coffee', quantity: 3 }),
+      })`);
+      await page.reload();
+      await expectText(page, '#cart li', 'coffee × 3');
+    });
+
+    it('should go on counting while the dashboard is away, and connect again', async () => {
+      const page = await open(stack.url, { breaks: true });
+      await stack.dashboard.kill();
+      try {
+        await expectText(page, '#connection', 'reconnecting');
+        await press(page, 'Visit ×100');
+        await expectText(page, '#trail-summary', COUNTED);
+        await expectTrail(page, 101);
+      } finally {
+        await stack.dashboard.start();
+      }
+      await expectLive(page);
+      await expectReady(page, 3);
+    });
+
+    it('should work with an app that answers views with text', async () => {
+      const page = await open(stack.url);
+      await page.route('**/', async (route) => {
+        if (route.request().resourceType() === 'document') return route.continue();
+        const headers = { ...route.request().headers(), accept: 'text/plain' };
+        const response = await route.fetch({ headers });
+        expect(await response.text()).toMatch(/^Views: \d+$/);
+        return route.fulfill({ response });
+      });
+      await press(page, 'Visit ×100');
+      await expectText(page, '#trail-summary', COUNTED);
+      await expectTrail(page, 101);
+    });
+
+    it('should make the origin slow and fail, and reset it', async () => {
       const page = await open(stack.url, { breaks: true });
       const origin = async () => {
-        const { body } = await send(`${stack.url}/instances`);
-        return (JSON.parse(body) as Overview).chaos.origin;
+        const { body } = await send(`${stack.url}/dashboard/instances`);
+        return (JSON.parse(body) as Overview).faults.origin;
       };
       const configured = await origin();
       const fetchAnew = async () => {
-        await press(page, 'Forget');
-        await expectText(page, '#fetch-summary', /^forgotten/);
+        await press(page, 'Invalidate');
+        await expectText(page, '#fetch-summary', /^invalidated/);
         const [reply] = await Promise.all([
           page.waitForResponse((other) => new URL(other.url()).pathname === '/data'),
           press(page, 'Fetch'),
@@ -427,15 +500,15 @@ describe.skipIf(missing)(title, () => {
       await expectText(page, '#fetch-summary', /^1 new, 0 cached\b/);
     });
 
-    /** Until `check` holds for the origin as each instance has it. */
+    /** Until `check` holds for the origin of each instance. */
     async function eventuallyEverywhere(
-      check: (origin: () => Promise<Overview['chaos']['origin']>) => Promise<void>,
+      check: (origin: () => Promise<OriginBehavior>) => Promise<void>,
     ): Promise<void> {
       for (const { port } of stack.instances) {
         await eventually(() =>
           check(async () => {
-            const { body } = await send(`http://127.0.0.1:${port}/instances`);
-            return (JSON.parse(body) as Overview).chaos.origin;
+            const { body } = await send(`http://127.0.0.1:${port}/metrics`);
+            return sampleOf(body).origin;
           }),
         );
       }
@@ -451,7 +524,7 @@ describe.skipIf(missing)(title, () => {
         await press(page, 'Visit');
         await expectText(page, '#session-failure', /\S/, 5000);
         await expectText(page, '#views', 'Views: 1');
-        await expectReady(page, 3); // it is Redis that is away, not they
+        await expectReady(page, 3); // Redis is away, not the instances
         await expectLive(page);
       } finally {
         await stack.redis.start();
@@ -461,7 +534,7 @@ describe.skipIf(missing)(title, () => {
       await expectText(page, '#views', 'Views: 2');
       await expectTrail(page, 2);
 
-      await press(page, 'Pause Redis 5 s');
+      await press(page, 'Pause Redis for 5 s');
       await page.locator('#redis-state[data-reachable="false"]').waitFor({ timeout: 4000 });
       await page.locator('#redis-state[data-reachable="true"]').waitFor();
       await expectReady(page, 3);
@@ -475,7 +548,7 @@ describe.skipIf(missing)(title, () => {
         await expectCard(page, 'app-2 dead', 3000);
         await expectLive(page);
         await press(page, 'Visit ×100');
-        await expectText(page, '#trail-summary', '100 of 100, 0 lost, 0 doubled, 2 instances');
+        await expectText(page, '#trail-summary', COUNTED.replace('3', '2'));
         await expectText(page, '#views', 'Views: 101');
         await expectTrail(page, 101);
         await expectAccessible(page, [
@@ -515,20 +588,24 @@ describe.skipIf(missing)(title, () => {
     });
     afterAll(() => stack?.close());
 
-    it('should warn, and show in red what is lost and doubled', async () => {
+    it('should warn, and show lost views and duplicates in red', async () => {
       const page = await open(stack.url);
       await page.locator('#warning').waitFor();
       expect(await textOf(page, '#warning')).not.toBe('');
       const { wrong } = await switchesOf(page);
       expect(wrong).toEqual(['SESSION_STORE=memory']);
-      expect(await page.locator('#chaos').isVisible()).toBe(false); // nobody asked for it
+      expect(await page.locator('#faults').isVisible()).toBe(false); // it is off by default
       expect(await page.getByRole('button', { name: /Kill|Hang|Pause/ }).count()).toBe(0);
 
       await press(page, 'Visit ×100');
-      await expectText(page, '#trail-summary', /^100 of 100, \d+ lost, [1-9]\d* doubled, 3 inst/);
-      const marks = page.locator('#trail .gap, #trail .doubled');
+      await expectText(
+        page,
+        '#trail-summary',
+        /^100 of 100 views counted, \S+ lost, [1-9]\d* counted twice, 3 inst/,
+      );
+      const marks = page.locator('#trail .gap, #trail .duplicate');
       await marks.first().waitFor();
-      const pixel = await page.evaluate<number[]>(pixelOf('#trail .gap, #trail .doubled'));
+      const pixel = await page.evaluate<number[]>(pixelOf('#trail .gap, #trail .duplicate'));
       const [red = 0, green = 0, blue = 0] = pixel;
       expect(red, `red of ${pixel}`).toBeGreaterThan(1.5 * Math.max(green, blue));
       await expectAccessible(page, [
@@ -548,28 +625,28 @@ describe.skipIf(missing)(title, () => {
     return { all: await list('.switch'), wrong: await list('.switch.wrong') };
   }
 
-  describe('of a stack that is open to a room', () => {
+  describe('of a stack that is open to an audience', () => {
     let stack: Stack;
     beforeAll(async () => {
       stack = await startStack({ COUNTER: 'session' }, { bind: '0.0.0.0' });
     });
     afterAll(() => stack?.close());
 
-    it('should show the code of its address', async () => {
+    it('should show the QR code of its address', async () => {
       const page = await open(stack.url);
-      const code = page.locator('#room-code');
+      const code = page.locator('#qr-code');
       await code.waitFor();
       await eventually(async () => {
         const width = await page.evaluate<number>(
-          `document.querySelector('#room-code, #room-code img').naturalWidth`,
+          `document.querySelector('#qr-code').naturalWidth`,
         );
         expect(width).toBeGreaterThan(0);
       });
-      expect(await page.locator('#room-closed').isVisible()).toBe(false);
-      expect(await page.locator('#chaos').isVisible()).toBe(false);
+      expect(await page.locator('#audience-closed').isVisible()).toBe(false);
+      expect(await page.locator('#faults').isVisible()).toBe(false);
     });
 
-    it('should serve the page to the room, with a counter in the session marked as wrong', async () => {
+    it('should serve the page to the audience, with a counter in the session marked as wrong', async () => {
       const page = await open(String(stack.publicUrl));
       await press(page, 'Visit');
       await expectText(page, '#views', 'Views: 2');
@@ -588,10 +665,10 @@ describe.skipIf(missing)(title, () => {
     });
     afterAll(() => stack?.close());
 
-    it('should say that it takes the key', async () => {
+    it('should say that the key is required', async () => {
       const page = await open(stack.url);
       await page
-        .locator('#chaos')
+        .locator('#faults')
         .getByText(/\bkey\b/i)
         .waitFor();
       expect(await button(page, 'Kill app-1').isVisible()).toBe(false);
@@ -602,14 +679,14 @@ describe.skipIf(missing)(title, () => {
       await eventually(() => expect(page.url()).toBe(`${stack.url}/`));
       expect(
         await page
-          .locator('#chaos')
+          .locator('#faults')
           .getByText(/\bkey\b/i)
           .isVisible(),
       ).toBe(false);
       await press(page, 'Kill this instance');
       const dead = await eventually(() => {
         const [one] = stack.instances.filter(({ isRunning }) => !isRunning);
-        if (!one) throw new Error('all of them run');
+        if (!one) throw new Error('all of them are running');
         return one;
       });
       await expectCard(page, `${dead.name} dead`, 3000);
