@@ -56,7 +56,7 @@ async function runCommand(stack: Stack, { words, asJson }: Request): Promise<str
 }
 
 function table(statuses: ProcessStatus[]): string {
-  const cell = (value: unknown) => String(value ?? '-').padEnd(8);
+  const cell = (value: unknown) => String(value ?? '-').padEnd(9);
   return [{ name: 'NAME', pid: 'PID', port: 'PORT', state: 'STATE' }, ...statuses]
     .map(({ name, pid, port, state }) => `${cell(name)} ${cell(pid)} ${cell(port)} ${state}`)
     .join('\n');

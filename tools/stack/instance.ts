@@ -3,7 +3,7 @@ import { ROOT } from '../lib/root.ts';
 import { ManagedProcess, type StackContext } from './managed-process.ts';
 
 /** Limits the heap; without limits Node lets it grow before it collects garbage. As in the Dockerfile. */
-const NODE_OPTIONS = '--max-semi-space-size=16 --max-old-space-size=256';
+export const NODE_OPTIONS = '--max-semi-space-size=16 --max-old-space-size=256';
 /**
  * Where Node caches compiled code, with types stripped, between two starts: half a second and 25 MB
  * less for each instance. In a read-only project Node does without.

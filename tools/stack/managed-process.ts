@@ -30,7 +30,7 @@ export interface StackContext {
 /** Milliseconds for a process to become ready. */
 const START_MS = 15_000;
 /** Milliseconds for a process to end in order. */
-const STOP_MS = 10_000;
+export const STOP_MS = 10_000;
 const POLL_MS = 25;
 /** Milliseconds to wait for the last lines of a process that has ended. */
 const LAST_LINES_MS = 500;

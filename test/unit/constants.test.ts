@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { maxHeaderSize } from 'node:http';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  FAULT_TTL_MS,
+  HEARTBEAT_MS,
+  HEARTBEAT_TTL_MS,
+} from '../../services/app/heartbeat/record.ts';
+import { MAX_AGE_MS } from '../../services/shared/http/idempotency.ts';
+import { commonVariables } from '../../services/shared/process/config.ts';
+import { KEEP_ALIVE_MS } from '../../services/shared/process/server.ts';
+import { CLOSE_REDIS_MS, DRAIN_MS } from '../../services/shared/process/service.ts';
+import { APPLIED_TTL_SECONDS } from '../../services/shared/session/scripts.ts';
+import { ROOT } from '../../tools/lib/root.ts';
+import { NODE_OPTIONS } from '../../tools/stack/instance.ts';
+import { STOP_MS } from '../../tools/stack/managed-process.ts';
+
+/** Every value that a file gives a setting; a file without one fails the test. */
+function valuesIn(file: string, pattern: RegExp): string[] {
+  const found = readFileSync(join(ROOT, file), 'utf8').matchAll(new RegExp(pattern, 'gm'));
+  const values = [...found].map(([, value = '']) => value);
+  expect(values, `${pattern} in ${file}`).not.toEqual([]);
+  return values;
+}
+
+/** The value that a file gives a setting exactly once. */
+function valueIn(file: string, pattern: RegExp): string {
+  const [value = '', ...others] = valuesIn(file, pattern);
+  expect(others, `${pattern} in ${file}`).toEqual([]);
+  return value;
+}
+
+/** Reads `1800ms`, `4s` or `7k`: milliseconds or bytes. */
+function amount(text: string): number {
+  const [, number, unit = ''] = /^(\d+)(ms|s|k)$/.exec(text) ?? [];
+  const factor = { ms: 1, s: 1000, k: 1024 }[unit];
+  if (!factor) throw new Error(`${text} has no known unit`);
+  return Number(number) * factor;
+}
+
+function expectAscending(values: number[]): void {
+  for (const value of values) expect(value).toBeGreaterThan(0);
+  expect(values).toEqual([...new Set(values)].sort((a, b) => a - b));
+}
+
+describe('the constants', () => {
+  const nginx = (setting: string) =>
+    amount(valueIn('nginx/nginx.conf', new RegExp(`^\\s*${setting} (\\w+);`)));
+
+  it('should let an instance answer before nginx tries another, and nginx try at least two', () => {
+    const { REQUEST_TIMEOUT_MS } = commonVariables.parse({});
+    const tryMs = nginx('proxy_read_timeout');
+    expectAscending([REQUEST_TIMEOUT_MS, tryMs, nginx('proxy_next_upstream_timeout')]);
+    expect(nginx('proxy_next_upstream_timeout')).toBeGreaterThan(2 * tryMs);
+  });
+
+  it.each(['nginx/compose/upstream.conf', 'tools/stack/nginx.ts'])(
+    'should close an idle connection in nginx before Node does (%s)',
+    (file) => {
+      for (const text of valuesIn(file, /keepalive_timeout (\w+);/)) {
+        expectAscending([amount(text), KEEP_ALIVE_MS]);
+      }
+    },
+  );
+
+  it('should remember an applied request for longer than it can arrive again', () => {
+    const retriedMs = nginx('proxy_next_upstream_timeout');
+    expectAscending([retriedMs, MAX_AGE_MS, APPLIED_TTL_SECONDS * 1000]);
+  });
+
+  it('should let an instance drain before the stack or Compose kills it', () => {
+    const composeMs = amount(valueIn('docker-compose.yml', /^\s*stop_grace_period: (\w+)$/));
+    expectAscending([DRAIN_MS, DRAIN_MS + CLOSE_REDIS_MS, STOP_MS, composeMs]);
+  });
+
+  it('should refuse large headers in nginx before Node does', () => {
+    const pattern = /^\s*large_client_header_buffers (\d+ \w+);/;
+    const [count, size = ''] = valueIn('nginx/nginx.conf', pattern).split(' ');
+    expectAscending([Number(count) * amount(size), maxHeaderSize]);
+  });
+
+  it('should run Node with the same options in a container', () => {
+    expect(valueIn('services/app/Dockerfile', /^ENV NODE_OPTIONS="(.+)"$/)).toBe(NODE_OPTIONS);
+  });
+
+  it('should survive lost heartbeats, and deliver a fault with the next one', () => {
+    expectAscending([3 * HEARTBEAT_MS, HEARTBEAT_TTL_MS]);
+    expectAscending([HEARTBEAT_MS, FAULT_TTL_MS]);
+  });
+});
