@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import { ROOT } from '../../tools/lib/root.ts';
 
 /**
- * A generated block of a document:
- * - `<!-- code: FILE -->`: the whole file;
- * - `<!-- code: FILE | FIRST -->`: the code that begins with the first line that contains FIRST, up to
- *   its closing bracket;
- * - `<!-- code: FILE | FIRST | LAST -->`: up to the next line that contains LAST;
- * - `<!-- output -->`: the output of the lesson.
+ * A generated block of a document. Its comment says what follows:
+ * - `<!-- code: FILE -->`: The whole file.
+ * - `<!-- code: FILE | FIRST -->`: The code from the first line with FIRST to its closing bracket.
+ * - `<!-- code: FILE | FIRST | LAST -->`: The code from there to the next line with LAST.
+ * - `<!-- output -->`: The output of the lesson.
  */
 const BLOCK =
   /(<!-- (code|output)(?:: (\S+)(?: \| (.+?))?(?: \| (.+?))?)? -->\n)```\w*\n.*?```\n/gs;
