@@ -17,7 +17,7 @@ declare global {
 }
 
 /** Milliseconds. Applied keys are kept in Redis for twice as long. */
-const MAX_AGE_MS = 30_000;
+export const MAX_AGE_MS = 30_000;
 
 /** The keys that a client may choose, with or without quotes. */
 const CLIENT_KEY = /^"?([\w-]{8,64})"?$/;

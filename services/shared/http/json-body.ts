@@ -1,4 +1,4 @@
-import express, { type RequestHandler } from 'express';
+import express, { type RequestHandler, type Router } from 'express';
 import { z } from 'zod';
 import { sendProblem } from './problem.ts';
 
@@ -8,7 +8,7 @@ const parse = express.json({ limit: '16kb' });
  * Reads a JSON body into `req.body` and checks it. Answers 415 if it has another type, 400 if it is
  * not JSON, 413 over 16 KB, and 422 with the name of the first wrong field.
  */
-export function jsonBody(schema: z.ZodObject): RequestHandler[] {
+export function jsonBody(schema: z.ZodObject): Router {
   const requireJson: RequestHandler = (req, res, next) => {
     if (req.is('application/json')) return next();
     return sendProblem(res, 415, 'The body must be JSON, with Content-Type: application/json.');
@@ -20,7 +20,7 @@ export function jsonBody(schema: z.ZodObject): RequestHandler[] {
     req.body = data;
     next();
   };
-  return [requireJson, parse, validate];
+  return express.Router().use(requireJson, parse, validate);
 }
 
 /** A text of 1 to `max` characters (Unicode code points). */

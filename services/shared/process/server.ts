@@ -15,7 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
  * never sends a request on a connection that is being closed.
  * @see https://github.com/nodejs/node/issues/20256
  */
-const KEEP_ALIVE_MS = 65_000;
+export const KEEP_ALIVE_MS = 65_000;
 
 /**
  * Milliseconds for which a draining server still answers, with `Connection: close`, so that nginx can

@@ -8,8 +8,8 @@ import { closeRedis, createRedis, type RedisOptions } from './redis.ts';
 import { HttpServer } from './server.ts';
 
 /** Milliseconds that a shutdown allows the requests in progress, and then the Redis clients. */
-const DRAIN_MS = 8000;
-const CLOSE_REDIS_MS = 1000;
+export const DRAIN_MS = 8000;
+export const CLOSE_REDIS_MS = 1000;
 
 /** Creates a client of the configured Redis. It is closed at shutdown. */
 export type Connect = <Scripts extends RedisScripts>(

@@ -8,7 +8,7 @@ import { appliedKey, replacedKey, sessionKeys } from './keys.ts';
 export const MAX_ITEMS = 50;
 
 /** Seconds for which an applied idempotency key is kept. */
-const APPLIED_TTL_SECONDS = 60;
+export const APPLIED_TTL_SECONDS = 60;
 
 /**
  * Seconds for which a replaced session is remembered: longer than any request that was sent with the
