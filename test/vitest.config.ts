@@ -1,20 +1,20 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Each has the machine for itself, after the others: they measure how long replies take under load. */
+/** Files that run last and one at a time: they measure response times under load. */
 const ALONE = [
   'test/native/faults.test.ts',
   'test/loadtest/scripts.test.ts',
   'test/containers/loadtest.test.ts',
 ];
 
-/** The longest file, whose tests are one run; begun last it would keep one worker busy and the other idle. */
-const FIRST = 'test/workshop/lessons.test.ts';
+/** The longest file. Started last, it would keep one worker busy while the other is idle. */
+const LONGEST = 'test/workshop/lessons.test.ts';
 
-/** In vitest's order, but with the longest file first. */
+/** Starts with the longest file, then keeps vitest's order. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLongest = ({ moduleId }: TestSpecification) => moduleId.endsWith(FIRST);
+    const isLongest = ({ moduleId }: TestSpecification) => moduleId.endsWith(LONGEST);
     const sorted = await super.sort(files);
     return [...sorted.filter(isLongest), ...sorted.filter((file) => !isLongest(file))];
   }
@@ -27,7 +27,7 @@ export default defineConfig({
     reporters: ['verbose'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Each file runs a stack of several processes; more at once would only measure the machine.
+    // Each file runs a stack of several processes. More files at once would overload the machine.
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     projects: [

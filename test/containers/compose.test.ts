@@ -12,7 +12,7 @@ const required = process.env.REQUIRE_DOCKER === '1';
 const nodeImage = process.env.NODE_IMAGE ?? 'node:24-slim';
 
 describe('Docker', () => {
-  it.runIf(required)('should be there, since REQUIRE_DOCKER=1', () => {
+  it.runIf(required)('should be available, because REQUIRE_DOCKER=1', () => {
     expect(missing).toBeUndefined();
   });
 });
@@ -22,7 +22,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   let url: string;
 
   const compose = (...words: string[]) => stack.run(words);
-  /** `docker compose up --scale app=N`, as typed while it runs. */
+  /** Scales the running stack with `docker compose up --scale app=N`. */
   const scale = (count: number) =>
     compose('up', '--detach', '--no-build', '--no-recreate', '--wait', '--scale', `app=${count}`);
   const instancesOf = (seen: Seen[]) => new Set(seen.map(({ instance }) => instance)).size;
@@ -36,12 +36,12 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     onTestFailed(() => console.error(compose('logs', '--timestamps', 'app', 'dashboard', 'redis')));
   });
 
-  it('should run 3 instances where nothing is said', async () => {
+  it('should run 3 instances by default', async () => {
     await proveContinuity(url);
     expect(instancesOf(await new Visitor(url).viewInTurn(6))).toBe(3);
   });
 
-  it('should have them name themselves app-1, app-2 and app-3, and tell it on the board', async () => {
+  it('should name the instances app-1, app-2 and app-3, and list them on the dashboard', async () => {
     const seen = await new Visitor(url).viewInTurn(6);
     expect([...new Set(seen.map(({ instance }) => instance))].sort()).toEqual([
       'app-1',
@@ -62,12 +62,12 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
 
   it('should count 200 views at once as exactly 200', () => proveNothingLost(url));
 
-  it('should cache on one instance for the others', async () => {
+  it('should share cached data between instances', async () => {
     expect((await send(`${url}/data`)).body).toBe('New Data: This is the new data');
     expect((await send(`${url}/data`)).body).toBe('Cached Data: This is the new data');
   });
 
-  it('should share a login and a cart with the other application', async () => {
+  it('should share a login and a cart with the dashboard', async () => {
     const ada = new Shopper(url);
     await ada.logIn('Ada');
     await ada.view();
@@ -77,7 +77,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     );
   });
 
-  it('should scale up and down under requests, with no reload, none failed and none lost', async () => {
+  it('should scale up and down under load, without a reload, a failed request or a lost view', async () => {
     let scaling = true;
     const load = range(1, 2).map(async () => {
       const visitor = new Visitor(url);
@@ -103,7 +103,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     expect(compose('logs', 'nginx')).not.toContain('SIGHUP');
   }, 120_000);
 
-  it('should fail, lose and double no view where two of three instances are killed at once', async () => {
+  it('should not fail, lose or count twice any view if two of three instances are killed at once', async () => {
     scale(3);
     await eventually(async () => {
       expect(instancesOf(await new Visitor(url).viewInTurn(9))).toBe(3);
@@ -116,28 +116,28 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
       killed = true;
       expect(code, stderr).toBe(0);
     };
-    const viewOnAndOn = async () => {
+    const keepViewing = async () => {
       const visitor = new Visitor(url);
       const seen: Seen[] = [];
       while (!killed) seen.push(await visitor.view());
-      // and on, until Docker's DNS has forgotten the dead and nginx has asked it
+      // until Docker's DNS drops the killed instances and nginx resolves the names again
       return [...seen, ...(await visitor.viewInTurn(20))].map(({ views }) => views);
     };
-    const [, ...counts] = await Promise.all([kill(), ...range(1, 12).map(viewOnAndOn)]);
+    const [, ...counts] = await Promise.all([kill(), ...range(1, 12).map(keepViewing)]);
     for (const seen of counts) expect(seen).toEqual(range(1, seen.length));
     scale(3);
   }, 60_000);
 
-  it('should keep the sessions over a restart of Redis', async () => {
+  it('should keep sessions across a restart of Redis', async () => {
     const visitor = new Visitor(url);
     await visitor.viewInTurn(3);
     compose('restart', 'redis');
     expect((await eventually(() => visitor.view())).views).toBe(4);
-    // and on every instance
+    // every instance reconnects
     await eventually(() => new Visitor(url).viewInTurn(6));
   });
 
-  it('should go on, nginx untouched, after Redis and all instances came back at new addresses', async () => {
+  it('should continue with the same nginx after Redis and all instances get new addresses', async () => {
     const visitor = new Visitor(url);
     await visitor.viewInTurn(3);
     const services = ['redis', 'dashboard', 'app'];
@@ -159,7 +159,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     const before = { nginx: startedAt(), addresses: addressesOf(idsOf(...services)) };
 
     compose('rm', '--stop', '--force', ...services);
-    // Whoever takes the old addresses keeps them from being given again.
+    // These containers take the old addresses, so that Docker does not assign them again.
     const fillers = before.addresses.map(() =>
       docker([
         'run',
@@ -185,14 +185,14 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     }
   }, 120_000);
 
-  it('should end an instance in order at SIGTERM', async () => {
+  it('should end an instance cleanly on SIGTERM', async () => {
     const [id = ''] = compose('ps', '--quiet', 'app').split('\n');
     docker(['stop', id]);
     expect(docker(['inspect', '--format', '{{.State.ExitCode}}', id]).trim()).toBe('0');
     scale(3);
   }, 60_000);
 
-  it('should publish nginx only, on loopback only, and run nothing with more rights than it needs', () => {
+  it('should publish only nginx, only on loopback, and run every container with minimal rights', () => {
     const ids = compose('ps', '--quiet').trim().split('\n');
     const containers = JSON.parse(docker(['inspect', ...ids]));
     expect(containers).toHaveLength(6);

@@ -12,7 +12,7 @@ const title = `load tests of containers${missing ? ` (skipped: ${missing})` : ''
 describe.skipIf(missing)(title, () => {
   let stack: ComposeStack;
   beforeAll(async () => {
-    // A slower origin, in whose shadow the noise of a small machine is small.
+    // With a slower origin, the noise of a small machine matters less.
     stack = await ComposeStack.start({ ORIGIN_DELAY_MS: '1000' });
   }, UP_MS);
   afterAll(() => stack?.[Symbol.asyncDispose]());
@@ -27,8 +27,8 @@ describe.skipIf(missing)(title, () => {
     expect(run.instances).toHaveLength(3);
   });
 
-  // k6 itself is not to be had where this runs: the runner takes the place of its image.
-  it('should pass beside the containers: docker compose --profile loadtest run k6', () => {
+  // k6 may be unavailable here, so a Node image with the project's runner replaces its image.
+  it('should pass in a container of the stack: docker compose --profile loadtest run k6', () => {
     const results = mkdtempSync(join(tmpdir(), 'shared-state-results-'));
     chmodSync(results, 0o777);
     try {

@@ -6,7 +6,7 @@ import { range, viewsIn } from '../support/proofs.ts';
 const missing = dockerMissing();
 
 describe.skipIf(missing)(`PROGRAM=minimal${missing ? ` (skipped: ${missing})` : ''}`, () => {
-  it('should count in order over 3 containers, and give no number twice', {
+  it('should count in order across 3 containers, and return no number twice', {
     timeout: UP_MS,
   }, async () => {
     const SESSION_SECRET = 'a secret of at least 32 characters';

@@ -13,7 +13,7 @@ describe('the load tests', () => {
   });
   afterAll(() => stack?.close());
 
-  it('should not pass where nobody is there', async () => {
+  it('should not pass if no server answers', async () => {
     const { code, stderr } = await loadTest('continuity', { BASE_URL: 'http://127.0.0.1:1' });
     expect(code).toBe(107);
     expect(stderr).toContain('http://127.0.0.1:1 does not answer');

@@ -18,14 +18,14 @@ describe('npm run loadtest', () => {
   const place = (name: string, ...lines: string[]) =>
     writeFileSync(join(folder, name), ['#!/bin/sh', ...lines].join('\n'), { mode: 0o755 });
 
-  /** Where nothing else is on the PATH. */
+  /** Runs with nothing else on the PATH. */
   async function run(words: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
     const args = [join(ROOT, 'loadtest/run.ts'), ...words];
     await using running = new Running(process.execPath, args, { ...env, PATH: folder });
     return await running.ended;
   }
 
-  it('should take k6 where it is installed, and hand on what is asked for', async () => {
+  it('should use k6 if it is installed, and pass on its arguments', async () => {
     place('k6', 'echo "k6 $*"', '[ "$1" = version ] || exit 99');
     place('docker', 'echo "docker $*"');
     const { code, stdout, stderr } = await run(['continuity', '-e', 'VUS=2', '--out', 'json=x']);
@@ -53,7 +53,7 @@ describe('npm run loadtest', () => {
     const { code, stderr } = await run(['continuity', '-e', 'BASE_URL=http://127.0.0.1:1']);
     expect(stderr).toContain("continuity, by the project's own runner\n");
     expect(stderr).toContain('not k6');
-    expect(code).toBe(107); // nobody answers
+    expect(code).toBe(107); // no server answers
   });
 
   it('should take what it is told to', async () => {
@@ -63,7 +63,7 @@ describe('npm run loadtest', () => {
     expect(stderr).toContain('--unknown');
   });
 
-  it('should say what there is where it does not know the name', async () => {
+  it('should list the load tests if it does not know the name', async () => {
     const { code, stderr } = await run(['continuty']);
     expect(code).toBe(1);
     expect(stderr).toContain('cache, continuity, failover, shop, soak, spike, stampede');

@@ -20,7 +20,7 @@ async function iterate(source: string, more: { options?: string; lines?: boolean
 }
 
 describe('a request', () => {
-  it('should be sent with its method, and a body where it may have one', async () => {
+  it('should be sent with its method, and with a body if the method allows one', async () => {
     const { server } = await iterate(`
       http.get(URL + '/x');
       http.head(URL + '/x');
@@ -61,7 +61,7 @@ describe('a request', () => {
     expect(plain?.headers).not.toHaveProperty('content-type');
   });
 
-  it('should be tagged with what it was, where it belongs, and what is asked for', async () => {
+  it('should be tagged with its properties, its group and its own tags', async () => {
     const { lines, server } = await iterate(
       `http.get(URL + '/plain');
       group('outer', () => group('inner', () => {

@@ -25,7 +25,7 @@ describe('init code', () => {
     ['throws', `throw new Error('boom');`, 'boom'],
     ['makes a request', `http.get(URL);`, 'init'],
     ['opens what is not there', `open('./nothing.txt');`, 'no such file'],
-  ])('should end the run with 107 where it %s', async (_what, source, said) => {
+  ])('should end the run with 107 if it %s', async (_what, source, said) => {
     await using server = await Target.start();
     const { code, stderr } = await runScript(`${NOTE}${source}; export default () => note(1);`, {
       server,
@@ -91,7 +91,7 @@ describe('setup and teardown', () => {
 });
 
 describe('an iteration', () => {
-  it('should be logged and counted where it ends in an error, and the run goes on', async () => {
+  it('should be logged and counted if it ends in an error, and the run goes on', async () => {
     await using server = await Target.start();
     const { code, stderr, summary } = await runScript(
       `import { fail } from 'k6';

@@ -137,7 +137,7 @@ describe('thresholds', () => {
     expect(server.arrivals).toEqual([]);
   });
 
-  it('should end a run early where they ask for it, after the delay that they ask for', async () => {
+  it('should end a run early if they request it, after the requested delay', async () => {
     await using server = await Target.start();
     const failing = (delayAbortEval: string, duration: string) =>
       runScript(

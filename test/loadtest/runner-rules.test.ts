@@ -113,7 +113,7 @@ describe('what a script cannot have', () => {
     ['a timeout that is none', `http.get(URL, { timeout: 'soon' })`, 'soon'],
     ['cookies of a request', `http.get(URL, { cookies: { id: '7' } })`, 'cookies'],
     ['a batch of an object', `http.batch({ one: URL })`, 'batch'],
-  ])('should end the run where it is met: %s', async (_what, source, name) => {
+  ])('should end the run when it is used: %s', async (_what, source, name) => {
     const { code, stderr, server } = await attempt(`export default function () {
       try { ${source}; } catch {}
       note('went on');
@@ -123,7 +123,7 @@ describe('what a script cannot have', () => {
     expect(server.arrivals).toEqual([]);
   });
 
-  it('should end the run where it is met: a method of a reply', async () => {
+  it('should end the run when it is used: a method of a reply', async () => {
     const { code, stderr } = await attempt(`export default () => http.get(URL).html()`);
     expect(stderr).toContain('html');
     expect(code).toBe(104);

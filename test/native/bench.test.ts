@@ -13,7 +13,7 @@ describe('npm run bench', () => {
   const folder = mkdtempSync(join(tmpdir(), 'shared-state-bench-test-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  /** A short run: its figures mean little, but lost updates are lost. */
+  /** Runs briefly: too short for exact figures, but long enough to lose updates. */
   async function bench(...options: string[]) {
     const json = join(folder, 'bench.json');
     const args = ['tools/bench/main.ts', '--rounds', '1', '--seconds', '1', '--json', json];
@@ -49,7 +49,7 @@ describe('npm run bench', () => {
   });
 
   it(
-    'should measure the other figures, each in a possible range',
+    'should measure the other figures within plausible ranges',
     async () => {
       const { figures } = await bench('--only', 'scale,session-bytes');
       const value = (name: string) => figures.find((one: Figure) => one.name === name)?.value;
@@ -60,7 +60,7 @@ describe('npm run bench', () => {
     LONG_MS,
   );
 
-  it('should refuse an unknown name', async () => {
+  it('should reject an unknown name', async () => {
     await using running = new Running(process.execPath, ['tools/bench/main.ts', '--only', 'speed']);
     const { code, stderr } = await running.ended;
     expect(code).toBe(2);

@@ -13,7 +13,7 @@ describe('the cart', () => {
   afterAll(() => stack?.close());
   const newShopper = () => new Shopper(stack.url);
 
-  it('should hold quantities, as numbers, on every instance', async () => {
+  it('should hold numeric quantities on every instance', async () => {
     const ada = newShopper();
     const reply = await ada.add('tea', 2);
     expect(reply.status).toBe(200);
@@ -25,7 +25,7 @@ describe('the cart', () => {
     expect(await ada.cart()).toEqual({ milk: 1 });
   });
 
-  it('should hold all of 30 items added at once over all instances', async () => {
+  it('should hold all 30 items that are added at once through all instances', async () => {
     const ada = newShopper();
     await ada.add('first');
     const items = range(1, 30).map((i) => `item ${i}`);
@@ -37,14 +37,14 @@ describe('the cart', () => {
     );
   });
 
-  it('should add up the quantities of one item added at once', async () => {
+  it('should add up the quantities of one item that is added 30 times at once', async () => {
     const ada = newShopper();
     await ada.view();
     await Promise.all(range(1, 30).map((i) => ada.copy().add('tea', i)));
     expect(await ada.cart()).toEqual({ tea: 465 }); // 1 + 2 + ... + 30
   });
 
-  it('should create nothing for whoever only looks', async () => {
+  it('should store nothing for a client that only reads', async () => {
     const before = await keysOf(stack.redis.url);
     for (const path of ['/cart', '/me', '/dashboard/session']) {
       const reply = await newShopper().send(path);
@@ -78,7 +78,7 @@ describe('the cart', () => {
     '%2F',
     '😀',
     'a b',
-  ])('should take %j for a plain item', async (item) => {
+  ])('should accept the item %j', async (item) => {
     const ada = newShopper();
     expect((await ada.add(item, 2)).status).toBe(200);
     expect(Object.entries(await ada.cart())).toEqual([[item, 2]]);
@@ -102,7 +102,7 @@ describe('the cart', () => {
     [{ item: 'tea', quantity: 1e300 }, 'quantity: '],
     [{ item: 'tea', quantity: null }, 'quantity: '],
     [{ item: 'tea', quantity: [2] }, 'quantity: '],
-  ])('should refuse %j with 422, naming the field', async (body, field) => {
+  ])('should reject %j with 422 and name the field', async (body, field) => {
     const ada = newShopper();
     const reply = await ada.post('/cart', body);
     expect(reply.status).toBe(422);
@@ -110,7 +110,7 @@ describe('the cart', () => {
     expect(ada.cookies.size).toBe(0);
   });
 
-  it('should live as long as its session is used, however it is used', async () => {
+  it('should have its TTL extended by every use of the session', async () => {
     const ada = newShopper();
     await ada.logIn('Ada');
     await ada.view();
@@ -134,7 +134,7 @@ describe('the cart', () => {
     });
   });
 
-  it('should cost a view one round trip to Redis, and one step there', async () => {
+  it('should not add a round trip to a view, which is one script call in Redis', async () => {
     const ada = newShopper();
     await ada.view();
     await ada.view();

@@ -9,7 +9,7 @@ import { sessionIdOf } from '../support/shop.ts';
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 
-describe.each(['on', 'off'])('the counter of views, with FAST_PATH=%s', (FAST_PATH) => {
+describe.each(['on', 'off'])('the view counter, with FAST_PATH=%s', (FAST_PATH) => {
   let stack: Stack;
   beforeAll(async () => {
     stack = await Stack.start({ env: { ...process.env, FAST_PATH, SESSION_TTL_SECONDS: '1000' } });
@@ -34,7 +34,7 @@ describe.each(['on', 'off'])('the counter of views, with FAST_PATH=%s', (FAST_PA
     expect(reply.body).toContain(String(reply.headers['x-instance']));
   });
 
-  it('should answer with JSON that names the instance, and the session by a hash', async () => {
+  it('should answer JSON with the instance and a hash of the session ID', async () => {
     const visitor = new Visitor(stack.url);
     const seen = await visitor.view();
     const hash = createHash('sha256').update(sessionIdOf(visitor)).digest('hex');
@@ -45,7 +45,7 @@ describe.each(['on', 'off'])('the counter of views, with FAST_PATH=%s', (FAST_PA
     });
   });
 
-  it('should answer with what it counted, whatever the client says that it has', async () => {
+  it('should answer with the new count, regardless of If-None-Match', async () => {
     const visitor = new Visitor(stack.url);
     for (const [i, accept] of ['application/json', 'text/plain', 'text/html'].entries()) {
       const headers = { accept, 'if-none-match': '*' };
@@ -56,7 +56,7 @@ describe.each(['on', 'off'])('the counter of views, with FAST_PATH=%s', (FAST_PA
   });
 
   it.each(['/', '/data', '/data/%ff', '/cart/%ff', '/nothing', '/board/x/y', '/livez', '/me'])(
-    'should say at %s which instance answered, and under which id',
+    'should name the instance and the request ID in the reply to %s',
     async (path) => {
       const { headers } = await send(stack.url + path);
       expect(headers['x-instance']).toMatch(/^app-[123]$/);
@@ -65,18 +65,18 @@ describe.each(['on', 'off'])('the counter of views, with FAST_PATH=%s', (FAST_PA
     },
   );
 
-  it('should forbid every cache to keep the number', async () => {
+  it('should forbid every cache to store the number', async () => {
     expect((await send(`${stack.url}/`)).headers['cache-control']).toBe('no-store');
   });
 
-  it('should set a cookie that scripts and other sites do not get, and only once', async () => {
+  it('should set its cookie once, and hide it from scripts and other sites', async () => {
     const visitor = new Visitor(stack.url);
     const [cookie] = (await visitor.send()).headers['set-cookie'] ?? [];
     expect(cookie).toMatch(/^connect\.sid=s%3A[^;]+; Path=\/; HttpOnly; SameSite=Lax$/);
     expect((await visitor.send()).headers['set-cookie']).toBeUndefined();
   });
 
-  it('should keep the session and its counter for as long as they are used', async () => {
+  it('should extend the TTL of the session and its counter with each view', async () => {
     const visitor = new Visitor(stack.url);
     await visitor.view();
     const keys = [`sess:${sessionIdOf(visitor)}`, `views:{sess:${sessionIdOf(visitor)}}`];
@@ -87,7 +87,7 @@ describe.each(['on', 'off'])('the counter of views, with FAST_PATH=%s', (FAST_PA
     });
   });
 
-  it('should start afresh, under another id, where the session has ended', async () => {
+  it('should start from 1 with a new session ID if the session has ended', async () => {
     const visitor = new Visitor(stack.url);
     await visitor.viewInTurn(3);
     const id = sessionIdOf(visitor);
@@ -97,15 +97,15 @@ describe.each(['on', 'off'])('the counter of views, with FAST_PATH=%s', (FAST_PA
     expect((await visitor.view()).views).toBe(2);
   });
 
-  it('should tell visitors apart', async () => {
+  it('should count each visitor separately', async () => {
     await new Visitor(stack.url).viewInTurn(2);
     expect((await new Visitor(stack.url).view()).views).toBe(1);
   });
 
-  it('should go on after Redis was emptied and an instance was added', async () => {
+  it('should continue after Redis was emptied and an instance was added', async () => {
     await inRedis(stack.redis.url, async (redis) => {
       await redis.flushAll();
-      // Within a second one of those that know the secret has offered it again.
+      // Within a second, an instance that knows the secret stores it again.
       await eventually(async () => expect(await redis.exists('secret:session')).toBe(1));
     });
     await stack.scale(4);
@@ -120,7 +120,7 @@ describe.each(['on', 'off'])('the counter of views, with FAST_PATH=%s', (FAST_PA
 });
 
 describe('the cookie', () => {
-  it('should have the name of SESSION_COOKIE_NAME', async () => {
+  it('should be named by SESSION_COOKIE_NAME', async () => {
     await using stack = await Stack.start({
       env: { ...process.env, SESSION_COOKIE_NAME: 'visit' },
     });

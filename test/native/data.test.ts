@@ -16,7 +16,7 @@ describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
     expect((await send(`${stack.url}/data`, { method: 'DELETE' })).status).toBe(204);
   });
 
-  it('should be new once, and cached on every instance after that', async () => {
+  it('should be new once, then cached on every instance', async () => {
     const first = await data();
     expect(first.body).toBe('New Data: This is the new data');
     expect(first.headers).toMatchObject({ 'x-cache': 'MISS', age: '0' });
@@ -30,7 +30,7 @@ describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
     expect(new Set(others.map(({ headers }) => headers['x-instance'])).size).toBe(3);
   });
 
-  it('should say as JSON who made it and when', async () => {
+  it('should say in JSON which instance loaded it and when', async () => {
     const from = Date.now();
     const first = await data('application/json');
     const second = await data('application/json');
@@ -47,7 +47,7 @@ describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
     expect(JSON.parse(second.body)).toEqual({ ...made, cached: true });
   });
 
-  it('should say its age in seconds', async () => {
+  it('should state its age in seconds', async () => {
     const madeAt = Date.now() - 12_000;
     const entry = { data: 'This is the new data', madeBy: 'app-1', madeAt };
     await inRedis(stack.redis.url, (redis) => redis.set('cache:data', JSON.stringify(entry)));
@@ -56,20 +56,20 @@ describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
     expect(age).toBeLessThanOrEqual((Date.now() - madeAt) / 1000);
   });
 
-  it('should be kept for CACHE_TTL_SECONDS, and stale for half of that', async () => {
+  it('should be cached for CACHE_TTL_SECONDS, and stale for half as long', async () => {
     await data();
     const ttl = await inRedis(stack.redis.url, (redis) => redis.pTTL('cache:data'));
-    expect(ttl).toBeGreaterThan((0.9 * 30 + 15) * 1000 - 1000); // a tenth less, so that not all expire at once
+    expect(ttl).toBeGreaterThan((0.9 * 30 + 15) * 1000 - 1000); // up to a tenth less, to spread the expiry of entries
     expect(ttl).toBeLessThanOrEqual((30 + 15) * 1000);
   });
 
-  it('should be new again once forgotten', async () => {
+  it('should be new again after an invalidation', async () => {
     await data();
     await send(`${stack.url}/data`, { method: 'DELETE' });
     expect((await data()).headers['x-cache']).toBe('MISS');
   });
 
-  it('should touch no session', async () => {
+  it('should not touch a session', async () => {
     const visitor = await send(`${stack.url}/`);
     const cookie = visitor.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
     const before = await keysOf(stack.redis.url);

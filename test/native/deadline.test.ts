@@ -17,12 +17,12 @@ describe('the deadline of a request', () => {
   });
   afterAll(() => stack?.close());
 
-  it('should end a route that takes too long with 503, and not its instance', async () => {
+  it('should end a slow route with 503, and leave its instance running', async () => {
     const replies = await Promise.all(range(1, 4).map(() => send(`${stack.url}/data`)));
     for (const { status, headers, ms, body } of replies) {
       expect(status).toBe(503);
       expect(headers['retry-after']).toBe('1');
-      expect(headers['x-instance']).toMatch(/^app-/); // and not nginx
+      expect(headers['x-instance']).toMatch(/^app-/); // the instance answers, not nginx
       expect(JSON.parse(body)).toMatchObject({ title: 'Service Unavailable', status: 503 });
       expect(ms).toBeLessThan(2000);
     }
@@ -31,13 +31,13 @@ describe('the deadline of a request', () => {
     expect(instances.map(({ body }) => body)).toEqual(instances.map(() => 'Views: 1'));
   });
 
-  it('should keep nothing of what came too late', async () => {
+  it('should not cache a result that comes too late', async () => {
     await send(`${stack.url}/data`);
     await send(`${stack.url}/data`);
     expect(await keysOf(stack.redis.url)).not.toContain('cache:data');
   });
 
-  it('should cancel what is under way where the client has gone', async () => {
+  it('should cancel a request if its client disconnects', async () => {
     await using patient = await Stack.start({
       scale: 1,
       env: { ...process.env, ORIGIN_DELAY_MS: '600' },
@@ -48,10 +48,10 @@ describe('the deadline of a request', () => {
     await once(client, 'socket');
     await send(`${url}/livez`); // by now the instance has the request
     client.destroy();
-    await delay(900); // the origin takes 600 ms: had the request gone on, the next one were a hit
+    await delay(900); // the origin takes 600 ms; without the cancellation the next request would be a hit
     expect((await send(`${url}/data`)).headers['x-cache']).toBe('MISS');
     expect((await send(`${url}/data`)).headers['x-cache']).toBe('HIT');
-    // and nothing is wrong with that
+    // a disconnect is not an error
     expect(readFileSync(join(patient.folder, 'app-1.log'), 'utf8')).not.toContain(
       '"level":"error"',
     );

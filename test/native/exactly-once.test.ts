@@ -5,8 +5,8 @@ import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
 import { Shopper, sessionIdOf } from '../support/shop.ts';
 
-// What nginx does when an instance dies: it sends the same request, with the same id, to another.
-// Here it is sent to one instance after the other by hand.
+// If an instance dies, nginx sends the same request with the same ID to another instance. These
+// tests send it to several instances themselves.
 
 describe('a request that arrives twice', () => {
   let stack: Stack;
@@ -17,10 +17,10 @@ describe('a request that arrives twice', () => {
   const newId = () => `test-${Math.random().toString(36).slice(2).padEnd(12, '0')}`;
   const direct = (i: number) => `http://127.0.0.1:${stack.instances[i]?.port}`;
 
-  /** Somebody with the cookies of another, who asks instance `i` without nginx. */
-  function at(i: number, who: Shopper): Shopper {
+  /** A copy of a shopper that calls instance `i` directly, without nginx. */
+  function at(i: number, original: Shopper): Shopper {
     const shopper = new Shopper(direct(i));
-    for (const [name, value] of who.cookies) shopper.cookies.set(name, value);
+    for (const [name, value] of original.cookies) shopper.cookies.set(name, value);
     return shopper;
   }
   const newShopper = async () => {
@@ -29,7 +29,7 @@ describe('a request that arrives twice', () => {
     return ada;
   };
 
-  it('should count one view, and say the same number', async () => {
+  it('should count one view and return the same number', async () => {
     const ada = await newShopper();
     const headers = { 'x-request-id': newId() };
     const bodies = [];
@@ -38,7 +38,7 @@ describe('a request that arrives twice', () => {
     expect((await ada.view()).views).toBe(3);
   });
 
-  it('should count one view also where it arrives at once', async () => {
+  it('should count one view if all copies arrive at once', async () => {
     const ada = await newShopper();
     const headers = { 'x-request-id': newId() };
     const replies = await Promise.all(
@@ -48,7 +48,7 @@ describe('a request that arrives twice', () => {
     expect((await ada.view()).views).toBe(3);
   });
 
-  it('should add to the cart once, and say the same quantity', async () => {
+  it('should add to the cart once and return the same quantity', async () => {
     const ada = await newShopper();
     await ada.add('tea', 2);
     const headers = { 'x-request-id': newId() };
@@ -59,13 +59,13 @@ describe('a request that arrives twice', () => {
     expect(await ada.cart()).toEqual({ tea: 5 });
   });
 
-  it('should log in once, and give the same session, with all that belonged to the old one', async () => {
+  it('should log in once, and return the same session with all data of the old one', async () => {
     const ada = await newShopper();
     await ada.add('tea', 2);
     const headers = { 'x-request-id': newId() };
     const ids = new Set<string>();
     for (const i of [0, 1, 2]) {
-      const again = at(i, ada); // with the cookie from before: the first reply never arrived
+      const again = at(i, ada); // with the old cookie: the first reply never arrived
       const reply = await again.post('/login', { name: 'Ada' }, { headers });
       expect(reply.status).toBe(200);
       ids.add(sessionIdOf(again));
@@ -75,7 +75,7 @@ describe('a request that arrives twice', () => {
     expect(ids).not.toContain(sessionIdOf(ada));
   });
 
-  it('should not let somebody else in who has the old cookie', async () => {
+  it('should not log in another client that has the old cookie', async () => {
     const ada = await newShopper();
     const attacker = ada.copy();
     await ada.post('/login', { name: 'Ada' });
@@ -94,12 +94,12 @@ describe('a request that arrives twice', () => {
     expect(await ada.me()).toBeUndefined();
   });
 
-  it('should be known by an Idempotency-Key through nginx, for one session, one route and one body', async () => {
+  it('should be recognized by its Idempotency-Key through nginx, per session, route and body', async () => {
     const ada = await newShopper();
     const eve = await newShopper();
     const headers = { 'idempotency-key': newId() };
-    const add = (who: Shopper, item: string) =>
-      who.post('/cart', { item, quantity: 1 }, { headers });
+    const add = (shopper: Shopper, item: string) =>
+      shopper.post('/cart', { item, quantity: 1 }, { headers });
     for (const _ of range(1, 3)) expect((await add(ada, 'tea')).status).toBe(200);
     expect(await ada.cart()).toEqual({ tea: 1 });
     await add(ada, 'coffee');
@@ -112,7 +112,7 @@ describe('a request that arrives twice', () => {
   });
 
   it.each(['short', 'x'.repeat(65), 'white space', 'a:b:c:d:e:f', ''])(
-    'should be refused with the Idempotency-Key %j',
+    'should be rejected with the Idempotency-Key %j',
     async (key) => {
       const headers = { 'idempotency-key': key };
       const reply = await send(`${stack.url}/`, { headers });
@@ -121,14 +121,14 @@ describe('a request that arrives twice', () => {
     },
   );
 
-  it('should not be known under an id that a client claims to be that of nginx', async () => {
+  it('should not be recognized by a request ID that the client sets', async () => {
     const ada = await newShopper();
     const headers = { 'x-request-id': 'chosen-by-the-client' };
     await ada.send('/', { headers });
     expect((await ada.send('/', { headers })).body).toBe('Views: 3');
   });
 
-  it('should change nothing where it is half a minute old', async () => {
+  it('should change nothing if it is more than half a minute old', async () => {
     const ada = await newShopper();
     const ago = (seconds: number) => `t=${((Date.now() - seconds * 1000) / 1000).toFixed(3)}`;
     const old = { 'x-request-start': ago(31) };
@@ -140,11 +140,11 @@ describe('a request that arrives twice', () => {
     expect(await ada.cart()).toEqual({});
     const recent = { 'x-request-start': ago(29) };
     expect((await at(0, ada).send('/', { headers: recent })).body).toBe('Views: 2');
-    // nginx does not believe a client
+    // nginx replaces the header of a client
     expect((await ada.send('/', { headers: old })).body).toBe('Views: 3');
   });
 
-  it('should leave nothing noted where Redis refused the change', async () => {
+  it('should store no idempotency key if Redis rejects the change', async () => {
     const ada = await newShopper();
     const headers = { 'x-request-id': newId() };
     const acl = (rule: string) =>

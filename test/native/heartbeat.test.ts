@@ -34,7 +34,7 @@ describe('the heartbeat of an instance', () => {
   const untilState = (state: string) =>
     eventually(async () => expect(await record()).toMatchObject({ state }));
 
-  it('should tell its name, address and state until it has ended', async () => {
+  it('should contain name, address and state until the instance ends', async () => {
     const { child, address } = await start({
       ORIGIN_DELAY_MS: '2000',
       REQUEST_TIMEOUT_MS: '10000',
@@ -45,7 +45,7 @@ describe('the heartbeat of an instance', () => {
     expect(await inRedis(alone.url, (redis) => redis.sMembers('instances'))).toEqual(['app-1']);
     expect(await inRedis(alone.url, (redis) => redis.pTTL('heartbeat:app-1'))).toBeGreaterThan(0);
 
-    const slow = send(`http://${address}/data`); // keeps it from ending at once
+    const slow = send(`http://${address}/data`); // keeps the instance from ending at once
     await eventually(async () => {
       expect((await send(`http://${address}/metrics`)).body).toMatch(/origin_calls_total\S* 1/);
     });
@@ -56,7 +56,7 @@ describe('the heartbeat of an instance', () => {
     expect(await record()).toBeNull();
   });
 
-  it('should go on although other programs write to its keys', async () => {
+  it('should continue although other programs write to its keys', async () => {
     await inRedis(alone.url, async (redis) => {
       await redis.set('instances', 'not a set');
       await redis.rPush('fault:app-1', 'not a string');

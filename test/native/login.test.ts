@@ -15,7 +15,7 @@ describe('login and logout', () => {
   const keysWith = async (id: string) =>
     (await keysOf(stack.redis.url)).filter((key) => key.includes(id));
 
-  it('should know on every instance who is logged in, and since when', async () => {
+  it('should return the name and the time of the login on every instance', async () => {
     const ada = newShopper();
     const from = Date.now();
     const reply = await ada.logIn('  Ada Lovelace ');
@@ -29,14 +29,14 @@ describe('login and logout', () => {
     }
   });
 
-  it('should say 401 to a stranger, with a challenge', async () => {
+  it('should answer 401 with a challenge to a visitor without a login', async () => {
     const reply = await newShopper().send('/me');
     expect(reply.status).toBe(401);
     expect(reply.headers['www-authenticate']).toBeDefined();
     expect(reply.headers['content-type']).toBe('application/problem+json; charset=utf-8');
   });
 
-  it('should keep views and cart at login, under another id', async () => {
+  it('should keep views and cart at login, under a new session ID', async () => {
     const ada = newShopper();
     await ada.viewInTurn(3);
     await ada.add('tea', 2);
@@ -48,7 +48,7 @@ describe('login and logout', () => {
     expect(await keysWith(before)).toEqual([`replaced:{sess:${before}}`]);
   });
 
-  it('should make the id from before the login worth nothing (fixation)', async () => {
+  it('should invalidate the session ID from before the login (session fixation)', async () => {
     const ada = newShopper();
     await ada.add('tea');
     const attacker = ada.copy();
@@ -57,14 +57,14 @@ describe('login and logout', () => {
     expect(await attacker.cart()).toEqual({});
     await attacker.add('bomb');
     expect(await ada.cart()).toEqual({ tea: 1 });
-    // and again at the next login
+    // the same at the next login
     const second = ada.copy();
     await ada.logIn('Countess');
     expect(await second.me()).toBeUndefined();
     expect(await ada.me()).toMatchObject({ name: 'Countess', cart: { tea: 1 } });
   });
 
-  it('should leave nothing after logout, on no instance', async () => {
+  it('should leave no data on any instance after a logout', async () => {
     const ada = newShopper();
     await ada.logIn('Ada');
     await ada.view();
@@ -82,13 +82,13 @@ describe('login and logout', () => {
     expect(await keysWith(id)).toEqual([]);
   });
 
-  it('should answer a logout of nobody with 204, and store nothing', async () => {
+  it('should answer 204 to a logout without a session, and store nothing', async () => {
     const before = await keysOf(stack.redis.url);
     expect((await newShopper().logOut()).status).toBe(204);
     expect(await keysOf(stack.redis.url)).toEqual(before);
   });
 
-  it('should let no request that is under way bring back a session that has ended', async () => {
+  it('should not let a concurrent request restore a session after its logout', async () => {
     for (const _ of range(1, 10)) {
       const ada = newShopper();
       await ada.logIn('Ada');
@@ -100,7 +100,7 @@ describe('login and logout', () => {
       });
       expect((await ada.copy().logOut()).status).toBe(204);
       for (const { reply } of await Promise.all(others)) {
-        // before the logout, after it as a stranger, or during it
+        // before the logout, after it as a new visitor, or during it
         expect([200, 409]).toContain(reply.status);
         if (reply.status === 409) expect(reply.headers['set-cookie']).toBeUndefined();
       }
@@ -109,9 +109,9 @@ describe('login and logout', () => {
     }
   });
 
-  it('should keep the login and each acknowledged item, whatever one browser sends beside the login', async () => {
+  it('should keep the login and each acknowledged item if one browser sends requests during the login', async () => {
     for (const _ of range(1, 10)) {
-      const ada = newShopper(); // one jar: each reply may replace its cookie
+      const ada = newShopper(); // one cookie jar: each reply may replace its cookie
       await ada.view();
       let loggedIn = false;
       const added: string[] = [];
@@ -134,7 +134,7 @@ describe('login and logout', () => {
     }
   });
 
-  it('should refuse what was sent with the cookie from before a login, and say nothing is done', async () => {
+  it('should answer 409 to requests with the cookie from before a login, and change nothing', async () => {
     const ada = newShopper();
     await ada.add('tea');
     const late = ada.copy();
@@ -154,7 +154,7 @@ describe('login and logout', () => {
     expect(await ada.me()).toMatchObject({ name: 'Ada', cart: { tea: 1 } });
   });
 
-  it('should let no request that is under way bring back a session from before the login', async () => {
+  it('should not let a concurrent request restore the session from before the login', async () => {
     for (const _ of range(1, 10)) {
       const ada = newShopper();
       await ada.view();
@@ -166,7 +166,7 @@ describe('login and logout', () => {
       expect((await ada.logIn('Ada')).status).toBe(200);
       const replies = await Promise.all(others);
       expect(await keysWith(id)).toEqual([`replaced:{sess:${id}}`]);
-      // What was acknowledged came along with the session; all else is refused, and sets no cookie.
+      // Acknowledged changes moved with the session. Rejected requests set no cookie.
       for (const { status, headers } of replies) {
         expect([200, 409]).toContain(status);
         expect(headers['set-cookie']).toBeUndefined();
@@ -189,7 +189,7 @@ describe('login and logout', () => {
     [{ name: null }, 'name: '],
     [{ name: ['Ada'] }, 'name: '],
     [[], 'body: '],
-  ])('should refuse %j with 422, naming the field', async (body, field) => {
+  ])('should reject %j with 422 and name the field', async (body, field) => {
     const before = await keysOf(stack.redis.url);
     const reply = await newShopper().post('/login', body);
     expect(reply.status).toBe(422);
@@ -199,7 +199,7 @@ describe('login and logout', () => {
   });
 
   it.each(['x'.repeat(40), '😀'.repeat(40), '<script>', '"', 'Zoë', '__proto__', '\u0000'])(
-    'should take the name %j as it is',
+    'should accept the name %j unchanged',
     async (name) => {
       const visitor = newShopper();
       expect((await visitor.logIn(name)).status).toBe(200);
@@ -224,7 +224,7 @@ describe('login and logout', () => {
     ['text/plain', '{"name":"Ada"}', 415],
     ['application/x-www-form-urlencoded', 'name=Ada', 415],
     ['application/json; charset=ebcdic', '{"name":"Ada"}', 415],
-  ])('should answer a body of %s, %j, with %d', async (type, body, status) => {
+  ])('should answer a body of type %s, %j, with %d', async (type, body, status) => {
     for (const path of ['/login', '/cart', '/dashboard/nickname']) {
       const headers = { 'content-type': type };
       const reply = await send(stack.url + path, { method: 'POST', headers, body });

@@ -10,10 +10,10 @@ import { freePort } from '../../tools/stack/port.ts';
 import { range } from '../support/proofs.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
 
-/** As a stack has it: what was compiled once need not be again. */
+/** Reuses the compile cache, as a stack does. */
 const COMPILED = { NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/compiled') };
 
-/** An instance of no stack, which finds its own name. */
+/** An instance outside a stack, which claims its own name. */
 interface Bare {
   running: Running;
   url: string;
@@ -51,7 +51,7 @@ describe('the name of an instance', () => {
   const untilReady = ({ url }: Bare) =>
     eventually(async () => expect((await send(`${url}/readyz`)).status).toBe(200), 20_000);
 
-  /** The names that an instance has in its replies; only one where all agree. */
+  /** The names in an instance's replies: a single name if all agree. */
   async function namesOf({ url }: Bare): Promise<string[]> {
     const view = await send(url, { headers: { accept: 'application/json' } });
     const data = await send(`${url}/data`);
@@ -66,20 +66,20 @@ describe('the name of an instance', () => {
     await running.ended;
   }
 
-  it('should be the lowest that is free, also for those that start at the same time', async () => {
+  it('should be the lowest free one, even if several instances start at the same time', async () => {
     const bare = await Promise.all(range(1, 3).map(() => start()));
     const names = await Promise.all(bare.map(namesOf));
     expect(names.flat().sort()).toEqual(['app-1', 'app-2', 'app-3']);
     const holders = await inRedis(alone.url, (redis) => redis.keys('heartbeat:*'));
     expect(holders.sort()).toEqual(['heartbeat:app-1', 'heartbeat:app-2', 'heartbeat:app-3']);
 
-    // let go of at the end
+    // a clean end frees the name at once
     const second = bare.find((_, i) => names[i]?.[0] === 'app-2') as Bare;
     await end(second, 'SIGTERM');
     expect(await inRedis(alone.url, (redis) => redis.exists('heartbeat:app-2'))).toBe(0);
     expect(await namesOf(await start())).toEqual(['app-2']);
 
-    // and soon free where it was not
+    // a crash frees it within seconds
     const first = bare.find((_, i) => names[i]?.[0] === 'app-1') as Bare;
     await end(first, 'SIGKILL');
     const from = performance.now();
@@ -90,10 +90,10 @@ describe('the name of an instance', () => {
     expect(await namesOf(await start())).toEqual(['app-1']);
   });
 
-  it('should be another one after a standstill in which it was taken', async () => {
+  it('should change after a pause in which another instance took it', async () => {
     const paused = await start();
     expect(await namesOf(paused)).toEqual(['app-1']);
-    await send(`${paused.url}/data`); // what was prepared must show the new name too
+    await send(`${paused.url}/data`); // prepared replies must show the new name too
     paused.running.child.kill('SIGSTOP');
     await delay(3000);
     const taker = await start();
@@ -103,7 +103,7 @@ describe('the name of an instance', () => {
     expect(await namesOf(taker)).toEqual(['app-1']);
     expect((await send(`${paused.url}/readyz`)).status).toBe(200);
 
-    const { data, madeBy } = await forgottenData(paused.url);
+    const { data, madeBy } = await reloadedData(paused.url);
     expect({ data, madeBy }).toEqual({ data: 'This is the new data', madeBy: 'app-2' });
     await end(paused, 'SIGTERM');
     const last = paused.running.stdout.trim().split('\n').at(-1) ?? '';
@@ -112,7 +112,7 @@ describe('the name of an instance', () => {
     expect(holders.sort()).toEqual(['heartbeat:app-1']);
   });
 
-  it('should be kept after a standstill in which nobody took it', async () => {
+  it('should be kept after a pause in which no other instance took it', async () => {
     const paused = await start();
     paused.running.child.kill('SIGSTOP');
     await eventually(async () => {
@@ -126,7 +126,7 @@ describe('the name of an instance', () => {
     expect(await namesOf(await start())).toEqual(['app-2']);
   });
 
-  it('should be INSTANCE where that is given, whoever had it', async () => {
+  it('should be INSTANCE if that is set, even if another instance has that name', async () => {
     const [one, two, blue] = await Promise.all([
       start(),
       start({ INSTANCE: '' }),
@@ -140,7 +140,7 @@ describe('the name of an instance', () => {
     expect(await namesOf(given)).toEqual(['app-1']);
   });
 
-  it('should be there before the instance is ready, when Redis was away at the start', async () => {
+  it('should be claimed before the instance is ready if Redis was down at the start', async () => {
     await alone.process.stop();
     const bare = await launch();
     await eventually(async () => expect((await send(`${bare.url}/livez`)).status).toBe(200));
@@ -150,11 +150,11 @@ describe('the name of an instance', () => {
     expect(await namesOf(bare)).toEqual(['app-1']);
   });
 
-  it('should be kept over an outage of Redis', async () => {
+  it('should be kept across an outage of Redis', async () => {
     const bare = await Promise.all([start(), start()]);
     const names = (await Promise.all(bare.map(namesOf))).flat();
     await alone.process.kill();
-    await delay(2500); // longer than a name is held
+    await delay(2500); // longer than the lease of a name
     await alone.process.start();
     for (const one of bare) await untilReady(one);
     await eventually(async () => {
@@ -164,7 +164,7 @@ describe('the name of an instance', () => {
     expect((await Promise.all(bare.map(namesOf))).flat()).toEqual(names);
   });
 
-  async function forgottenData(url: string): Promise<{ data: string; madeBy: string }> {
+  async function reloadedData(url: string): Promise<{ data: string; madeBy: string }> {
     await send(`${url}/data`, { method: 'DELETE' });
     const { body } = await send(`${url}/data`, { headers: { accept: 'application/json' } });
     return JSON.parse(body);

@@ -30,7 +30,7 @@ describe('an outage of Redis', () => {
     expect(reply.headers['set-cookie']).toBeUndefined();
   }
 
-  /** Every route that needs Redis, on every instance, for a known and for a new visitor; and the others. */
+  /** Checks all routes on every instance, with and without Redis, for a known and a new visitor. */
   async function expectOutage(): Promise<void> {
     const replies = [1, 2, 3].flatMap(() => [
       visitor.send(),
@@ -41,7 +41,7 @@ describe('an outage of Redis', () => {
     for (const reply of await Promise.all(replies)) expectUnavailable(reply);
     for (const { port } of stack.instances) {
       expect((await send(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
-      const data = await send(`http://127.0.0.1:${port}/data`); // the origin is there
+      const data = await send(`http://127.0.0.1:${port}/data`); // the origin still answers
       expect(data).toMatchObject({
         status: 200,
         body: expect.stringMatching(/Data: This is the new data$/),
@@ -50,7 +50,7 @@ describe('an outage of Redis', () => {
     }
   }
 
-  /** By itself, soon, with the same processes, and with the visitor's session as it was. */
+  /** Checks that the same processes recover soon by themselves, with the visitor's session. */
   async function expectRecovery(least: number, most: number): Promise<void> {
     const { views } = await eventually(() => visitor.view(), 2000);
     expect(views).toBeGreaterThanOrEqual(least);
@@ -63,23 +63,23 @@ describe('an outage of Redis', () => {
     expect(await instancePids()).toEqual(pids);
   }
 
-  it('should be answered with 503 while Redis hangs, and be over by itself', async () => {
+  it('should cause 503 while Redis hangs, and end without a restart', async () => {
     stack.redis.pause();
     await expectOutage();
-    await expectOutage(); // and not only the first time
+    await expectOutage(); // not only the first time
     stack.redis.resume();
-    // What was under way when Redis hung may have been counted, but was not answered with success.
+    // Requests in progress when Redis hung may be counted, but were not answered with success.
     await expectRecovery(4, 4 + 2 * 3);
   });
 
-  it('should be answered with 503 while Redis is dead, and lose no session', async () => {
+  it('should cause 503 while Redis is down, and lose no session', async () => {
     await stack.redis.kill();
     await expectOutage();
     await stack.redis.start();
     await expectRecovery(4, 4);
   });
 
-  it('should not be noticed after a restart of Redis', async () => {
+  it('should lose nothing if Redis restarts', async () => {
     await stack.redis.stop();
     await stack.redis.start();
     await expectRecovery(4, 4);
@@ -88,14 +88,14 @@ describe('an outage of Redis', () => {
   it.each([
     ['CLIENT PAUSE of everything', ['CLIENT', 'PAUSE', '3000', 'ALL']],
     ['CLIENT PAUSE of writes', ['CLIENT', 'PAUSE', '3000', 'WRITE']],
-  ])('should be answered in time with %s', async (_name, command) => {
+  ])('should cause 503 in time with %s', async (_name, command) => {
     await inRedis(stack.redis.url, (redis) => redis.sendCommand(command));
     expectUnavailable(await visitor.send());
     await inRedis(stack.redis.url, (redis) => redis.sendCommand(['CLIENT', 'UNPAUSE']));
     await expectRecovery(4, 5);
   });
 
-  it('should be answered with 503 where Redis refuses to write, and leave no trace', async () => {
+  it('should cause 503 if Redis rejects writes, and leave no trace', async () => {
     const before = await keysOf(stack.redis.url);
     await inRedis(stack.redis.url, (redis) => redis.configSet('min-replicas-to-write', '1'));
     expectUnavailable(await visitor.send());
@@ -105,7 +105,7 @@ describe('an outage of Redis', () => {
     await expectRecovery(4, 4);
   });
 
-  it('should not keep an instance from starting', async () => {
+  it('should not prevent an instance from starting', async () => {
     await stack.redis.kill();
     const starting = stack.scale(4);
     const instance = await eventually(() => {

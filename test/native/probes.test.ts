@@ -3,7 +3,7 @@ import { keysOf } from '../../tools/lib/redis-client.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 
-describe('what is not a visit', () => {
+describe('requests that are not visits', () => {
   let stack: Stack;
   beforeAll(async () => {
     stack = await Stack.start();
@@ -28,7 +28,7 @@ describe('what is not a visit', () => {
     expect(await send(`${direct()}/readyz`)).toMatchObject({ status: 200, body: 'ready' });
   });
 
-  it('should measure requests by route, for those inside only', async () => {
+  it('should expose metrics by route, but not through nginx', async () => {
     await send(`${direct()}/`);
     await send(`${direct()}/no/such/path`);
     const { body, headers } = await send(`${direct()}/metrics`);
@@ -54,7 +54,7 @@ describe('what is not a visit', () => {
     }
   });
 
-  it('should answer anything else with a problem document', async () => {
+  it('should answer any other request with a problem document', async () => {
     const requests = [
       ['GET', '/nothing'],
       ['POST', '/'],
@@ -82,7 +82,7 @@ describe('what is not a visit', () => {
     }
   });
 
-  it('should hand on a request id, and replace one that cannot be one', async () => {
+  it('should pass on a valid request ID, and replace an invalid one', async () => {
     const ask = (id: string) => send(`${direct()}/livez`, { headers: { 'x-request-id': id } });
     expect((await ask('0123456789abcdef')).headers['x-request-id']).toBe('0123456789abcdef');
     expect((await ask('a b')).headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);

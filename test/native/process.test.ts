@@ -17,7 +17,7 @@ describe('the process of an instance', () => {
   });
   afterAll(() => stack?.close());
 
-  /** An instance that is ready, at `url`. */
+  /** Starts an instance and waits until it is ready at `url`. */
   async function startInstance(env: NodeJS.ProcessEnv = {}) {
     const port = await freePort('127.0.0.1');
     const running = runInstance({ REDIS_URL: stack.redis.url, PORT: String(port), ...env });
@@ -37,14 +37,14 @@ describe('the process of an instance', () => {
     expect(Date.now() - from).toBeLessThan(ms);
   }
 
-  it('should finish what is under way at SIGTERM, accept no more, and exit 0', async () => {
+  it('should finish requests in progress on SIGTERM, refuse new connections, and exit 0', async () => {
     const { running, url } = await startInstance({ ORIGIN_DELAY_MS: '1000' });
     await using _ = running;
     await send(`${stack.url}/data`, { method: 'DELETE' });
     const agent = new Agent({ keepAlive: true });
     const underWay = request(`${url}/data`, { agent });
     underWay.end();
-    await delay(200); // until it waits for the origin
+    await delay(200); // until the request waits for the origin
     running.child.kill('SIGTERM');
     await eventually(async () => {
       await expect(send(`${url}/livez`)).rejects.toThrow('ECONNREFUSED');
@@ -57,13 +57,13 @@ describe('the process of an instance', () => {
     agent.destroy();
   });
 
-  it('should answer what comes on an open connection just after it accepts no more', async () => {
+  it('should answer a request on an open connection just after it stops accepting new ones', async () => {
     const { running, url, port } = await startInstance();
     await using _ = running;
     const idle = connect(port, '127.0.0.1');
     const ask = () => idle.write('GET /livez HTTP/1.1\r\nHost: here\r\n\r\n');
     ask();
-    await once(idle, 'data'); // as a connection that nginx keeps
+    await once(idle, 'data'); // like a connection that nginx keeps open
     running.child.kill('SIGTERM');
     await eventually(async () => {
       await expect(send(`${url}/livez`)).rejects.toThrow('ECONNREFUSED');
@@ -73,7 +73,7 @@ describe('the process of an instance', () => {
     await expectEnd(running, 1500);
   });
 
-  it('should end at once where only idle connections are open', async () => {
+  it('should end at once if only idle connections are open', async () => {
     const { running, url } = await startInstance();
     await using _ = running;
     const agent = new Agent({ keepAlive: true });
@@ -87,7 +87,7 @@ describe('the process of an instance', () => {
     agent.destroy();
   });
 
-  it('should end within 10 s even where a client never finishes its request', async () => {
+  it('should end within 10 s even if a client never finishes its request', async () => {
     const { running, port } = await startInstance();
     await using _ = running;
     const socket = connect(port, '127.0.0.1');
@@ -101,7 +101,7 @@ describe('the process of an instance', () => {
   });
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'should exit 0 at %s also while Redis hangs or is gone',
+    'should exit 0 on %s even while Redis hangs',
     async (signal) => {
       const { running, url } = await startInstance();
       await using _ = running;
@@ -117,7 +117,7 @@ describe('the process of an instance', () => {
     },
   );
 
-  it('should exit 0 at SIGTERM where Redis died with a command under way', async () => {
+  it('should exit 0 on SIGTERM if Redis died during a command', async () => {
     const { running, url } = await startInstance();
     await using _ = running;
     stack.redis.pause();
@@ -130,7 +130,7 @@ describe('the process of an instance', () => {
     await stack.redis.start();
   });
 
-  it('should say that its port is taken, in one line, and exit 1', async () => {
+  it('should report in one line that its port is taken, and exit 1', async () => {
     await using first = runInstance({ REDIS_URL: stack.redis.url, PORT: '0', LOG_LEVEL: 'info' });
     const port = await eventually(() => {
       const [, found] = /listening on 127\.0\.0\.1:(\d+)/.exec(first.stdout) ?? [];
@@ -144,7 +144,7 @@ describe('the process of an instance', () => {
     });
   });
 
-  it('should say which setting is not allowed, in one line, and exit 1', async () => {
+  it('should report an invalid setting in one line, and exit 1', async () => {
     await using running = runInstance({ CACHE_TTL_SECONDS: 'an hour' });
     expect(await running.ended).toMatchObject({
       code: 1,

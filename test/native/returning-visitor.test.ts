@@ -5,7 +5,7 @@ import { Visitor } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { Shopper, sessionIdOf } from '../support/shop.ts';
 
-/** A visitor whose cookie the instance has verified: the fast path serves it, if it is on. */
+/** A visitor whose cookie the instance has verified. The fast path, if on, serves it. */
 async function returning(stack: Stack): Promise<Shopper> {
   const visitor = new Shopper(stack.url);
   expect((await visitor.viewInTurn(3)).map(({ views }) => views)).toEqual([1, 2, 3]);
@@ -22,7 +22,7 @@ describe.each(['on', 'off'])('a returning visitor, with FAST_PATH=%s', (FAST_PAT
   });
   afterAll(() => stack?.close());
 
-  it('should be recognized by the cookie, and get no other', async () => {
+  it('should be recognized by the cookie, and get no new one', async () => {
     const visitor = await returning(stack);
     const reply = await visitor.send();
     expect(reply.body).toBe('Views: 4');
@@ -30,11 +30,11 @@ describe.each(['on', 'off'])('a returning visitor, with FAST_PATH=%s', (FAST_PAT
   });
 
   it.each([
-    ['ended', ['DEL', 'sess:']],
+    ['has ended', ['DEL', 'sess:']],
     ['is junk', ['SET', 'sess:', 'junk']],
     ['has another type', ['LPUSH', 'sess:', 'junk']],
     ['has another version', ['SET', 'sess:', '{"version":0,"cookie":{},"startedAt":1}']],
-  ])('should be a stranger if the session %s', async (_what, [command = '', key, ...rest]) => {
+  ])('should be treated as a new visitor if the session %s', async (_what, [command = '', key, ...rest]) => {
     const visitor = await returning(stack);
     const id = sessionIdOf(visitor);
     await inRedis(stack.redis.url, async (redis) => {
@@ -47,14 +47,14 @@ describe.each(['on', 'off'])('a returning visitor, with FAST_PATH=%s', (FAST_PAT
     expect(await inRedis(stack.redis.url, (redis) => redis.exists(`sess:${id}`))).toBe(0);
   });
 
-  it('should be a stranger after a logout', async () => {
+  it('should be treated as a new visitor after a logout', async () => {
     const visitor = await returning(stack);
     const before = visitor.copy();
     await visitor.logOut();
     expect((await before.view()).views).toBe(1);
   });
 
-  it('should be a stranger with another signature', async () => {
+  it('should be treated as a new visitor if the signature is wrong', async () => {
     const visitor = await returning(stack);
     const cookie = visitor.cookies.get('connect.sid') ?? '';
     const forger = new Visitor(stack.url);
@@ -63,7 +63,7 @@ describe.each(['on', 'off'])('a returning visitor, with FAST_PATH=%s', (FAST_PAT
     expect((await visitor.view()).views).toBe(4);
   });
 
-  it('should keep a session that is used, and lose one that is not', async () => {
+  it('should keep a session in use, and lose an idle one', async () => {
     const visitor = await returning(stack);
     const idle = await returning(stack);
     for (let views = 4; views <= 11; views += 1) {
@@ -73,7 +73,7 @@ describe.each(['on', 'off'])('a returning visitor, with FAST_PATH=%s', (FAST_PAT
     expect((await idle.view()).views).toBe(1);
   });
 
-  it('should have counters that are corrupt dropped, and the session kept', async () => {
+  it('should lose a corrupt counter, but keep the session', async () => {
     const visitor = await returning(stack);
     const id = sessionIdOf(visitor);
     await inRedis(stack.redis.url, (redis) => redis.set(`views:{sess:${id}}`, 'junk'));

@@ -14,7 +14,7 @@ import { Shopper, sessionIdOf } from '../support/shop.ts';
 
 const SECRET = 'the-secret-of-all-instances-here';
 
-/** A signed cookie, as express-session makes it. */
+/** A cookie signed as express-session does it. */
 function signed(id: string, secret = SECRET): string {
   const signature = createHmac('sha256', secret).update(id).digest('base64').replace(/=+$/, '');
   return encodeURIComponent(`s:${id}.${signature}`);
@@ -47,19 +47,19 @@ describe('sessions under attack', () => {
       .split('\n')
       .filter((line) => line.includes('"level":"warn"') || line.includes('"level":"error"'));
 
-  describe('a stored session that is corrupt', () => {
+  describe('a corrupt stored session', () => {
     const cookie = '{"originalMaxAge":null,"expires":null,"httpOnly":true,"path":"/"}';
     it.each([
       ['bad JSON', 'SET', '{"cookie":'],
-      ['a list', 'SET', '[]'],
-      ['a text', 'SET', '"x"'],
+      ['an array', 'SET', '[]'],
+      ['a string', 'SET', '"x"'],
       ['an empty object', 'SET', '{}'],
       ['no cookie', 'SET', '{"cookie":null}'],
       ['2 MB of junk', 'SET', 'x'.repeat(2_000_000)],
       ['an unknown version', 'SET', `{"version":99,"startedAt":1,"cookie":${cookie}}`],
-      ['a hash', 'HSET', 'field'],
+      ['a hash in Redis', 'HSET', 'field'],
       ['a list in Redis', 'RPUSH', 'value'],
-    ])('%s: costs one line in the log and a fresh session', async (_name, command, value) => {
+    ])('should cause one line in the log and a new session: %s', async (_name, command, value) => {
       const id = sessionIdOf(ada);
       await inRedis(stack.redis.url, async (redis) => {
         await redis.del(`sess:${id}`);
@@ -71,7 +71,7 @@ describe('sessions under attack', () => {
       expect(seen.map(({ views }) => views)).toEqual([1, 2, 3]);
       expect(sessionIdOf(ada)).not.toBe(id);
       const warned = await eventually(() => {
-        const lines = warnings(); // the log may come a little after the reply
+        const lines = warnings(); // the log may be written just after the reply
         expect(lines).toHaveLength(before + 1);
         return lines;
       });
@@ -84,27 +84,24 @@ describe('sessions under attack', () => {
       ['cart', 'SET', ['junk']],
       ['cart', 'HSET', ['tea', 'many']],
       ['profile', 'SET', ['junk']],
-    ])(
-      '%s that are corrupt (%s, %j) are dropped, and nothing else',
-      async (kind, command, value) => {
-        await ada.add('milk', 2);
-        const key = `${kind}:{sess:${sessionIdOf(ada)}}`;
-        await inRedis(stack.redis.url, async (redis) => {
-          await redis.del(key);
-          await redis.sendCommand([command, key, ...value]);
-        });
-        expect((await ada.send('/')).status).toBe(200);
-        expect((await ada.add('tea')).status).toBe(200);
-        expect(await ada.me()).toMatchObject({ name: 'Ada', cart: { tea: 1 } });
-        expect((await ada.post('/dashboard/nickname', { nickname: 'x' })).status).toBe(200);
-        expect((await ada.send('/dashboard/session')).status).toBe(200);
-      },
-    );
+    ])('should lose only its %s if they are corrupt (%s, %j)', async (kind, command, value) => {
+      await ada.add('milk', 2);
+      const key = `${kind}:{sess:${sessionIdOf(ada)}}`;
+      await inRedis(stack.redis.url, async (redis) => {
+        await redis.del(key);
+        await redis.sendCommand([command, key, ...value]);
+      });
+      expect((await ada.send('/')).status).toBe(200);
+      expect((await ada.add('tea')).status).toBe(200);
+      expect(await ada.me()).toMatchObject({ name: 'Ada', cart: { tea: 1 } });
+      expect((await ada.post('/dashboard/nickname', { nickname: 'x' })).status).toBe(200);
+      expect((await ada.send('/dashboard/session')).status).toBe(200);
+    });
   });
 
-  describe('a cookie that is not ours', () => {
-    /** A fresh session or a refusal, but nobody else's session and no failure. */
-    async function expectStranger(cookie: string): Promise<void> {
+  describe('an invalid cookie', () => {
+    /** Expects a new session or a rejection, but no other session and no server error. */
+    async function expectNewVisitor(cookie: string): Promise<void> {
       const reply = await send(`${stack.url}/`, { headers: { cookie } });
       expect([200, 400, 431]).toContain(reply.status);
       if (reply.status === 200) expect(reply.body).toBe('Views: 1');
@@ -119,16 +116,18 @@ describe('sessions under attack', () => {
       ['with an empty signature', () => `connect.sid=s%3A${id()}.`],
       ['without a signature', () => `connect.sid=s%3A${id()}`],
       ['truncated', () => `connect.sid=${signed(id()).slice(0, -3)}`],
-      ['with a percent sign broken', () => `connect.sid=%E0%A4%A${signed(id())}`],
+      ['with a broken percent escape', () => `connect.sid=%E0%A4%A${signed(id())}`],
       ['with NUL', () => `connect.sid=${signed(id())}%00`],
       ['of 6 KB', () => `connect.sid=${'x'.repeat(6 * 1024)}`],
       ['of 12 KB', () => `connect.sid=${'x'.repeat(12 * 1024)}`],
       ['duplicated, forged first', () => `connect.sid=s%3Aevil.x; connect.sid=${signed(id())}`],
-      ['of nothing', () => 'connect.sid='],
+      ['that is empty', () => 'connect.sid='],
       ['of a session that an attacker made up', () => `connect.sid=s%3Aevil.evil`],
-    ])('%s: is a stranger, or refused', (_name, cookie) => expectStranger(cookie()));
+    ])('should give a new session or be rejected: a cookie %s', (_name, cookie) =>
+      expectNewVisitor(cookie()),
+    );
 
-    it('with a raw NUL or line break: is refused', async () => {
+    it('should be ignored or rejected with a raw NUL or line break', async () => {
       for (const bad of ['\0', '\r', '\x01']) {
         const socket = connect(stack.nginx.port, '127.0.0.1');
         socket.write(
@@ -138,7 +137,7 @@ describe('sessions under attack', () => {
       }
     });
 
-    it('never gets a session under an id of its own choice, signed though it is', async () => {
+    it('should not create a session under the ID that it carries, even if its signature is valid', async () => {
       const chosen = 'chosen-by-the-attacker';
       const reply = await send(`${stack.url}/`, {
         headers: { cookie: `connect.sid=${signed(chosen)}` },
@@ -148,7 +147,7 @@ describe('sessions under attack', () => {
       expect(exists).toBe(0);
     });
 
-    it('whatever it is: never a failure, never the session of another', async () => {
+    it('should never cause a server error or open another session, regardless of its value', async () => {
       const value = fc.oneof(
         fc.string(),
         fc.string({ unit: 'binary' }).map(encodeURIComponent),
@@ -167,13 +166,13 @@ describe('sessions under attack', () => {
             .join('; ')
             .replaceAll(/[^\t\x20-\x7e]/g, '');
           fc.pre(!cookie.includes(signed(id())));
-          await expectStranger(cookie);
+          await expectNewVisitor(cookie);
         }),
       );
     });
   });
 
-  it('a body, whatever it is: never a failure, and no damage', async () => {
+  it('should survive any request body without a server error or corrupt data', async () => {
     const body = fc.oneof(
       fc.string().map((raw) => raw),
       fc.json(),
@@ -232,12 +231,12 @@ describe('sessions under attack', () => {
       ['a foreign Origin', () => ({ origin: 'http://evil.example' })],
       ['the same host on another port', () => ({ origin: 'http://localhost:1' })],
       ['Origin: null', () => ({ origin: 'null' })],
-      ['an Origin that is none', () => ({ origin: 'x' })],
+      ['an invalid Origin', () => ({ origin: 'x' })],
       [
-        'a foreign Origin and a Host to match',
+        'a foreign Origin and a matching Host',
         () => ({ origin: 'http://evil.example', 'x-forwarded-host': 'evil.example' }),
       ],
-    ])('%s: may change nothing', async (_name, headers) => {
+    ])('should not be able to change anything: %s', async (_name, headers) => {
       await ada.add('tea');
       const before = await ada.me();
       for (const [method, path, body] of writes) {
@@ -253,20 +252,20 @@ describe('sessions under attack', () => {
       ['curl', () => ({})],
       ['the page itself', () => ({ origin: `http://${host()}`, 'sec-fetch-site': 'same-origin' })],
       ['the address bar', () => ({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' })],
-    ])('%s is not another site', async (_name, headers) => {
+    ])('should not be confused with %s', async (_name, headers) => {
       for (const [method, path, body] of writes) {
         const reply = await new Shopper(stack.url).send(path, sending(method, body, headers()));
         expect(reply.status, `${method} ${path}`).toBeLessThan(300);
       }
     });
 
-    it('may be left by a link to this one', async () => {
+    it('should be able to link to this site', async () => {
       const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' };
       expect((await send(`${stack.url}/`, { headers })).status).toBe(200);
     });
   });
 
-  it('every reply carries security headers, with no inline script or style allowed', async () => {
+  it('should get security headers with every reply, which allow no inline script or style', async () => {
     for (const path of ['/', '/data', '/cart', '/nothing', '/dashboard/session']) {
       const { headers } = await send(stack.url + path);
       const policy = headers['content-security-policy'];
@@ -278,7 +277,7 @@ describe('sessions under attack', () => {
     }
   });
 
-  it('the cookie is Secure behind TLS, as the trusted proxy says and nobody else', async () => {
+  it('should have a Secure cookie behind TLS, but only if the trusted proxy says so', async () => {
     const direct = `http://127.0.0.1:${stack.instances[0]?.port}/`;
     const https = { 'x-forwarded-proto': 'https' };
     expect((await send(direct, { headers: https })).headers['set-cookie']?.[0]).toContain(
@@ -293,8 +292,8 @@ describe('sessions under attack', () => {
   });
 });
 
-describe('the rotation of secrets', () => {
-  it('should lose no session over 20 hops between instances of two generations', async () => {
+describe('secret rotation', () => {
+  it('should lose no session over 20 views that alternate between old and new instances', async () => {
     const [older, newer] = [
       'the-older-secret-of-32-characters',
       'the-newer-secret-of-32-characters',

@@ -13,7 +13,6 @@ import { Watchdog } from '../../tools/stack/watchdog.ts';
 const HOST = '127.0.0.1';
 const tools = findTools(() => {});
 
-/** A process that does not start must be reported with its reason, in one line. */
 describe('a process that does not start', () => {
   let folder: string;
   let context: StackContext;
@@ -48,7 +47,7 @@ describe('a process that does not start', () => {
       "throw new Error('first\\nsecond', { cause: new Error('deeper') });",
       'Error: first second (/program.ts:1)',
     ],
-    ['throws a text', "throw 'just a text';", 'just a text (/program.ts:1)'],
+    ['throws a string', "throw 'just a text';", 'just a text (/program.ts:1)'],
     [
       'rejects',
       "await Promise.reject(new TypeError('rejected'));",

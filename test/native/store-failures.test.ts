@@ -4,7 +4,7 @@ import type { Reply } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { Shopper } from '../support/shop.ts';
 
-// No reply says that something is stored where Redis refused to store it.
+// A reply must never confirm a change that Redis rejected.
 
 const REFUSALS: [name: string, refuse: string[][], accept: string[][]][] = [
   [
@@ -36,7 +36,7 @@ const OUT_OF_MEMORY: (typeof REFUSALS)[number] = [
   [['CONFIG', 'SET', 'maxmemory-policy', 'volatile-ttl', 'maxmemory', '268435456']],
 ];
 
-describe('where Redis refuses to store', () => {
+describe('a change that Redis rejects', () => {
   let stack: Stack;
   let ada: Shopper;
   const command = (commands: string[][]) =>
@@ -66,22 +66,25 @@ describe('where Redis refuses to store', () => {
     expect(reply.headers['set-cookie'], what).toBeUndefined();
   }
 
-  /** What Ada has, from Redis itself. */
-  const stateIn = async () => {
+  /** Returns Ada's state, after a check that it is complete. */
+  const checkedState = async () => {
     const before = await ada.me();
     expect(before).toMatchObject({ name: 'Ada', views: 2, cart: { tea: 2 }, nickname: 'Countess' });
     return before;
   };
 
   it.each(REFUSALS)(
-    '%s: everything that changes answers 503, and all is as before',
+    'should answer 503 and leave everything unchanged: %s',
     async (_name, refuse, accept) => {
-      const before = await stateIn();
+      const before = await checkedState();
       await command(refuse);
       expectRefusal(await ada.copy().logIn('Eve'), 'login');
       expectRefusal(await ada.copy().logOut(), 'logout');
       expectRefusal(await ada.copy().add('milk'), 'cart');
-      expectRefusal(await ada.copy().send('/cart/tea', { method: 'DELETE' }), 'cart, taken out');
+      expectRefusal(
+        await ada.copy().send('/cart/tea', { method: 'DELETE' }),
+        'removal from the cart',
+      );
       expectRefusal(await ada.copy().post('/dashboard/nickname', { nickname: 'x' }), 'nickname');
       expectRefusal(await ada.copy().send('/'), 'view');
       await command(accept);
@@ -90,7 +93,7 @@ describe('where Redis refuses to store', () => {
   );
 
   it.each(REFUSALS.slice(0, 1).concat(REFUSALS.slice(2)))(
-    '%s: a stranger gets no session',
+    'should create no session for a new visitor: %s',
     async (_name, refuse, accept) => {
       const keys = await keysOf(stack.redis.url);
       await command(refuse);
@@ -104,18 +107,21 @@ describe('where Redis refuses to store', () => {
     },
   );
 
-  it.each(REFUSALS.slice(0, 4))('%s: what only reads goes on', async (_name, refuse) => {
-    const before = await stateIn();
-    await command(refuse);
-    expect(await ada.me()).toEqual(before);
-    expect(await ada.cart()).toEqual({ tea: 2 });
-  });
+  it.each(REFUSALS.slice(0, 4))(
+    'should not affect requests that only read: %s',
+    async (_name, refuse) => {
+      const before = await checkedState();
+      await command(refuse);
+      expect(await ada.me()).toEqual(before);
+      expect(await ada.cart()).toEqual({ tea: 2 });
+    },
+  );
 
-  it('nine tenths of the memory full: what makes sessions grow answers 503, and all else is done', async () => {
+  it('should answer 503 only if it makes a session grow, with nine tenths of the memory in use', async () => {
     const bob = new Shopper(stack.url);
     await bob.logIn('Bob');
     await inRedis(stack.redis.url, async (redis) => {
-      await redis.setRange('ballast', 20_000_000, 'x'); // so that a few kilobytes make no difference
+      await redis.setRange('ballast', 20_000_000, 'x'); // so large that a few kilobytes make no difference
       const [, used] = /^used_memory:(\d+)/m.exec(await redis.info('memory')) ?? [];
       await redis.configSet('maxmemory', String(Math.round(Number(used) / 0.95)));
     });
@@ -128,8 +134,8 @@ describe('where Redis refuses to store', () => {
     const longer = { nickname: 'Countess of Lovelace' };
     expectRefusal(await ada.copy().post('/dashboard/nickname', longer), 'longer nickname');
     expectRefusal(await ada.copy().logIn('Eve'), 'login');
-    expectRefusal(await new Shopper(stack.url).logIn('Eve'), 'login of a stranger');
-    expectRefusal(await new Shopper(stack.url).send('/'), 'view of a stranger');
+    expectRefusal(await new Shopper(stack.url).logIn('Eve'), 'login of a new visitor');
+    expectRefusal(await new Shopper(stack.url).send('/'), 'view of a new visitor');
     expect((await ada.view()).views).toBe(3);
     expect((await ada.add('tea')).status).toBe(200);
     expect((await ada.post('/dashboard/nickname', { nickname: 'Ada' })).status).toBe(200);
@@ -139,14 +145,14 @@ describe('where Redis refuses to store', () => {
     expect((await bob.view()).views).toBe(1);
   });
 
-  it('no memory left: what needs memory answers 503, what frees it is done', async () => {
-    const before = await stateIn();
+  it('should answer 503 if it needs memory, and succeed if it frees memory, with no memory left', async () => {
+    const before = await checkedState();
     const [, refuse, accept] = OUT_OF_MEMORY;
     await command(refuse);
     expectRefusal(await ada.copy().logIn('Eve'), 'login');
     expectRefusal(await ada.copy().add('milk'), 'cart');
     expectRefusal(await ada.copy().send('/'), 'view');
-    expectRefusal(await new Shopper(stack.url).logIn('Eve'), 'login of a stranger');
+    expectRefusal(await new Shopper(stack.url).logIn('Eve'), 'login of a new visitor');
     expect(await ada.me()).toEqual(before);
     expect((await ada.copy().logOut()).status).toBe(204);
     await command(accept);

@@ -7,10 +7,10 @@ import {
 } from 'testcontainers';
 import { ROOT } from '../../tools/lib/root.ts';
 
-/** Milliseconds: the image may have to be built, and others to be pulled. */
+/** Milliseconds. Images may have to be built and pulled first. */
 export const UP_MS = 300_000;
 
-/** Why no containers can be run here; `undefined` where they can. */
+/** Returns why containers cannot run here, or `undefined` if they can. */
 export function dockerMissing(): string | undefined {
   for (const args of [['info'], ['compose', 'version']]) {
     const { status, stderr, error } = spawnSync('docker', args, { encoding: 'utf8' });
@@ -19,7 +19,7 @@ export function dockerMissing(): string | undefined {
   return undefined;
 }
 
-/** Runs `docker` and returns what it printed. Throws where it fails. */
+/** Runs `docker` and returns its output. Throws if it fails. */
 export function docker(args: string[], env: NodeJS.ProcessEnv = {}): string {
   const { status, stdout, stderr } = spawnSync('docker', args, {
     encoding: 'utf8',
@@ -29,13 +29,13 @@ export function docker(args: string[], env: NodeJS.ProcessEnv = {}): string {
   return stdout;
 }
 
-/** The stack as containers, as docker-compose.yml has it, on a port of its own. */
+/** The stack of docker-compose.yml, in containers and on its own port. */
 export class ComposeStack implements AsyncDisposable {
   readonly project: string;
   readonly url: string;
   #environment: StartedDockerComposeEnvironment;
 
-  /** @param env what is set for `docker compose up` besides */
+  /** @param env additional environment variables for `docker compose up` */
   static async start(env: Record<string, string> = {}): Promise<ComposeStack> {
     const project = `shared-state-test-${randomBytes(4).toString('hex')}`;
     const environment = await new DockerComposeEnvironment(ROOT, 'docker-compose.yml')
@@ -54,10 +54,10 @@ export class ComposeStack implements AsyncDisposable {
     this.url = `http://localhost:${environment.getContainer('nginx-1').getMappedPort(8080)}`;
   }
 
-  /** `docker compose WORDS` of this stack; returns what it printed. */
+  /** Runs `docker compose WORDS` for this stack and returns its output. */
   run(words: string[], env: NodeJS.ProcessEnv = {}): string {
-    const where = ['--project-directory', ROOT, '-p', this.project];
-    return docker(['compose', ...where, ...words], { HTTP_PORT: '0', ...env });
+    const scope = ['--project-directory', ROOT, '-p', this.project];
+    return docker(['compose', ...scope, ...words], { HTTP_PORT: '0', ...env });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -9,12 +9,12 @@ import { ROOT } from '../../tools/lib/root.ts';
 import { Running } from '../../tools/lib/running.ts';
 
 const MAIN = join(ROOT, 'loadtest/runner/main.ts');
-/** No script of a test takes that long. */
+/** Longer than any script of a test takes. */
 const TIMEOUT_MS = 22_000;
-/** A script that ends with it prints exact figures. */
+/** Appended to a script, it prints exact figures. */
 const FIGURES = 'export const handleSummary = (data) => ({ stdout: JSON.stringify(data) });';
 
-/** What of a summary the tests look at. */
+/** The part of a summary that the tests read. */
 export interface Summary {
   metrics: Record<string, SummaryMetric>;
   root_group: SummaryGroup;
@@ -43,19 +43,19 @@ export interface OutputLine {
 export interface RunOptions {
   args?: string[];
   env?: NodeJS.ProcessEnv;
-  /** Texts to stand beside the script, by their names. */
+  /** Contents of files beside the script, by file name. */
   files?: Record<string, string>;
-  /** Where the script's requests go: it finds the address in `__ENV.URL`. */
+  /** The server for the script's requests. Its address is in `__ENV.URL`. */
   server?: Target;
-  /** Leaves the script its own summary. */
+  /** Keeps the script's own summary. */
   ownSummary?: boolean;
-  /** Asks for `-o json=FILE`. */
+  /** Passes `-o json=FILE`. */
   lines?: boolean;
   /** Sends a signal once the promise resolves. */
   signal?: { name: NodeJS.Signals; when: Promise<unknown> };
 }
 
-/** How a run ended. */
+/** The result of a run. */
 export interface Outcome {
   code: number | null;
   stdout: string;
@@ -63,11 +63,11 @@ export interface Outcome {
   ms: number;
   lines: OutputLine[];
   summary: Summary;
-  /** What the run left in its folder, by name. */
+  /** Contents of the files that the run wrote, by file name. */
   written: Record<string, string>;
 }
 
-/** Runs a script of k6 with the project's runner, in a folder that is gone afterwards. */
+/** Runs a k6 script with the project's runner, in a temporary folder. */
 export async function runScript(source: string, options: RunOptions = {}): Promise<Outcome> {
   const { args = [], env, files = {}, server, ownSummary, lines, signal } = options;
   const folder = mkdtempSync(join(tmpdir(), 'load-runner-'));
@@ -113,17 +113,17 @@ function readFiles(folder: string, except: string[]): Record<string, string> {
   return Object.fromEntries(own.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
 }
 
-/** A request as the server got it. */
+/** A request as the server received it. */
 export interface Arrival {
   method: string;
   path: string;
   headers: IncomingHttpHeaders;
   body: string;
-  /** Milliseconds on a clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   at: number;
 }
 
-/** What the server answers by the first part of the path; the rest are its parameters. */
+/** Replies by the first segment of the path. The other segments are parameters. */
 const ROUTES: Record<string, (res: ServerResponse, ...parameters: string[]) => unknown> = {
   cookie: (res, name, value) => res.setHeader('set-cookie', `${name}=${value}; Path=/`).end(),
   delay: (res, ms) => setTimeout(() => res.end('late'), Number(ms)),
@@ -136,12 +136,12 @@ const ROUTES: Record<string, (res: ServerResponse, ...parameters: string[]) => u
   status: (res, status) => res.writeHead(Number(status)).end(),
 };
 
-/** A server for scripts to send requests to, which notes what it gets. */
+/** A server that records the requests of scripts. */
 export class Target implements AsyncDisposable {
-  /** Where it is, without a slash at the end. */
+  /** Base URL, without a trailing slash. */
   url = '';
   readonly arrivals: Arrival[] = [];
-  /** The most requests that were under way at one time. */
+  /** The largest number of requests in progress at the same time. */
   mostAtOnce = 0;
   #atOnce = 0;
   #server = createServer(async (req, res) => {
@@ -180,8 +180,8 @@ export class Target implements AsyncDisposable {
     return this.to(path).map(({ body }) => body);
   }
 
-  /** What a script told with `note(value)`; see NOTE. */
-  // biome-ignore lint/suspicious/noExplicitAny: a script tells whatever it has
+  /** The values that a script sent with `note(value)`; see NOTE. */
+  // biome-ignore lint/suspicious/noExplicitAny: a note can have any type
   get notes(): any[] {
     return this.bodies('/note').map((body) => JSON.parse(body));
   }
@@ -192,7 +192,7 @@ export class Target implements AsyncDisposable {
   }
 }
 
-/** The beginning of a script that tells the server what it sees. */
+/** The beginning of a script that reports values to the server. */
 export const NOTE = `
 import http from 'k6/http';
 const URL = __ENV.URL;

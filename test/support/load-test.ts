@@ -5,7 +5,7 @@ import type { Run } from '../../loadtest/lib/report.ts';
 import { ROOT } from '../../tools/lib/root.ts';
 import { type Ended, Running } from '../../tools/lib/running.ts';
 
-/** What a load test came to. */
+/** The result of a load test. */
 export interface LoadTest extends Ended {
   /** Its HTML file. */
   html: string;
@@ -14,11 +14,10 @@ export interface LoadTest extends Ended {
 }
 
 /**
- * `npm run loadtest -- NAME`, without npm in between, and by the project's own runner, whatever
- * else is there.
+ * Runs a load test as `npm run loadtest -- NAME` does, always with the project's own runner.
  *
- * @param settings what is said with `-e`
- * @param during runs meanwhile
+ * @param settings passed with `-e`
+ * @param during runs at the same time
  */
 export async function loadTest(
   name: string,

@@ -6,7 +6,7 @@ export function range(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }
 
-/** The number in a reply of `Views: N`. */
+/** Returns N of a reply `Views: N`. */
 export function viewsIn({ status, body }: Reply): number {
   expect(status, body).toBe(200);
   expect(body).toMatch(/^Views: \d+$/);
@@ -15,7 +15,7 @@ export function viewsIn({ status, body }: Reply): number {
 
 const viewsOf = (seen: Seen[]) => seen.map(({ views }) => views);
 
-/** Fails unless the counter of one visitor goes from 1 to 30 over at least 3 instances. */
+/** Fails unless the counter of one visitor goes from 1 to 30 across at least 3 instances. */
 export async function proveContinuity(url: string): Promise<void> {
   const seen = await new Visitor(url).viewInTurn(30);
   expect(viewsOf(seen)).toEqual(range(1, 30));
@@ -23,7 +23,7 @@ export async function proveContinuity(url: string): Promise<void> {
   expect(new Set(seen.map(({ session }) => session)).size).toBe(1);
 }
 
-/** Fails unless 200 views of one visitor at once are counted exactly once each. */
+/** Fails unless 200 concurrent views of one visitor are each counted exactly once. */
 export async function proveNothingLost(url: string): Promise<void> {
   const visitor = new Visitor(url);
   const before = (await visitor.view()).views;

@@ -6,7 +6,7 @@ import { Redis } from '../../tools/stack/redis.ts';
 import { findTools } from '../../tools/stack/tools.ts';
 import { Watchdog } from '../../tools/stack/watchdog.ts';
 
-/** A Redis without a stack. */
+/** A Redis server without the rest of a stack. */
 export class RedisAlone implements AsyncDisposable {
   readonly process: Redis;
   #watchdog: Watchdog;

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { Audience, participantId } from '../../services/dashboard/audience.ts';
 import { range } from '../support/proofs.ts';
 
-/** As Redis replies with a hash: fields and values in turn. */
+/** A hash as Redis returns it: fields and values alternate. */
 const stored = (fields: Record<string, string>) => Object.entries(fields).flat();
 
 describe('Audience', () => {
-  it('should show participants with instance, views and name', () => {
+  it('should list participants with instance, views and name', () => {
     const audience = new Audience();
     audience.update(
       stored({ ada00000: '3 app-1 ', bob00000: '5 app-2 Bob B.\n', eve00000: '1  Eve' }),
@@ -33,7 +33,7 @@ describe('Audience', () => {
     expect(audience.takeChanges()).toEqual({ moved: [], left: [] });
   });
 
-  it('should report who left, and who came back', () => {
+  it('should report participants that leave and come back', () => {
     const audience = new Audience();
     audience.update(stored({ ada00000: '3 app-1 ', bob00000: '5 app-2 Bob' }));
     audience.takeChanges();
@@ -46,7 +46,7 @@ describe('Audience', () => {
     expect(audience.takeChanges()).toEqual({ moved: [], left: ['ada00000', 'bob00000'] });
   });
 
-  it('should not report somebody who came and left between two messages as there', () => {
+  it('should report only the departure of a participant that came and left between two messages', () => {
     const audience = new Audience();
     audience.update(stored({ ada00000: '3 app-1 ' }));
     audience.update([]);
@@ -63,7 +63,7 @@ describe('Audience', () => {
     expect(audience.totals()).toEqual({ participants: 0, views: 0 });
   });
 
-  it('should hold a crowd', () => {
+  it('should handle 1000 participants', () => {
     const audience = new Audience();
     audience.update(range(1, 1000).flatMap((n) => [`id-${n}`, '1 app-1 ']));
     expect(audience.totals()).toEqual({ participants: 1000, views: 1000 });

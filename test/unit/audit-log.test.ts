@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { audit } from '../../tools/faults/audit-log.ts';
 import type { Outcome } from '../../tools/faults/load.ts';
 
-/** Replies with these numbers, and failed requests. */
+/** Replies with the given numbers, plus `failed` requests without a reply. */
 function outcomes(numbers: number[], failed = 0): Outcome[] {
-  const asked = { request: 'GET /', session: 0, from: 0, ms: 1 } as const;
+  const common = { request: 'GET /', session: 0, from: 0, ms: 1 } as const;
   return [
-    ...numbers.map((number) => ({ ...asked, status: 200, number })),
-    ...Array.from({ length: failed }, () => ({ ...asked, status: 0 })),
+    ...numbers.map((number) => ({ ...common, status: 200, number })),
+    ...Array.from({ length: failed }, () => ({ ...common, status: 0 })),
   ];
 }
 
@@ -17,10 +17,10 @@ describe('audit', () => {
     ['a gap that a failed request explains', [1, 3], 1, 3, { lost: 0, countedTwice: 0 }],
     ['a failed request that was not applied', [1, 2], 1, 2, { lost: 0, countedTwice: 0 }],
     ['a counter behind the replies', [1, 2, 3], 0, 2, { lost: 1, countedTwice: 0 }],
-    ['a number given twice', [1, 2, 2], 0, 2, { lost: 1, countedTwice: 1 }],
-    ['a gap that nothing explains', [1, 3], 0, 3, { lost: 0, countedTwice: 1 }],
+    ['a number returned twice', [1, 2, 2], 0, 2, { lost: 1, countedTwice: 1 }],
+    ['an unexplained gap', [1, 3], 0, 3, { lost: 0, countedTwice: 1 }],
     ['more counted than requested', [1, 2], 1, 4, { lost: 0, countedTwice: 1 }],
-  ])('should judge %s', (_name, numbers, failed, final, account) => {
-    expect(audit(outcomes(numbers, failed), final)).toEqual(account);
+  ])('should audit %s', (_name, numbers, failed, final, expected) => {
+    expect(audit(outcomes(numbers, failed), final)).toEqual(expected);
   });
 });

@@ -23,11 +23,11 @@ describe("the benchmark's arithmetic", () => {
     expect(percentile([7], 0.99)).toBe(7);
   });
 
-  it('should count updates that were answered and not stored', () => {
-    // 16 counters at 1 each; 1000 replies; then one more view reads each.
+  it('should count updates that were acknowledged but not stored', () => {
+    // 16 counters start at 1, and 1000 replies follow. One more view then reads each counter.
     expect(lostUpdates(1000, 16, 16 + 1000 + 16, 16)).toBe(0);
     expect(lostUpdates(1000, 16, 16 + 400 + 16, 16)).toBe(600);
-    expect(lostUpdates(1000, 16, 16 + 1010 + 16, 16)).toBe(0); // ten had no reply
+    expect(lostUpdates(1000, 16, 16 + 1010 + 16, 16)).toBe(0); // ten updates had no reply
   });
 
   it('should compare each variant with the baseline of the same round', () => {

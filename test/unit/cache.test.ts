@@ -16,14 +16,14 @@ import { inRedis } from '../../tools/lib/redis-client.ts';
 import { range } from '../support/proofs.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
 
-const PATIENT = new AbortController().signal;
-/** What a lookup is at most, once it is known that what it finds has been forgotten. */
-const FORGOTTEN_MS = 100;
+const NEVER_ABORTED = new AbortController().signal;
+/** Milliseconds after an invalidation until no instance returns the old entry. */
+const INVALIDATION_MS = 100;
 
 describe('Cache, on three instances with one Redis', () => {
   let alone: RedisAlone;
   let clients: { destroy(): void }[] = [];
-  /** What the origin does: the number of the call, and how it ends. */
+  /** The origin of the current test. */
   let origin: Origin;
   let calls: number;
 
@@ -41,7 +41,7 @@ describe('Cache, on three instances with one Redis', () => {
     clients = [];
   });
 
-  /** An origin that answers with the number of its call. */
+  /** An origin that returns the number of its call after `ms` milliseconds. */
   const answering =
     (ms: number): Origin =>
     async (_name, signal) => {
@@ -51,7 +51,7 @@ describe('Cache, on three instances with one Redis', () => {
       return answer;
     };
 
-  /** An origin that answers with the number of its call, once it is let. */
+  /** An origin that returns the number of its call once `open()` was called. */
   function gated(): { origin: Origin; open: () => void } {
     const { promise, resolve: open } = Promise.withResolvers<void>();
     const gated: Origin = async () => {
@@ -82,7 +82,11 @@ describe('Cache, on three instances with one Redis', () => {
       log,
       ...options,
     });
-    return { cache, local, get: (name = 'data', signal = PATIENT) => cache.get(name, signal) };
+    return {
+      cache,
+      local,
+      get: (name = 'data', signal = NEVER_ABORTED) => cache.get(name, signal),
+    };
   }
   const three = (options: Partial<CacheOptions> = {}) =>
     Promise.all([newCache(options), newCache(options), newCache(options)]);
@@ -94,8 +98,8 @@ describe('Cache, on three instances with one Redis', () => {
     );
   const resultsOf = (found: Found[]) => found.map(({ result }) => result);
 
-  describe('a cold name, 100 times at once', () => {
-    it('should be loaded once by all, with the guard cluster', async () => {
+  describe('a missing entry, with 100 lookups at once', () => {
+    it('should be loaded once in total with the guard "cluster"', async () => {
       const found = await atOnce(await three({ guard: 'cluster' }), 100);
       expect(calls).toBe(1);
       expect(new Set(found.map(({ entry }) => entry.data))).toEqual(new Set(['call 1']));
@@ -103,19 +107,19 @@ describe('Cache, on three instances with one Redis', () => {
       expect(resultsOf(found).filter((result) => result === 'HIT')).toHaveLength(99);
     });
 
-    it('should be loaded once by each, with the guard instance', async () => {
+    it('should be loaded once by each instance with the guard "instance"', async () => {
       await atOnce(await three({ guard: 'instance' }), 100);
       expect(calls).toBe(3);
     });
 
-    it('should be loaded every time, with the guard off', async () => {
+    it('should be loaded by every lookup with the guard "off"', async () => {
       await atOnce(await three({ guard: 'off' }), 100);
       expect(calls).toBe(100);
     });
   });
 
   describe('a load', () => {
-    it('should be taken over by one other, once, where its instance dies', async () => {
+    it('should be taken over by exactly one other instance if its own instance dies', async () => {
       const [dying, second, third] = await three();
       origin = () => new Promise(() => {});
       void dying.get();
@@ -124,16 +128,16 @@ describe('Cache, on three instances with one Redis', () => {
           expect(await redis.get('cache:lock:data')).toBe('1');
         }),
       );
-      dying.local.redis.destroy(); // it renews its lock no more
+      dying.local.redis.destroy(); // it no longer renews its lock
       origin = answering(10);
       const from = performance.now();
       const found = await atOnce([second, third], 50);
-      expect(performance.now() - from).toBeLessThan(1900); // the lock is held for a second
+      expect(performance.now() - from).toBeLessThan(1900); // the lock expires after a second
       expect(calls).toBe(1);
       expect(resultsOf(found).filter((result) => result === 'MISS')).toHaveLength(1);
     });
 
-    it('should keep its lock for as long as it takes', async () => {
+    it('should hold its lock until it ends', async () => {
       origin = answering(2500);
       const [first, second] = await three();
       const loading = first.get();
@@ -143,13 +147,13 @@ describe('Cache, on three instances with one Redis', () => {
       expect(resultsOf(found)).toEqual(['MISS', 'HIT']);
     });
 
-    it('should not overwrite the result of a later one, where it outlived its lock', async () => {
+    it('should not overwrite the result of a later load if its lock has expired', async () => {
       const [slow, fast] = await three();
       const gate = gated();
       origin = gate.origin;
       const loading = slow.get();
       await eventually(() => expect(calls).toBe(1));
-      await inRedis(alone.url, (redis) => redis.del('cache:lock:data')); // as if it had stood still
+      await inRedis(alone.url, (redis) => redis.del('cache:lock:data')); // as if the instance had paused
       origin = answering(10);
       expect((await fast.get()).entry.data).toBe('call 2');
       gate.open();
@@ -158,7 +162,7 @@ describe('Cache, on three instances with one Redis', () => {
       expect((await slow.get()).entry.data).toBe('call 2');
     });
 
-    it('should not let go of the lock of a later one', async () => {
+    it('should not release the lock of a later load', async () => {
       const [slow, other] = await three();
       const [gate, laterGate] = [gated(), gated()];
       origin = gate.origin;
@@ -176,7 +180,7 @@ describe('Cache, on three instances with one Redis', () => {
       await later;
     });
 
-    it('should not store over a later invalidation', async () => {
+    it('should not store its result after a later invalidation', async () => {
       const [first, second, third] = await three();
       const gate = gated();
       origin = gate.origin;
@@ -190,14 +194,14 @@ describe('Cache, on three instances with one Redis', () => {
       expect((await first.get()).entry.data).toBe('call 2');
     });
 
-    it('should not be joined any more after an invalidation', async () => {
+    it('should not be joined by lookups that begin after an invalidation', async () => {
       const [first, second] = await three();
       const gate = gated();
       origin = gate.origin;
       const before = first.get();
       await eventually(() => expect(calls).toBe(1));
       await second.cache.invalidate('data');
-      await delay(FORGOTTEN_MS);
+      await delay(INVALIDATION_MS);
       origin = answering(10);
       const after = await Promise.all([first.get(), second.get()]);
       expect(after.map(({ entry }) => entry.data)).toEqual(['call 2', 'call 2']);
@@ -205,7 +209,7 @@ describe('Cache, on three instances with one Redis', () => {
       expect((await before).entry.data).toBe('call 1');
     });
 
-    it('should end, with its lock, when nobody waits for it any more', async () => {
+    it('should end and release its lock when the last waiter gives up', async () => {
       const [first] = await three();
       origin = answering(60_000);
       const impatient = [new AbortController(), new AbortController()];
@@ -218,7 +222,7 @@ describe('Cache, on three instances with one Redis', () => {
       await expect(lookups[1]).rejects.toThrow('gone too');
       const from = performance.now();
       expect((await first.get()).entry.data).toBe('call 2');
-      expect(performance.now() - from).toBeLessThan(500); // the lock of the dead is held for a second
+      expect(performance.now() - from).toBeLessThan(500); // an abandoned lock expires after a second
     });
   });
 
@@ -228,7 +232,7 @@ describe('Cache, on three instances with one Redis', () => {
       throw new Error('no answer');
     };
 
-    it('should be reported, and not cached', async () => {
+    it('should be reported and not cached', async () => {
       const instances = await three();
       const healthy = origin;
       origin = failing;
@@ -236,13 +240,13 @@ describe('Cache, on three instances with one Redis', () => {
       for (const one of failed) {
         expect(one).toMatchObject({ status: 'rejected', reason: expect.any(OriginFailed) });
       }
-      expect(calls).toBeLessThanOrEqual(3); // those who wait for one that failed try for themselves
+      expect(calls).toBeLessThanOrEqual(3); // waiters of a failed load retry by themselves
       expect(await inRedis(alone.url, (redis) => redis.get('cache:data'))).toBeNull();
       origin = healthy;
       expect((await instances[0].get()).result).toBe('MISS');
     });
 
-    it('should be covered by what is stale, for a bounded time, and asked once a second', async () => {
+    it('should be covered by a stale entry for a bounded time, and called once a second', async () => {
       const instances = await three({ ttlMs: 300, staleMs: 4000 });
       const made = await instances[0].get();
       const madeAt = performance.now();
@@ -262,7 +266,7 @@ describe('Cache, on three instances with one Redis', () => {
     });
   });
 
-  it('should answer with what is stale while one instance makes it anew', async () => {
+  it('should return a stale entry while one instance refreshes it', async () => {
     const instances = await three({ ttlMs: 400, staleMs: 5000 });
     await instances[0].get();
     await delay(450);
@@ -277,7 +281,7 @@ describe('Cache, on three instances with one Redis', () => {
     expect(calls).toBe(2);
   });
 
-  it('should ask once for what is not there, and again a little later', async () => {
+  it('should call the origin once for an item that does not exist, and cache that briefly', async () => {
     const instances = await three({ ttlMs: 60_000 });
     origin = async () => {
       calls += 1;
@@ -292,7 +296,7 @@ describe('Cache, on three instances with one Redis', () => {
     expect(ms).toBeLessThanOrEqual(5000);
   });
 
-  it('should not have everything expire at once', async () => {
+  it('should spread the expiry of entries', async () => {
     const [instance] = await three({ ttlMs: 60_000, staleMs: 0 });
     origin = answering(0);
     await Promise.all(range(1, 100).map((i) => instance.get(`data:item-${i}`)));
@@ -305,7 +309,7 @@ describe('Cache, on three instances with one Redis', () => {
   });
 
   it.each(['bad JSON', '"a text"', '{}', '{"data":7,"madeAt":1,"load":9}', 'null'])(
-    'should replace %j, which can be no entry',
+    'should replace %j, which is not a valid entry',
     async (junk) => {
       const [first, second] = await three();
       await inRedis(alone.url, (redis) => redis.set('cache:data', junk));
@@ -314,7 +318,7 @@ describe('Cache, on three instances with one Redis', () => {
     },
   );
 
-  it('should replace a key of another type', async () => {
+  it('should replace a key of the wrong type', async () => {
     const [first, second] = await three();
     await inRedis(alone.url, async (redis) => {
       for (const key of ['cache:data', 'cache:token:data', 'cache:watermark:data']) {
@@ -325,8 +329,8 @@ describe('Cache, on three instances with one Redis', () => {
     expect((await second.get()).result).toBe('HIT');
   });
 
-  describe('what is kept in the process', () => {
-    it('should be used without asking Redis', async () => {
+  describe('the local cache', () => {
+    it('should answer without a call to Redis', async () => {
       const [first] = await three();
       await first.get();
       const reads = () =>
@@ -335,52 +339,52 @@ describe('Cache, on three instances with one Redis', () => {
           return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]);
         });
       const before = await reads();
-      await first.get(); // Redis was last heard of a while ago
+      await first.get(); // the last contact with Redis was a while ago
       const found = range(1, 50).map(() => first.cache.getFresh('data'));
       for (const one of found) expect(one).toMatchObject({ result: 'HIT', source: 'local' });
       expect(await reads()).toBeLessThanOrEqual(before + 1);
     });
 
-    it('should be gone within 100 ms where another instance forgets it', async () => {
+    it('should drop an entry within 100 ms after another instance invalidates it', async () => {
       const instances = await three();
       for (const _ of range(1, 20)) {
         await Promise.all(instances.map(({ get }) => get()));
         await Promise.all(instances.map(({ get }) => get()));
         const latest = calls;
         await instances[0].cache.invalidate('data');
-        await delay(FORGOTTEN_MS);
+        await delay(INVALIDATION_MS);
         const found = await Promise.all(instances.map(({ get }) => get()));
         for (const { entry } of found) expect(entry.data).toBe(`call ${latest + 1}`);
       }
     });
 
-    it('should be gone within 100 ms also where Redis cannot tell', async () => {
+    it('should drop an entry within 100 ms even if no invalidation message arrives', async () => {
       await using behind = await DelayedRedis.beside(alone.process);
       const [first, second] = [await newCache(), await newCache({}, behind.url)];
       await first.get();
       await second.get();
       expect((await second.get()).source).toBe('local');
-      behind.delayMs = 600; // no word of a change reaches it
+      behind.delayMs = 600; // invalidation messages are late
       await first.cache.invalidate('data');
-      await delay(FORGOTTEN_MS);
+      await delay(INVALIDATION_MS);
       expect(second.cache.getFresh('data')).toBeUndefined();
       behind.delayMs = 0;
       expect((await second.get()).entry.data).toBe('call 2');
     });
 
-    it('should be gone when the connection is', async () => {
+    it('should be cleared when the connection is lost', async () => {
       await using behind = await DelayedRedis.beside(alone.process);
       const one = await newCache({}, behind.url);
       await one.get('data:item-1');
       await eventually(async () => expect((await one.get('data:item-1')).source).toBe('local'));
       behind.cut();
       await eventually(async () => {
-        expect((await one.get('data:item-2')).source).not.toBe('origin'); // Redis is there again
+        expect((await one.get('data:item-2')).source).not.toBe('origin'); // reconnected to Redis
       });
       expect(one.cache.getFresh('data:item-1')).toBeUndefined();
     });
 
-    it('should never be older than a change, whatever happens at once', async () => {
+    it('should never return an entry from before an invalidation, under concurrent lookups', async () => {
       const instances = await three({ ttlMs: 200, staleMs: 200 });
       let version = 0;
       origin = async (_name, signal) => {
@@ -389,10 +393,10 @@ describe('Cache, on three instances with one Redis', () => {
         return answer;
       };
       const until = performance.now() + 3000;
-      /** The version that no lookup may fall behind which begins now. */
+      /** A lookup that begins now must find at least this version. */
       let least = 0;
       let lookups = 0;
-      const look = async () => {
+      const lookUp = async () => {
         while (performance.now() < until) {
           const due = least;
           const found = await instances[Math.floor(Math.random() * 3)]?.get();
@@ -406,18 +410,18 @@ describe('Cache, on three instances with one Redis', () => {
           version += 1;
           const changed = version;
           await instances[Math.floor(Math.random() * 3)]?.cache.invalidate('data');
-          await delay(FORGOTTEN_MS);
+          await delay(INVALIDATION_MS);
           least = changed;
         }
       };
-      await Promise.all([change(), ...range(1, 20).map(look)]);
+      await Promise.all([change(), ...range(1, 20).map(lookUp)]);
       expect(version).toBeGreaterThan(15);
       expect(lookups).toBeGreaterThan(500);
     });
   });
 
   describe('without Redis', () => {
-    it('should answer from the origin, a few calls at a time', async () => {
+    it('should answer from the origin with a limited number of concurrent calls', async () => {
       await using doomed = await RedisAlone.start();
       const one = await newCache({}, doomed.url);
       await doomed.process.kill();
@@ -438,7 +442,7 @@ describe('Cache, on three instances with one Redis', () => {
       expect(most).toBe(16);
     });
 
-    it('should answer with what it has just loaded, though Redis cannot store it', async () => {
+    it('should return a loaded entry even if Redis cannot store it', async () => {
       await using full = await RedisAlone.start();
       const one = await newCache({}, full.url);
       await inRedis(full.url, (redis) =>

@@ -15,7 +15,7 @@ describe('check-words', () => {
     [`- ${THIRTY}\n- ${THIRTY}\n\n${THIRTY}`, 'with a list and a paragraph'],
     [`| ${THIRTY.slice(0, -1)} | ${THIRTY} |`, 'with cells of a table'],
     [`One \`${THIRTY}\` counts as one word.`, 'with a long piece of code'],
-  ])('should find nothing wrong with %j, %s', (text) => {
+  ])('should accept %j, %s', (text) => {
     expect(check('a.md', text)).toEqual([]);
   });
 
@@ -29,7 +29,7 @@ describe('check-words', () => {
     ['See [nobody](nobody.md).', 'nobody → no user, no client, no process'],
     [`One ${THIRTY}`, '31 words → at most 30: One …'],
     [`One two\n\`npm start\` ${THIRTY}`, '33 words → at most 30: One …'],
-  ])('should find what is wrong with %j', (text, problem) => {
+  ])('should report the problem in %j', (text, problem) => {
     expect(check('a.md', `# A title\n\n${text}\n`)).toEqual([expect.stringContaining(problem)]);
   });
 
@@ -58,7 +58,7 @@ describe('check-words', () => {
     ]);
   });
 
-  it('should count the words of adjacent line comments as one sentence, those of strings not', () => {
+  it('should read adjacent line comments as one sentence, but not trailing comments or strings', () => {
     const words = 'word '.repeat(20);
     expect(check('a.ts', `const a = 1;\n// ${words}\n// ${words}\n`)).toEqual([
       'a.ts:2: 40 words → at most 30: word …',

@@ -3,7 +3,7 @@ import { readConfig, variables } from '../../services/app/config.ts';
 import { ConfigError, describeVariables } from '../../services/shared/process/config.ts';
 
 describe('readConfig', () => {
-  it('should need no variable at all', () => {
+  it('should not require any variable', () => {
     expect(readConfig({})).toMatchObject({
       HOST: '0.0.0.0',
       PORT: 3000,
@@ -18,7 +18,7 @@ describe('readConfig', () => {
     });
   });
 
-  it('should take an empty variable for an unset one', () => {
+  it('should treat an empty variable as unset', () => {
     expect(readConfig({ PORT: '', SESSION_SECRET: '' })).toEqual(readConfig({}));
   });
 
@@ -57,12 +57,12 @@ describe('readConfig', () => {
     ['ORIGIN_DELAY_MS', '8001'],
     ['ORIGIN_FAILURE_PERCENT', '101'],
     ['ORIGIN_DELAY_MS', 'soon'],
-  ])('should refuse %s=%j in one line that says what is allowed', (name, value) => {
+  ])('should reject %s=%j with one line that says what is allowed', (name, value) => {
     const { allowed } =
       describeVariables(variables).find((variable) => variable.name === name) ?? {};
-    const refused = () => readConfig({ [name]: value });
-    expect(refused).toThrow(ConfigError);
-    expect(refused).toThrow(`${name}=${JSON.stringify(value)}: must be ${allowed}`);
+    const read = () => readConfig({ [name]: value });
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(`${name}=${JSON.stringify(value)}: must be ${allowed}`);
   });
 
   it.each([
@@ -70,18 +70,18 @@ describe('readConfig', () => {
     ['SESSION_SECRET', `${'a'.repeat(32)},`, '(33 characters, not shown)'],
     ['REDIS_URL', 'http://me:pass@host', '(19 characters, not shown)'],
     ['REDIS_URL', 'host:6379', '(9 characters, not shown)'],
-  ])('should not show the value of %s when it refuses it', (name, value, shown) => {
-    const refused = () => readConfig({ [name]: value });
-    expect(refused).toThrow(`${name}=${shown}: must be `);
-    expect(refused).not.toThrow(value);
+  ])('should not show the value of %s when it rejects it', (name, value, shown) => {
+    const read = () => readConfig({ [name]: value });
+    expect(read).toThrow(`${name}=${shown}: must be `);
+    expect(read).not.toThrow(value);
   });
 
-  it('should name every bad variable, each in a line', () => {
+  it('should name every invalid variable, one per line', () => {
     const lines = () => readConfig({ PORT: 'x', COUNTER: 'y' });
     expect(lines).toThrow(/^PORT="x": .+\nCOUNTER="y": .+$/);
   });
 
-  it('should refuse the memory store in production only', () => {
+  it('should reject the memory store in production only', () => {
     expect(readConfig({ SESSION_STORE: 'memory' }).SESSION_STORE).toBe('memory');
     expect(() => readConfig({ SESSION_STORE: 'memory', NODE_ENV: 'production' })).toThrow(
       'SESSION_STORE=memory: with NODE_ENV=production it must be redis',

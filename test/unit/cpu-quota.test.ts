@@ -10,16 +10,16 @@ const SHARE = 0.2;
 const MEASURE_MS = 2000;
 
 const mechanisms: [string, Mechanism[] | undefined][] = [
-  ['the most exact mechanism of this system', undefined],
+  ['the most precise mechanism of this system', undefined],
   ['stopping and continuing', [stopAndContinue]],
 ];
 
-describe.skipIf(!HAS_PROC)('a limit of CPU time', () => {
-  it.each(mechanisms)('should hold a busy process to its share, by %s', async (_, its) => {
+describe.skipIf(!HAS_PROC)('a CPU limit', () => {
+  it.each(mechanisms)('should limit a busy process to its share, by %s', async (_, allowed) => {
     const busy = spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' });
     const pid = busy.pid ?? 0;
     try {
-      const quota = await limitCpu(pid, SHARE, its);
+      const quota = await limitCpu(pid, SHARE, allowed);
       expect(await shareOf(pid)).toBeLessThan(SHARE * 1.15);
       await quota.lift();
       await eventually(async () => expect(await shareOf(pid)).toBeGreaterThan(SHARE * 1.15));
@@ -28,7 +28,7 @@ describe.skipIf(!HAS_PROC)('a limit of CPU time', () => {
     }
   });
 
-  it('should be lifted from a process that has ended', async () => {
+  it('should be lifted without an error if the process has ended', async () => {
     const brief = spawn('sleep', ['0.1'], { stdio: 'ignore' });
     const quota = await limitCpu(brief.pid ?? 0, SHARE);
     await delay(300);
@@ -37,7 +37,7 @@ describe.skipIf(!HAS_PROC)('a limit of CPU time', () => {
   });
 });
 
-/** The share of a core that a process uses from now on. */
+/** Measures the share of a core that a process uses. */
 async function shareOf(pid: number): Promise<number> {
   const [from, before] = [performance.now(), cpuMs(pid)];
   await delay(MEASURE_MS);

@@ -14,7 +14,7 @@ function bucketsOf(values: number[]): Buckets {
   return new Map(BOUNDS.map((bound) => [bound, countUpTo(bound)]));
 }
 
-/** The smallest of the values that is not below a share `q` of them. */
+/** The exact quantile of the values, by nearest rank. */
 function exactQuantile(values: number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
@@ -37,7 +37,7 @@ describe('quantile', () => {
   });
 
   it('should interpolate as histogram_quantile of Prometheus does', () => {
-    // 10 values up to 0.1, 30 more up to 0.25: the 20th of 40 is a third of the way between
+    // 10 values up to 0.1, 30 more up to 0.25: the 20th of 40 is a third of the way from 0.1 to 0.25
     const buckets = new Map([
       [0.1, 10],
       [0.25, 40],
@@ -54,7 +54,7 @@ describe('quantile', () => {
     expect(quantile(0.5, bucketsOf([]))).toBeNull();
   });
 
-  it('should be the highest bound for values above it', () => {
+  it('should be the highest finite bound for values above it', () => {
     expect(quantile(0.99, bucketsOf([60, 70]))).toBe(1);
   });
 
@@ -67,7 +67,7 @@ describe('quantile', () => {
 });
 
 describe('addBuckets', () => {
-  it('should give the histogram of all values of several instances', () => {
+  it('should merge the histograms of several instances', () => {
     fc.assert(
       fc.property(fc.array(durations, { maxLength: 5 }), (parts) => {
         const sum: Buckets = new Map();
@@ -80,7 +80,7 @@ describe('addBuckets', () => {
     );
   });
 
-  it('should give what was observed between two scrapes', () => {
+  it('should subtract an earlier scrape, so that only newer values remain', () => {
     fc.assert(
       fc.property(durations, durations, (before, since) => {
         const delta = addBuckets(bucketsOf([...before, ...since]), bucketsOf(before), -1);

@@ -19,7 +19,7 @@ describe('npm run check', () => {
     return spawnSync(file, args, { cwd: folder, encoding: 'utf8' });
   }
 
-  it('should find a promise of a package that is not awaited', () => {
+  it('should report a promise from a package that is not awaited', () => {
     const source = (call: string) => `
       import { createClient } from 'redis';
       const redis = await createClient().connect();
@@ -36,7 +36,7 @@ describe('npm run check', () => {
     expect(status).toBe(1);
   });
 
-  it('should find a mistake in a workflow', () => {
+  it('should report a mistake in a workflow', () => {
     const workflow = (runner: string) => `
       on: push
       jobs:

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManagedProcess, type StackContext } from '../../tools/stack/managed-process.ts';
 import { Watchdog } from '../../tools/stack/watchdog.ts';
 
-/** A shell script that serves at once. */
+/** A shell script that counts as ready immediately. */
 class Script extends ManagedProcess {
   #text: string;
 
@@ -43,8 +43,8 @@ describe('ManagedProcess', () => {
     expect(log.trimEnd().split('\n').sort()).toEqual(['one', 'two']);
   });
 
-  it('should survive a line that comes after the folder was removed', async () => {
-    // In a process group of its own, so that it outlives the script.
+  it('should survive a line that is written after the folder was removed', async () => {
+    // Runs in its own process group, so that it outlives the script.
     const late = `setsid sh -c 'echo early; while [ -e "${context.folder}" ]; do sleep 0.02; done; echo late'`;
     const script = new Script(`${late} & exec sleep 60`, context);
     await Promise.all([once(script, 'line'), script.start()]);
@@ -54,7 +54,7 @@ describe('ManagedProcess', () => {
     expect(await line).toEqual(['late']);
   });
 
-  it('should not start where the stack is closing', async () => {
+  it('should not start while the stack is closing', async () => {
     const script = new Script('exec sleep 60', context);
     context.isClosing = true;
     await expect(script.start()).rejects.toThrow('the stack is closing');

@@ -9,11 +9,11 @@ describe('pingRedis', () => {
 
   it.each<[string, (socket: Socket) => unknown, boolean]>([
     ['answers', (socket) => socket.write('+PONG\r\n'), true],
-    ['says nothing', () => {}, false],
+    ['stays silent', () => {}, false],
     ['closes the connection', (socket) => socket.end(), false],
     ['resets the connection', (socket) => socket.resetAndDestroy(), false],
     ['is loading', (socket) => socket.write('-LOADING\r\n'), false],
-  ])('should tell in time whether Redis serves if it %s', async (_name, answer, expected) => {
+  ])('should report in time whether Redis is ready, if it %s', async (_name, answer, expected) => {
     server = createServer((socket) => {
       socket.on('error', () => {});
       socket.once('data', () => answer(socket));

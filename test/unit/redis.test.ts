@@ -8,10 +8,11 @@ import { RedisAlone } from '../support/redis-alone.ts';
 
 const TIMEOUT_MS = 400;
 
-/** Nothing of this process runs for so long, as where the machine stands still. */
-const standStill = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+/** Blocks this process, as if the machine were suspended. */
+const blockProcess = (ms: number) =>
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
-describe('a command whose answer does not come', () => {
+describe('a command whose reply is late', () => {
   let alone: RedisAlone;
   let redis: ReturnType<typeof createRedis<Record<never, never>>>;
   const lines: string[] = [];
@@ -30,7 +31,7 @@ describe('a command whose answer does not come', () => {
     lines.length = 0;
   });
 
-  it('should fail in time where Redis hangs', async () => {
+  it('should fail in time if Redis hangs', async () => {
     alone.process.pause();
     const from = performance.now();
     const err = await redis.ping().catch((reason) => reason);
@@ -40,13 +41,13 @@ describe('a command whose answer does not come', () => {
     alone.process.resume();
   });
 
-  it('should still come where the machine stood still just after the question', async () => {
+  it('should succeed if the machine was suspended just after the command was sent', async () => {
     alone.process.pause();
-    const answer = redis.ping();
-    await delay(TIMEOUT_MS / 2); // now the watch has asked too, and waits
-    standStill(TIMEOUT_MS);
+    const reply = redis.ping();
+    await delay(TIMEOUT_MS / 2); // by now the client checks for silence and waits
+    blockProcess(TIMEOUT_MS);
     setTimeout(() => alone.process.resume(), TIMEOUT_MS / 8);
-    expect(await answer).toBe('PONG');
+    expect(await reply).toBe('PONG');
     expect(lines).toEqual([]);
   });
 });

@@ -52,7 +52,7 @@ this is not a series
 });
 
 describe('sampleOf', () => {
-  it('should tell the kinds of requests apart, and leave probes out', () => {
+  it('should separate the kinds of requests and leave out probes', () => {
     const bucket = (labels: string, count: number) =>
       `http_request_duration_seconds_bucket{le="+Inf",${labels}} ${count}\n`;
     const { latency } = sampleOf(

@@ -8,7 +8,7 @@ import { RedisSessionStore, SessionEnded } from '../../services/shared/session/s
 import { eventually } from '../../tools/lib/eventually.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
 
-/** What express-session gives to the middleware, as far as a store sees it. */
+/** The request of express-session, as far as a store uses it. */
 type Request = Parameters<RedisSessionStore['createSession']>[0];
 
 describe('RedisSessionStore', () => {
@@ -42,7 +42,7 @@ describe('RedisSessionStore', () => {
       startedAt: 1,
       ...more,
     }) as unknown as SessionData;
-  /** The session of a request, as express-session makes it of what was stored. */
+  /** Loads the session of a request as express-session does. */
   async function load(id: string): Promise<session.Session & SessionData> {
     const stored = await store.get(id);
     if (!stored) throw new Error('no session');
@@ -51,14 +51,14 @@ describe('RedisSessionStore', () => {
   }
   const raw = async (id: string) => JSON.parse((await redis.get(`sess:${id}`)) ?? 'null');
 
-  it('should give back what it stored, for as long as it is told to', async () => {
+  it('should return a stored session until its TTL has passed', async () => {
     await store.set('a', data({ name: 'Ada' }));
     expect(await store.get('a')).toEqual(data({ name: 'Ada' }));
     expect(await redis.ttl('sess:a')).toBe(100);
     expect(await store.get('b')).toBeNull();
   });
 
-  it('should answer by callback too, as express-session asks', async () => {
+  it('should support callbacks, as express-session requires', async () => {
     const ask = <T>(call: (callback: (err?: unknown, data?: T) => void) => unknown) =>
       new Promise<T | undefined>((resolve, reject) => {
         call((err, result) => (err ? reject(err) : resolve(result)));
@@ -69,11 +69,11 @@ describe('RedisSessionStore', () => {
     expect(await ask((callback) => store.get('a', callback))).toBeNull();
   });
 
-  it('should have no touch, which makes express-session answer in two pieces', () => {
+  it('should have no touch(), with which express-session would send the reply in two pieces', () => {
     expect(store.touch).toBeUndefined();
   });
 
-  it('should store a change of a session that was read', async () => {
+  it('should store a change to a loaded session', async () => {
     await store.set('a', data());
     const read = await load('a');
     read.name = 'Ada';
@@ -85,7 +85,7 @@ describe('RedisSessionStore', () => {
     ['destroyed', () => store.destroy('a')],
     ['expired', () => redis.pExpire('sess:a', 0)],
     ['replaced', () => store.replace('a', 'b', data())],
-  ])('should not store a session that was read and then %s', async (_how, end) => {
+  ])('should not store a session that was %s after it was loaded', async (_how, end) => {
     await store.set('a', data());
     const read = await load('a');
     read.name = 'Ada';
@@ -94,13 +94,13 @@ describe('RedisSessionStore', () => {
     expect(await raw('a')).toBeNull();
   });
 
-  it('should not store a session under the id of another', async () => {
+  it('should not store a session under the ID of another', async () => {
     await store.set('a', data({ name: 'Ada' }));
     await expect(store.set('a', data({ name: 'Eve' }))).rejects.toThrow(SessionEnded);
     expect((await raw('a')).name).toBe('Ada');
   });
 
-  it('should not store again what is stored already', async () => {
+  it('should not store an unchanged session again', async () => {
     const fresh = data();
     await store.set('a', fresh);
     await redis.del('sess:a');
@@ -108,7 +108,7 @@ describe('RedisSessionStore', () => {
     expect(await raw('a')).toBeNull();
   });
 
-  it('should destroy all that belongs to a session', async () => {
+  it('should destroy all data of a session', async () => {
     await store.set('a', data());
     await redis.countView({ id: 'a', ttlSeconds: 100 }, true);
     await redis.addToCart({ id: 'a', ttlSeconds: 100 }, 'tea', 1);
@@ -118,7 +118,7 @@ describe('RedisSessionStore', () => {
     expect(await redis.dbSize()).toBe(0);
   });
 
-  it('should replace a session by another, with all that belongs to it', async () => {
+  it('should replace a session by another and move all its data', async () => {
     await store.set('a', data());
     await redis.countView({ id: 'a', ttlSeconds: 100 }, true);
     await redis.addToCart({ id: 'a', ttlSeconds: 100 }, 'tea', 2);
@@ -144,12 +144,12 @@ describe('RedisSessionStore', () => {
     }
   });
 
-  it('should replace no session that has ended', async () => {
+  it('should not replace a session that has ended', async () => {
     expect(await store.replace('a', 'b', data(), 'change')).toBeUndefined();
     expect(await redis.dbSize()).toBe(0);
   });
 
-  it('should replace a session once, however often the same change is asked for', async () => {
+  it('should replace a session once, even if the same change is requested again', async () => {
     await store.set('a', data());
     expect(await store.replace('a', 'b', data({ name: 'Ada' }), 'change')).toBe('b');
     expect(await store.replace('a', 'c', data({ name: 'Ada' }), 'change')).toBe('b');
@@ -159,25 +159,25 @@ describe('RedisSessionStore', () => {
   });
 
   const CORRUPT: [name: string, value: string][] = [
-    ['nothing', ''],
+    ['an empty value', ''],
     ['bad JSON', '{"cookie":'],
     ['null', 'null'],
-    ['a list', '[]'],
-    ['a text', '"x"'],
+    ['an array', '[]'],
+    ['a string', '"x"'],
     ['a number', '7'],
     ['an empty object', '{}'],
     ['no cookie', '{"cookie":null}'],
-    ['a cookie that is none', '{"version":1,"startedAt":1,"cookie":"x"}'],
-    ['a date that is none', JSON.stringify(data({ cookie: { originalMaxAge: 1, expires: 'x' } }))],
+    ['an invalid cookie', '{"version":1,"startedAt":1,"cookie":"x"}'],
+    ['an invalid date', JSON.stringify(data({ cookie: { originalMaxAge: 1, expires: 'x' } }))],
     ['an unknown version', JSON.stringify(data({ version: 2 }))],
     ['no version, as in the article', '{"cookie":{"originalMaxAge":null},"views":3}'],
-    ['a name that is none', JSON.stringify(data({ name: { first: 'Ada' } }))],
+    ['an invalid name', JSON.stringify(data({ name: { first: 'Ada' } }))],
     ['2 MB of junk', 'x'.repeat(2_000_000)],
     ['2 MB of JSON', JSON.stringify({ junk: 'x'.repeat(2_000_000) })],
   ];
 
   it.each(CORRUPT)(
-    'should drop a session that is %s, with one line in the log',
+    'should drop a corrupt session with one line in the log: %s',
     async (_name, value) => {
       await redis.set('sess:a', value);
       await redis.set('views:{sess:a}', '7');
@@ -190,14 +190,14 @@ describe('RedisSessionStore', () => {
     },
   );
 
-  it('should drop a session of another type in Redis', async () => {
+  it('should drop a session whose key has the wrong type', async () => {
     await redis.hSet('sess:a', 'field', 'value');
     expect(await store.get('a')).toBeNull();
     expect(lines).toHaveLength(1);
     expect(await redis.dbSize()).toBe(0);
   });
 
-  it('should not take an error of Redis for a corrupt session', async () => {
+  it('should not mistake an error of Redis for a corrupt session', async () => {
     await store.set('a', data());
     await redis.sendCommand(['ACL', 'SETUSER', 'default', '-get']);
     await expect(store.get('a')).rejects.toThrow('NOPERM');

@@ -30,7 +30,7 @@ describe('Trail', () => {
     });
   });
 
-  it('should find numbers that each instance counted for itself', () => {
+  it('should find gaps and duplicates if each instance counts separately', () => {
     const trail = trailOf(0, { 'app-1': [1, 2], 'app-2': [1, 2], 'app-3': [1] });
     expect(gapsOf(trail)).toEqual([3, 4, 5]);
     expect(trail.summary()).toMatchObject({ answered: 5, lost: 3, duplicates: 3, instances: 3 });
@@ -42,7 +42,7 @@ describe('Trail', () => {
     expect(trail.summary()).toMatchObject({ lost: 1, duplicates: 1 });
   });
 
-  it('should find a number that is missing', () => {
+  it('should find a missing number', () => {
     expect(trailOf(0, { 'app-1': [1, 2, 4] }).summary()).toMatchObject({ lost: 1, duplicates: 0 });
   });
 

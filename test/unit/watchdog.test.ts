@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Watchdog } from '../../tools/stack/watchdog.ts';
 
-it('should have removed its folder when close() resolves, and accept a second close()', async () => {
+it('should remove its folder before close() resolves, and accept a second close()', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'shared-state-watchdog-'));
   const watchdog = new Watchdog(folder);
   await watchdog.close();
