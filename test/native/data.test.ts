@@ -59,7 +59,7 @@ describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
   it('should be cached for CACHE_TTL_SECONDS, and stale for half as long', async () => {
     await data();
     const ttl = await inRedis(stack.redis.url, (redis) => redis.pTTL('cache:data'));
-    expect(ttl).toBeGreaterThan((0.9 * 30 + 15) * 1000 - 1000); // up to a tenth less, to spread the expiry of entries
+    expect(ttl).toBeGreaterThan((0.9 * 30 + 15) * 1000 - 1000); // up to a tenth less, to spread expiry
     expect(ttl).toBeLessThanOrEqual((30 + 15) * 1000);
   });
 

@@ -48,7 +48,7 @@ describe('the deadline of a request', () => {
     await once(client, 'socket');
     await send(`${url}/livez`); // by now the instance has the request
     client.destroy();
-    await delay(900); // the origin takes 600 ms; without the cancellation the next request would be a hit
+    await delay(900); // longer than the origin takes: if not canceled, the next request would hit
     expect((await send(`${url}/data`)).headers['x-cache']).toBe('MISS');
     expect((await send(`${url}/data`)).headers['x-cache']).toBe('HIT');
     // a disconnect is not an error

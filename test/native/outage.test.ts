@@ -30,7 +30,7 @@ describe('an outage of Redis', () => {
     expect(reply.headers['set-cookie']).toBeUndefined();
   }
 
-  /** Checks all routes on every instance, with and without Redis, for a known and a new visitor. */
+  /** Checks routes that need Redis and routes that do not, for a known and a new visitor. */
   async function expectOutage(): Promise<void> {
     const replies = [1, 2, 3].flatMap(() => [
       visitor.send(),
