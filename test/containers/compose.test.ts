@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Overview } from '../../services/dashboard/protocol.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { Running } from '../../tools/lib/running.ts';
 import { type Seen, send, Visitor } from '../../tools/lib/visitor.ts';
@@ -36,19 +37,19 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     onTestFailed(() => console.error(compose('logs', '--timestamps', 'app', 'dashboard', 'redis')));
   });
 
-  it('should run 3 instances where nothing is said', async () => {
+  it('should run 3 instances by default', async () => {
     await proveContinuity(url);
     expect(instancesOf(await new Visitor(url).viewInTurn(6))).toBe(3);
   });
 
-  it('should have them name themselves app-1, app-2 and app-3, and tell it on the board', async () => {
+  it('should name the instances app-1, app-2 and app-3, and show them on the dashboard', async () => {
     const seen = await new Visitor(url).viewInTurn(6);
     expect([...new Set(seen.map(({ instance }) => instance))].sort()).toEqual([
       'app-1',
       'app-2',
       'app-3',
     ]);
-    await using events = await Events.open(`${url}/events`);
+    await using events = await Events.open(`${url}/dashboard/events`);
     const ready = { state: 'ready' };
     await events.next('tick', ({ instances }) => instances.length === 3);
     await eventually(() => {
@@ -72,12 +73,35 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     await ada.logIn('Ada');
     await ada.view();
     await ada.add('tea', 2);
-    expect((await ada.send('/dashboard/session')).body).toBe(
-      'Hello Ada, 1 views, 2 things in your cart',
-    );
+    expect(JSON.parse((await ada.send('/dashboard/session')).body)).toEqual({
+      name: 'Ada',
+      views: 1,
+      cart: { tea: 2 },
+    });
   });
 
-  it('should scale up and down under requests, with no reload, none failed and none lost', async () => {
+  it('should serve the page, with two dashboards that show the same', async () => {
+    const up = ['up', '--detach', '--no-build', '--no-recreate', '--wait', '--scale', 'app=3'];
+    compose(...up, '--scale', 'dashboard=2', 'dashboard');
+    const headers = { accept: 'text/html' };
+    const dashboards = new Map<string, string[]>();
+    await eventually(async () => {
+      expect((await send(`${url}/`, { headers })).headers['content-type']).toMatch(/^text\/html/);
+      const reply = await send(`${url}/dashboard/instances`);
+      const { instances } = JSON.parse(reply.body) as Overview;
+      const name = String(reply.headers['x-instance']);
+      dashboards.set(
+        name,
+        instances.map((instance) => instance.name),
+      );
+      expect(dashboards.size).toBe(2);
+    });
+    const names = ['app-1', 'app-2', 'app-3'];
+    expect([...dashboards.values()]).toEqual([names, names]);
+    compose(...up, '--scale', 'dashboard=1', 'dashboard');
+  });
+
+  it('should scale up and down under requests, with no reload, no failure and no lost view', async () => {
     let scaling = true;
     const load = range(1, 2).map(async () => {
       const visitor = new Visitor(url);
@@ -103,7 +127,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     expect(compose('logs', 'nginx')).not.toContain('SIGHUP');
   }, 120_000);
 
-  it('should fail, lose and double no view where two of three instances are killed at once', async () => {
+  it('should fail, lose and duplicate no view if two of three instances are killed at once', async () => {
     scale(3);
     await eventually(async () => {
       expect(instancesOf(await new Visitor(url).viewInTurn(9))).toBe(3);
@@ -137,7 +161,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     await eventually(() => new Visitor(url).viewInTurn(6));
   });
 
-  it('should go on, nginx untouched, after Redis and all instances came back at new addresses', async () => {
+  it('should go on without a restart of nginx after all others came back at new addresses', async () => {
     const visitor = new Visitor(url);
     await visitor.viewInTurn(3);
     const services = ['redis', 'dashboard', 'app'];
@@ -159,7 +183,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     const before = { nginx: startedAt(), addresses: addressesOf(idsOf(...services)) };
 
     compose('rm', '--stop', '--force', ...services);
-    // Whoever takes the old addresses keeps them from being given again.
+    // Containers that take the old addresses, so that they are not assigned again.
     const fillers = before.addresses.map(() =>
       docker([
         'run',
@@ -185,14 +209,14 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     }
   }, 120_000);
 
-  it('should end an instance in order at SIGTERM', async () => {
+  it('should shut an instance down in order at SIGTERM', async () => {
     const [id = ''] = compose('ps', '--quiet', 'app').split('\n');
     docker(['stop', id]);
     expect(docker(['inspect', '--format', '{{.State.ExitCode}}', id]).trim()).toBe('0');
     scale(3);
   }, 60_000);
 
-  it('should publish nginx only, on loopback only, and run nothing with more rights than it needs', () => {
+  it('should publish nginx only, on loopback only, and run all with the least privileges', () => {
     const ids = compose('ps', '--quiet').trim().split('\n');
     const containers = JSON.parse(docker(['inspect', ...ids]));
     expect(containers).toHaveLength(6);

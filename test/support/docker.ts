@@ -41,7 +41,7 @@ export class ComposeStack implements AsyncDisposable {
     const environment = await new DockerComposeEnvironment(ROOT, 'docker-compose.yml')
       .withProjectName(project)
       .withBuild()
-      .withEnvironment({ ...process.env, PORT: '0', ...env } as Record<string, string>)
+      .withEnvironment({ ...process.env, HTTP_PORT: '0', ...env } as Record<string, string>)
       .withWaitStrategy('nginx-1', Wait.forHealthCheck())
       .withStartupTimeout(UP_MS)
       .up();
@@ -57,7 +57,7 @@ export class ComposeStack implements AsyncDisposable {
   /** `docker compose WORDS` of this stack; returns what it printed. */
   run(words: string[], env: NodeJS.ProcessEnv = {}): string {
     const where = ['--project-directory', ROOT, '-p', this.project];
-    return docker(['compose', ...where, ...words], { PORT: '0', ...env });
+    return docker(['compose', ...where, ...words], { HTTP_PORT: '0', ...env });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -46,7 +46,7 @@ describe('Audience', () => {
     expect(audience.takeChanges()).toEqual({ moved: [], left: ['ada00000', 'bob00000'] });
   });
 
-  it('should not report somebody who came and left between two messages as there', () => {
+  it('should report a participant who came and left between two messages only as gone', () => {
     const audience = new Audience();
     audience.update(stored({ ada00000: '3 app-1 ' }));
     audience.update([]);
