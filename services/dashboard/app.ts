@@ -18,18 +18,9 @@ import type { Config } from './config.ts';
 import { EventStream } from './event-stream.ts';
 import { exposeMetrics } from './metrics.ts';
 import { Monitor } from './monitor.ts';
-import { Assets } from './routes/assets.ts';
+import { readAssets } from './routes/assets.ts';
 import { events } from './routes/events.ts';
-import {
-  commandInstance,
-  instanceBody,
-  originBody,
-  pauseBody,
-  pauseRedis,
-  presenterOnly,
-  resetOrigin,
-  setOrigin,
-} from './routes/faults.ts';
+import * as faults from './routes/faults.ts';
 import { instances } from './routes/instances.ts';
 import { page } from './routes/page.ts';
 import { reportView, viewBody } from './routes/participants.ts';
@@ -49,7 +40,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   const session = sessions({ cookieName, store, secrets });
   const stream = new EventStream(draining);
   const monitor = new Monitor({ config, instance, redis, stream });
-  const assets = new Assets();
+  const assets = readAssets();
 
   const app = createExpress();
   app.use(replyHeaders(instance));
@@ -68,13 +59,15 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.post('/dashboard/participants', sameOrigin, jsonBody(viewBody), session, reportView(redis));
 
   if (config.FAULT_INJECTION === 'on') {
-    const presenter = [sameOrigin, presenterOnly(config.PRESENTER_KEY)];
-    const named = jsonBody(instanceBody);
-    app.post('/dashboard/faults/kill', presenter, named, commandInstance(redis, 'kill'));
-    app.post('/dashboard/faults/hang', presenter, named, commandInstance(redis, 'hang'));
-    app.put('/dashboard/faults/origin', presenter, jsonBody(originBody), setOrigin(redis));
-    app.delete('/dashboard/faults/origin', presenter, resetOrigin(redis));
-    app.post('/dashboard/faults/redis', presenter, jsonBody(pauseBody), pauseRedis(redis));
+    const presenter = [sameOrigin, faults.presenterOnly(config.PRESENTER_KEY)];
+    const named = jsonBody(faults.instanceBody);
+    app.post('/dashboard/faults/kill', presenter, named, faults.command(redis, 'kill'));
+    app.post('/dashboard/faults/hang', presenter, named, faults.command(redis, 'hang'));
+    const behavior = jsonBody(faults.originBody);
+    app.put('/dashboard/faults/origin', presenter, behavior, faults.setOrigin(redis));
+    app.delete('/dashboard/faults/origin', presenter, faults.resetOrigin(redis));
+    const pause = jsonBody(faults.pauseBody);
+    app.post('/dashboard/faults/redis', presenter, pause, faults.pauseRedis(redis));
   }
 
   app.get('/livez', live);

@@ -5,7 +5,7 @@ import type { Participant } from './protocol.ts';
 /** Milliseconds after which a browser reconnects. */
 const RETRY_MS = 500;
 const MAX_SUBSCRIBERS = 1000;
-/** Bytes that may wait for a subscriber. One that reads too slowly is disconnected, and reconnects. */
+/** Bytes that may wait for a subscriber. A slow subscriber is disconnected, and reconnects. */
 const MAX_WAITING = 256 * 1024;
 
 /** The participant of a subscriber: `undefined` without a session, `null` if it could not be read. */

@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import type { HeartbeatRecord, OriginBehavior } from '../app/heartbeat/record.ts';
 import { addBuckets, type Buckets, countOf, quantile } from './histogram.ts';
-import type { CacheTotals, InstanceView, Overview, Switches } from './protocol.ts';
-import { type RequestKind, type Sample, sampleOf } from './sample.ts';
+import type { InstanceView, Overview, Switches } from './protocol.ts';
+import { mapTotals, type RequestKind, type Sample, sampleOf } from './sample.ts';
 
 /** Rates and percentiles are taken over this time: two scrapes and their jitter. */
 const WINDOW_MS = 2500;
 /** A scrape that takes longer has failed; shorter than the time between two. */
 const SCRAPE_TIMEOUT_MS = 900;
-/** An instance that answered a scrape so recently is not dead, though Redis has lost its heartbeat. */
+/** An instance that answered a scrape so recently is alive, though Redis has no heartbeat of it. */
 const ANSWERED_MS = 1500;
 /** A dead instance is shown for this time. */
 const DEAD_MS = 30_000;
 
-/** {@link HeartbeatRecord} as read: anything that reaches Redis may have written it. */
+/** A {@link HeartbeatRecord} as read: any client of Redis may have written it. */
 const heartbeatRecord = z.object({
   name: z.string().regex(/^[\w.-]{1,64}$/),
   owner: z.string(),
@@ -24,7 +24,7 @@ const heartbeatRecord = z.object({
 interface Instance {
   record: HeartbeatRecord;
   diedAt: number | undefined;
-  isScraping: boolean;
+  scraping: Promise<void> | undefined;
   /** Those of the last {@link WINDOW_MS}, oldest first, all of one process. */
   samples: Sample[];
 }
@@ -33,28 +33,26 @@ interface Instance {
 export class Instances {
   #byName = new Map<string, Instance>();
   /** Cache totals of processes that have ended. */
-  #ended = totalsOf([]);
+  #ended = mapTotals(() => 0);
 
   /**
    * Takes over the heartbeats found in Redis.
    *
-   * @param canTrustAbsence whether an instance without a heartbeat is dead, or has ended
+   * @param isSettled whether an instance without a heartbeat is gone
    */
-  update(records: string[], canTrustAbsence: boolean): void {
+  update(records: string[], isSettled: boolean): void {
     const now = performance.now();
     const alive = new Map(records.flatMap(parseRecord).map((record) => [record.name, record]));
     for (const [name, record] of alive) {
-      const known = this.#byName.get(name);
-      if (known) Object.assign(known, { record, diedAt: undefined });
-      else this.#byName.set(name, { record, diedAt: undefined, isScraping: false, samples: [] });
+      const known = this.#byName.get(name) ?? { scraping: undefined, samples: [] };
+      this.#byName.set(name, Object.assign(known, { record, diedAt: undefined }));
     }
-    if (!canTrustAbsence) return;
     for (const [name, known] of this.#byName) {
-      const answeredAt = known.samples.at(-1)?.at ?? -Infinity;
-      if (alive.has(name)) continue;
-      if (known.record.state !== 'draining' && now - answeredAt > ANSWERED_MS) known.diedAt ??= now;
-      const isOver = known.record.state === 'draining' || now - (known.diedAt ?? now) > DEAD_MS;
-      if (!isOver) continue;
+      if (!isSettled || alive.has(name)) continue;
+      const isDraining = known.record.state === 'draining';
+      const hasAnswered = now - (known.samples.at(-1)?.at ?? -Infinity) < ANSWERED_MS;
+      if (!isDraining && !hasAnswered) known.diedAt ??= now;
+      if (!isDraining && now - (known.diedAt ?? now) <= DEAD_MS) continue;
       this.#byName.delete(name);
       this.#keepTotals(known);
     }
@@ -62,58 +60,54 @@ export class Instances {
 
   /** Scrapes every instance that is not dead. Resolves when each has answered or failed. */
   async scrape(): Promise<void> {
-    const alive = [...this.#byName.values()].filter(({ diedAt }) => diedAt === undefined);
-    await Promise.all(alive.map((known) => this.#scrape(known)));
+    const alive = this.#sorted().filter(({ diedAt }) => diedAt === undefined);
+    const scrapes = alive.map((known) => {
+      known.scraping ??= this.#scrape(known).finally(() => {
+        known.scraping = undefined;
+      });
+      return known.scraping;
+    });
+    await Promise.all(scrapes);
   }
 
   views(): InstanceView[] {
-    return this.#sorted().map(({ record: { name, state }, diedAt, samples }) => {
-      const last = samples.at(-1);
-      const uptimeSeconds = last ? Math.max(0, Math.floor(Date.now() / 1000 - last.startedAt)) : 0;
-      const { latency, seconds } = recent(diedAt === undefined ? samples : [], 'all');
+    return this.#sorted().map((known) => {
+      const { record, diedAt, samples } = known;
+      const [first, last] = [samples[0], samples.at(-1)];
+      const recent = recentOf([known], 'all');
+      const windowMs = (last?.at ?? 0) - (first?.at ?? 0);
       return {
-        name,
-        state: diedAt === undefined ? state : 'dead',
-        uptimeSeconds,
+        name: record.name,
+        state: diedAt === undefined ? record.state : 'dead',
+        uptimeSeconds: last ? Math.max(0, Math.floor(Date.now() / 1000 - last.startedAt)) : 0,
         memoryBytes: last?.memoryBytes ?? 0,
-        requestsPerSecond: seconds === 0 ? 0 : countOf(latency) / seconds,
-        p99Ms: p99Of(latency),
+        requestsPerSecond: windowMs === 0 ? 0 : (countOf(recent) * 1000) / windowMs,
+        p99Ms: p99Of(recent),
       };
     });
   }
 
   latency(): Overview['latency'] {
-    const p99 = (kind: RequestKind) => {
-      const sum: Buckets = new Map();
-      for (const { samples } of this.#byName.values())
-        addBuckets(sum, recent(samples, kind).latency);
-      return p99Of(sum);
-    };
+    const p99 = (kind: RequestKind) => p99Of(recentOf(this.#sorted(), kind));
     return { views: p99('views'), hits: p99('hits'), misses: p99('misses') };
   }
 
   cache(): Overview['cache'] {
-    const last = [...this.#byName.values()].flatMap(({ samples }) => samples.at(-1)?.cache ?? []);
-    const totals = totalsOf([this.#ended, ...last]);
+    const last = this.#sorted().flatMap(({ samples }) => samples.at(-1)?.cache ?? []);
+    const totals = mapTotals((name) =>
+      last.reduce((sum, one) => sum + one[name], this.#ended[name]),
+    );
     const { localHits, redisHits, sharedLoads, stale, misses, bypasses } = totals;
     const hits = localHits + redisHits + sharedLoads + stale;
     const lookups = hits + misses + bypasses;
     return { ...totals, hitRatio: lookups === 0 ? null : hits / lookups };
   }
 
-  /** The settings of the first instance by name; they are the same on all but during a deployment. */
-  get switches(): Switches {
-    return this.#lastSample()?.switches ?? {};
-  }
-
-  /** How the origin behaves on the first instance by name. */
-  get origin(): OriginBehavior | null {
-    return this.#lastSample()?.origin ?? null;
-  }
-
-  #lastSample(): Sample | undefined {
+  /** The settings and the origin of the first instance; all are the same except in a deployment. */
+  settings(): { switches: Switches; origin: OriginBehavior | null } {
     const alive = this.#sorted().filter(({ diedAt }) => diedAt === undefined);
-    return alive.map(({ samples }) => samples.at(-1)).find(Boolean);
+    const [first] = alive.flatMap(({ samples }) => samples.at(-1) ?? []);
+    return { switches: first?.switches ?? {}, origin: first?.origin ?? null };
   }
 
   #sorted(): Instance[] {
@@ -123,32 +117,24 @@ export class Instances {
   }
 
   async #scrape(known: Instance): Promise<void> {
-    if (known.isScraping) return;
-    known.isScraping = true;
     try {
       const signal = AbortSignal.timeout(SCRAPE_TIMEOUT_MS);
       const url = `http://${known.record.address}/metrics`;
       const reply = await fetch(url, { signal, redirect: 'error' });
-      if (reply.ok) this.#add(known, sampleOf(await reply.text()));
+      if (!reply.ok) return;
+      const sample = sampleOf(await reply.text());
+      const hasRestarted = known.samples.at(-1)?.startedAt !== sample.startedAt;
+      if (hasRestarted) this.#keepTotals(known);
+      const before = hasRestarted ? [] : known.samples;
+      known.samples = [...before, sample].filter(({ at }) => sample.at - at <= WINDOW_MS);
     } catch {
-      // It hangs or has ended: its heartbeat tells.
-    } finally {
-      known.isScraping = false;
+      // It hangs or has ended; the heartbeat tells.
     }
-  }
-
-  #add(known: Instance, sample: Sample): void {
-    const last = known.samples.at(-1);
-    if (last && last.startedAt !== sample.startedAt) {
-      this.#keepTotals(known);
-      known.samples = [];
-    }
-    known.samples = [...known.samples, sample].filter(({ at }) => sample.at - at <= WINDOW_MS);
   }
 
   #keepTotals({ samples }: Instance): void {
-    const last = samples.at(-1);
-    if (last) this.#ended = totalsOf([this.#ended, last.cache]);
+    const last = samples.at(-1)?.cache;
+    if (last) this.#ended = mapTotals((name) => this.#ended[name] + last[name]);
   }
 }
 
@@ -160,31 +146,19 @@ function parseRecord(json: string): HeartbeatRecord[] {
   }
 }
 
-/** What happened between the first and the last sample; nothing if they are too old. */
-function recent(samples: Sample[], kind: RequestKind): { latency: Buckets; seconds: number } {
-  const [first, last] = [samples[0], samples.at(-1)];
-  if (!first || !last || performance.now() - last.at > WINDOW_MS) {
-    return { latency: new Map(), seconds: 0 };
+/** The requests between the first and the last sample of each instance, if they are recent. */
+function recentOf(instances: Instance[], kind: RequestKind): Buckets {
+  const sum: Buckets = new Map();
+  for (const { diedAt, samples } of instances) {
+    const [first, last] = [samples[0], samples.at(-1)];
+    if (!first || !last || diedAt || performance.now() - last.at > WINDOW_MS) continue;
+    addBuckets(sum, last.latency[kind]);
+    addBuckets(sum, first.latency[kind], -1);
   }
-  const latency = addBuckets(new Map(last.latency[kind]), first.latency[kind], -1);
-  return { latency, seconds: (last.at - first.at) / 1000 };
+  return sum;
 }
 
 function p99Of(latency: Buckets): number | null {
   const seconds = quantile(0.99, latency);
   return seconds === null ? null : seconds * 1000;
-}
-
-function totalsOf(all: CacheTotals[]): CacheTotals {
-  const sum = (name: keyof CacheTotals) => all.reduce((total, one) => total + one[name], 0);
-  return {
-    localHits: sum('localHits'),
-    redisHits: sum('redisHits'),
-    sharedLoads: sum('sharedLoads'),
-    stale: sum('stale'),
-    misses: sum('misses'),
-    bypasses: sum('bypasses'),
-    originCalls: sum('originCalls'),
-    originFailures: sum('originFailures'),
-  };
 }

@@ -3,7 +3,7 @@ import { Audience } from './audience.ts';
 import type { Config } from './config.ts';
 import type { EventStream, Subscriber } from './event-stream.ts';
 import { Instances } from './instances.ts';
-import type { Hello, Overview, Participant, Tick } from './protocol.ts';
+import type { Hello, Overview, Participant, RedisView, Tick } from './protocol.ts';
 import { type DashboardRedis, FIRST_POLL } from './scripts.ts';
 
 /** Milliseconds between two polls of Redis, each followed by a tick. */
@@ -16,7 +16,7 @@ const WATCH_MS = 3000;
 /** If Redis has not answered for so long, its last answer is outdated. */
 const REACHABLE_MS = 1500;
 
-/** What a monitor shows besides what it finds, and where it sends it. */
+/** What a monitor needs. */
 export interface MonitorOptions {
   config: Config;
   instance: { name: string };
@@ -24,7 +24,7 @@ export interface MonitorOptions {
   stream: EventStream;
 }
 
-/** Observes Redis and all instances while somebody watches; does nothing otherwise. */
+/** Observes Redis and all instances while a client watches; does nothing otherwise. */
 export class Monitor {
   #options: MonitorOptions;
   #instances = new Instances();
@@ -38,9 +38,12 @@ export class Monitor {
   #nextPoll: Promise<void> | undefined;
   #answeredAt = -Infinity;
   #pollState = FIRST_POLL;
-  #found = { operationsPerSecond: 0, memoryBytes: 0, sessions: 0 };
-  #sessionsSoFar = 0;
-  #dataMadeAt: number | undefined;
+  #found: Omit<RedisView, 'reachable'> = {
+    operationsPerSecond: 0,
+    memoryBytes: 0,
+    sessions: 0,
+    dataAgeSeconds: null,
+  };
 
   constructor(options: MonitorOptions) {
     this.#options = options;
@@ -50,9 +53,8 @@ export class Monitor {
   /** Watches for the next seconds. Resolves to a state that is up to date. */
   async watch(): Promise<void> {
     this.#watchedUntil = performance.now() + WATCH_MS;
-    const isFirst = !this.#isActive;
     await this.poll();
-    if (isFirst) await this.#instances.scrape();
+    if (this.#instances.settings().origin === null) await this.#instances.scrape();
   }
 
   /** Polls for a page that is about to connect, and adds it to the audience. */
@@ -74,22 +76,18 @@ export class Monitor {
 
   view(): Overview {
     const { FAULT_INJECTION, PRESENTER_KEY } = this.#options.config;
-    const ageMs = this.#dataMadeAt === undefined ? null : Date.now() - this.#dataMadeAt;
+    const { switches, origin } = this.#instances.settings();
     return {
       instances: this.#instances.views(),
-      redis: {
-        reachable: this.#isRedisReachable,
-        ...this.#found,
-        dataAgeSeconds: ageMs === null ? null : Math.max(0, Math.floor(ageMs / 1000)),
-      },
+      redis: { reachable: this.#isRedisReachable, ...this.#found },
       latency: this.#instances.latency(),
       cache: this.#instances.cache(),
       audience: this.#audience.totals(),
-      switches: this.#instances.switches,
+      switches,
       faults: {
         enabled: FAULT_INJECTION === 'on',
         needsKey: PRESENTER_KEY !== undefined,
-        origin: this.#instances.origin,
+        origin,
       },
     };
   }
@@ -115,9 +113,9 @@ export class Monitor {
 
   async #tick(): Promise<void> {
     if (!this.#isWatched) return this.#stop();
-    this.#ticks += 1;
-    if (this.#ticks % TICKS_PER_SCRAPE === 0) void this.#instances.scrape();
     await Promise.race([this.poll(), delay(POLL_PATIENCE_MS)]);
+    if (this.#ticks % TICKS_PER_SCRAPE === 0) void this.#instances.scrape();
+    this.#ticks += 1;
     const { stream, instance } = this.#options;
     if (this.#isRedisReachable) stream.endUnknown();
     const tick: Tick = { ...this.view(), via: instance.name, ...this.#audience.takeChanges() };
@@ -128,7 +126,7 @@ export class Monitor {
     if (!this.#isActive) return;
     this.#isActive = false;
     this.#pollState = FIRST_POLL;
-    this.#sessionsSoFar = 0;
+    this.#ticks = 0;
     this.#instances = new Instances();
     this.#audience = new Audience();
   }
@@ -139,31 +137,15 @@ export class Monitor {
     const latest = own.map((one): Participant => this.#audience.get(one[0]) ?? one);
     try {
       const found = await this.#options.redis.poll(this.#pollState, latest);
-      const { operationsPerSecond, memoryBytes, data } = found;
+      const { operationsPerSecond, memoryBytes, dataAgeSeconds } = found;
+      const sessions = found.sessions ?? this.#found.sessions;
+      this.#found = { operationsPerSecond, memoryBytes, sessions, dataAgeSeconds };
       this.#pollState = found.state;
-      this.#sessionsSoFar += found.sessions;
-      let { sessions } = this.#found;
-      if (found.state.cursor === '0') {
-        sessions = this.#sessionsSoFar;
-        this.#sessionsSoFar = 0;
-      }
-      this.#found = { operationsPerSecond, memoryBytes, sessions };
-      this.#dataMadeAt = data === null ? undefined : madeAtOf(data);
       this.#instances.update(found.records, found.isSettled);
       this.#audience.update(found.audience);
       this.#answeredAt = performance.now();
     } catch {
       this.#answeredAt = -Infinity; // the page shows Redis as away
     }
-  }
-}
-
-/** When the origin was asked for a cached value, in milliseconds since 1970. */
-function madeAtOf(entry: string): number | undefined {
-  try {
-    const { madeAt } = JSON.parse(entry);
-    return typeof madeAt === 'number' ? madeAt : undefined;
-  } catch {
-    return undefined;
   }
 }

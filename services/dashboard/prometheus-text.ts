@@ -7,7 +7,6 @@ export interface Series {
 
 const SERIES = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
-const ESCAPES: Record<string, string> = { '\\n': '\n', '\\"': '"', '\\\\': '\\' };
 
 /**
  * Parses the Prometheus text format. Comments and malformed lines are skipped.
@@ -20,7 +19,7 @@ export function parsePrometheusText(text: string): Series[] {
     if (name === '' || Number.isNaN(value)) return [];
     const labels = [...list.matchAll(LABEL)].map(([, label, escaped = '']) => [
       label,
-      escaped.replace(/\\./g, (pair) => ESCAPES[pair] ?? pair),
+      escaped.replace(/\\(.)/g, (_, character) => (character === 'n' ? '\n' : character)),
     ]);
     return [{ name, labels: Object.fromEntries(labels), value }];
   });

@@ -55,7 +55,7 @@ export interface Overview {
   redis: RedisView;
   /** 99th percentiles of the last two seconds over all instances, in milliseconds. */
   latency: Record<'views' | 'hits' | 'misses', number | null>;
-  /** Totals over all instances, including those that ended while the dashboard watched. */
+  /** Totals over all instances, including instances that ended meanwhile. */
   cache: CacheTotals & { hitRatio: number | null };
   audience: { participants: number; views: number };
   switches: Switches;

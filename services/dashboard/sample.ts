@@ -1,8 +1,9 @@
+import type { OriginBehavior } from '../app/heartbeat/record.ts';
 import { addBuckets, type Buckets } from './histogram.ts';
 import { parsePrometheusText, type Series } from './prometheus-text.ts';
 import type { CacheTotals, Switches } from './protocol.ts';
 
-/** What one scrape of `/metrics` says about an instance. All counts are since its start. */
+/** The result of scraping `/metrics` of an instance. All counts are since its start. */
 export interface Sample {
   /** By `performance.now()` of this process. */
   at: number;
@@ -12,15 +13,14 @@ export interface Sample {
   latency: Record<RequestKind, Buckets>;
   cache: CacheTotals;
   switches: Switches;
-  origin: { delayMs: number; failurePercent: number };
+  origin: OriginBehavior;
 }
 
-const REQUEST_KINDS = ['all', 'views', 'hits', 'misses'] as const;
-export type RequestKind = (typeof REQUEST_KINDS)[number];
+export type RequestKind = 'all' | 'views' | 'hits' | 'misses';
 
 const PROBES = ['/livez', '/readyz', '/metrics'];
 
-/** Which kinds of request a series of `http_request_duration_seconds` counts. */
+/** Which series of `http_request_duration_seconds` belong to a kind. */
 const IS_OF_KIND: Record<RequestKind, (labels: Series['labels']) => boolean> = {
   all: ({ route = '' }) => !PROBES.includes(route),
   views: ({ method, route, status }) => method === 'GET' && route === '/' && status === '200',
@@ -28,47 +28,48 @@ const IS_OF_KIND: Record<RequestKind, (labels: Series['labels']) => boolean> = {
   misses: ({ cache = '' }) => ['miss', 'bypass'].includes(cache),
 };
 
+/** The series of each total, and its label `result`. */
+const CACHE_SERIES: Record<keyof CacheTotals, [name: string, result?: string]> = {
+  localHits: ['cache_lookups_total', 'local'],
+  redisHits: ['cache_lookups_total', 'redis'],
+  sharedLoads: ['cache_lookups_total', 'collapsed'],
+  stale: ['cache_lookups_total', 'stale'],
+  misses: ['cache_lookups_total', 'miss'],
+  bypasses: ['cache_lookups_total', 'bypass'],
+  originCalls: ['origin_calls_total'],
+  originFailures: ['origin_failures_total'],
+};
+
+/** Calls a function with the name of each total. */
+export function mapTotals(totalOf: (name: keyof CacheTotals) => number): CacheTotals {
+  const names = Object.keys(CACHE_SERIES) as (keyof CacheTotals)[];
+  return Object.fromEntries(names.map((name) => [name, totalOf(name)])) as unknown as CacheTotals;
+}
+
 /** Reads the reply of `/metrics`. */
 export function sampleOf(text: string): Sample {
   const all = parsePrometheusText(text);
-  const durations = all.filter(({ name }) => name === 'http_request_duration_seconds_bucket');
-  const latencyOf = (kind: RequestKind) => {
-    const buckets: Buckets = new Map();
-    for (const { labels, value } of durations) {
-      if (IS_OF_KIND[kind](labels)) {
-        addBuckets(buckets, new Map([[Number(labels.le?.replace('Inf', 'Infinity')), value]]));
-      }
-    }
-    return buckets;
-  };
   const read = (name: string, result?: string) =>
     all.find((series) => series.name === name && series.labels.result === result)?.value ?? 0;
-  const lookups = (result: string) => read('cache_lookups_total', result);
-  const { instance: _, ...switches } =
-    all.find(({ name }) => name === 'app_switches_info')?.labels ?? {};
+  const latency = { all: new Map(), views: new Map(), hits: new Map(), misses: new Map() };
+  for (const { name, labels, value } of all) {
+    if (name !== 'http_request_duration_seconds_bucket') continue;
+    const bound = Number(labels.le?.replace('Inf', 'Infinity'));
+    for (const kind of Object.keys(latency) as RequestKind[]) {
+      if (IS_OF_KIND[kind](labels)) addBuckets(latency[kind], new Map([[bound, value]]));
+    }
+  }
+  const switches = all.find(({ name }) => name === 'app_switches_info')?.labels ?? {};
+  const { INSTANCE: _, ...settings } = Object.fromEntries(
+    Object.entries(switches).map(([name, value]) => [name.toUpperCase(), value]),
+  );
   return {
     at: performance.now(),
     startedAt: read('process_start_time_seconds'),
     memoryBytes: read('process_resident_memory_bytes'),
-    latency: {
-      all: latencyOf('all'),
-      views: latencyOf('views'),
-      hits: latencyOf('hits'),
-      misses: latencyOf('misses'),
-    },
-    cache: {
-      localHits: lookups('local'),
-      redisHits: lookups('redis'),
-      sharedLoads: lookups('collapsed'),
-      stale: lookups('stale'),
-      misses: lookups('miss'),
-      bypasses: lookups('bypass'),
-      originCalls: read('origin_calls_total'),
-      originFailures: read('origin_failures_total'),
-    },
-    switches: Object.fromEntries(
-      Object.entries(switches).map(([name, value]) => [name.toUpperCase(), value]),
-    ),
+    latency,
+    cache: mapTotals((name) => read(...CACHE_SERIES[name])),
+    switches: settings,
     origin: {
       delayMs: Math.round(read('origin_delay_seconds') * 1000),
       failurePercent: Math.round(read('origin_failure_ratio') * 100),

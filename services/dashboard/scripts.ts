@@ -1,11 +1,5 @@
 import { type CommandParser, defineScript, type RedisClientType } from 'redis';
-import {
-  FAULT_TTL_MS,
-  type FaultCommand,
-  faultKey,
-  heartbeatKey,
-  INSTANCES_KEY,
-} from '../app/heartbeat/record.ts';
+import { heartbeatKey, INSTANCES_KEY } from '../app/heartbeat/record.ts';
 import type { Participant } from './protocol.ts';
 
 /** A hash: participant id to `views instance name`, written here and read in audience.ts. */
@@ -28,15 +22,11 @@ const DATA_KEY = 'cache:data';
 const SCANS_PER_POLL = 5;
 const KEYS_PER_SCAN = 1000;
 
-/** What a poll takes over from the one before it; times are by the clock of Redis, 0 for none. */
-export interface PollState {
-  /** Where the count of sessions continues. */
-  cursor: string;
-  polledAt: number;
-  graceUntil: number;
-}
-
-export const FIRST_POLL: PollState = { cursor: '0', polledAt: 0, graceUntil: 0 };
+/**
+ * The state that a poll passes on to the next one: cursor and result of the count of sessions so
+ * far, the time of the poll, the end of the grace period. Times are by the clock of Redis.
+ */
+export const FIRST_POLL = ['0', '0', '0', '0'];
 
 /**
  * Reads all that a dashboard shows from Redis, and renews the leases of its participants.
@@ -63,10 +53,10 @@ const poll = defineScript({
 
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    local polledAt, graceUntil = tonumber(ARGV[2]), tonumber(ARGV[3])
+    local polledAt, graceUntil = tonumber(ARGV[3]), tonumber(ARGV[4])
     if polledAt > 0 and now - polledAt > ${MAX_GAP_MS} then graceUntil = now + ${GRACE_MS} end
     local isSettled = now >= graceUntil
-    for i = 4, #ARGV, 2 do
+    for i = 5, #ARGV, 2 do
       local isThere = redis.call('HEXISTS', KEYS[3], ARGV[i]) == 1
       if isThere or redis.call('HLEN', KEYS[3]) < ${MAX_PARTICIPANTS} then
         -- pcall: a Redis that is out of memory can still be read
@@ -82,50 +72,49 @@ const poll = defineScript({
     end
     for i = 3, 4 do redis.call('PEXPIRE', KEYS[i], ${AUDIENCE_TTL_MS}) end
 
-    local sessions, cursor = 0, ARGV[1]
+    local cursor, count = ARGV[1], tonumber(ARGV[2])
     for _ = 1, ${SCANS_PER_POLL} do
       local found = redis.call('SCAN', cursor, 'MATCH', 'sess:*', 'COUNT', ${KEYS_PER_SCAN})
-      cursor, sessions = found[1], sessions + #found[2]
+      cursor, count = found[1], count + #found[2]
       if cursor == '0' then break end
     end
+    local isComplete = cursor == '0'
     local data = redis.pcall('GET', KEYS[2])
-    return {{cursor, now, graceUntil}, isSettled and 1 or 0,
-      records, redis.call('HGETALL', KEYS[3]), sessions,
-      type(data) == 'string' and data or false,
-      redis.call('INFO', 'stats') .. redis.call('INFO', 'memory')}`,
-  parseCommand(
-    parser: CommandParser,
-    { cursor, polledAt, graceUntil }: PollState,
-    participants: Participant[],
-  ) {
+    local madeAt = type(data) == 'string' and tonumber(string.match(data, '"madeAt":(%d+)'))
+    local function info(section, field)
+      return tonumber(string.match(redis.call('INFO', section), field .. ':(%d+)'))
+    end
+    local state = {cursor, isComplete and 0 or count, now, graceUntil}
+    for i = 2, 4 do state[i] = string.format('%.0f', state[i]) end
+    return {state, isSettled and 1 or 0, records, redis.call('HGETALL', KEYS[3]),
+      {isComplete and count, info('stats', 'instantaneous_ops_per_sec'),
+       info('memory', 'used_memory'), madeAt and math.max(0, now - madeAt)}}`,
+  parseCommand(parser: CommandParser, state: string[], participants: Participant[]) {
     parser.pushKeys([INSTANCES_KEY, DATA_KEY, AUDIENCE_KEY, LEASES_KEY]);
-    parser.push(cursor, String(polledAt), String(graceUntil));
+    parser.push(...state);
     for (const [id, instance, views, name] of participants) {
       parser.push(id, `${views} ${instance} ${name}`);
     }
   },
   transformReply: (reply: unknown) => {
-    const [state, isSettled, records, audience, sessions, data, info] = reply as [
-      [cursor: string, polledAt: number, graceUntil: number],
+    const [state, isSettled, records, audience, figures] = reply as [
+      state: string[],
       isSettled: number,
       records: string[],
       audience: string[],
-      sessions: number,
-      data: string | null,
-      info: string,
+      figures: [number | null, number, number, number | null],
     ];
-    const [cursor, polledAt, graceUntil] = state;
-    const numberIn = (field: string) =>
-      Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+    const [sessions, operationsPerSecond, memoryBytes, dataAgeMs] = figures;
     return {
-      state: { cursor, polledAt, graceUntil } satisfies PollState,
+      state,
       isSettled: isSettled === 1,
       records,
       audience,
+      /** `null` while the count is incomplete. */
       sessions,
-      data,
-      operationsPerSecond: numberIn('instantaneous_ops_per_sec'),
-      memoryBytes: numberIn('used_memory'),
+      operationsPerSecond,
+      memoryBytes,
+      dataAgeSeconds: dataAgeMs === null ? null : Math.floor(dataAgeMs / 1000),
     };
   },
 });
@@ -146,26 +135,7 @@ const moveParticipant = defineScript({
   transformReply: () => {},
 });
 
-/** Leaves a command for an instance, or for any if none is given. Replies with its name, or `null`. */
-const commandInstance = defineScript({
-  NUMBER_OF_KEYS: 1,
-  SCRIPT: `
-    local names = ARGV[1] ~= '' and {ARGV[1]} or redis.call('SMEMBERS', KEYS[1])
-    for _, name in ipairs(names) do
-      if redis.call('EXISTS', '${heartbeatKey('')}' .. name) == 1 then
-        redis.call('SET', '${faultKey('')}' .. name, ARGV[2], 'PX', ${FAULT_TTL_MS})
-        return name
-      end
-    end
-    return nil`,
-  parseCommand(parser: CommandParser, instance: string | undefined, command: FaultCommand) {
-    parser.pushKey(INSTANCES_KEY);
-    parser.push(instance ?? '', command);
-  },
-  transformReply: (reply: unknown) => reply as string | null,
-});
-
-export const dashboardScripts = { commandInstance, moveParticipant, poll };
+export const dashboardScripts = { moveParticipant, poll };
 
 /** A client with these scripts. */
 export type DashboardRedis = RedisClientType<

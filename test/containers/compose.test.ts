@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Overview } from '../../services/dashboard/protocol.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { Running } from '../../tools/lib/running.ts';
 import { type Seen, send, Visitor } from '../../tools/lib/visitor.ts';
@@ -48,7 +49,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
       'app-2',
       'app-3',
     ]);
-    await using events = await Events.open(`${url}/events`);
+    await using events = await Events.open(`${url}/dashboard/events`);
     const ready = { state: 'ready' };
     await events.next('tick', ({ instances }) => instances.length === 3);
     await eventually(() => {
@@ -72,12 +73,35 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     await ada.logIn('Ada');
     await ada.view();
     await ada.add('tea', 2);
-    expect((await ada.send('/dashboard/session')).body).toBe(
-      'Hello Ada, 1 views, 2 things in your cart',
-    );
+    expect(JSON.parse((await ada.send('/dashboard/session')).body)).toEqual({
+      name: 'Ada',
+      views: 1,
+      cart: { tea: 2 },
+    });
   });
 
-  it('should scale up and down under load, without a reload, a failed request or a lost view', async () => {
+  it('should serve the page, with two dashboards that show the same', async () => {
+    const up = ['up', '--detach', '--no-build', '--no-recreate', '--wait', '--scale', 'app=3'];
+    compose(...up, '--scale', 'dashboard=2', 'dashboard');
+    const headers = { accept: 'text/html' };
+    const dashboards = new Map<string, string[]>();
+    await eventually(async () => {
+      expect((await send(`${url}/`, { headers })).headers['content-type']).toMatch(/^text\/html/);
+      const reply = await send(`${url}/dashboard/instances`);
+      const { instances } = JSON.parse(reply.body) as Overview;
+      const name = String(reply.headers['x-instance']);
+      dashboards.set(
+        name,
+        instances.map((instance) => instance.name),
+      );
+      expect(dashboards.size).toBe(2);
+    });
+    const names = ['app-1', 'app-2', 'app-3'];
+    expect([...dashboards.values()]).toEqual([names, names]);
+    compose(...up, '--scale', 'dashboard=1', 'dashboard');
+  });
+
+  it('should scale up and down under requests, with no reload, no failure and no lost view', async () => {
     let scaling = true;
     const load = range(1, 2).map(async () => {
       const visitor = new Visitor(url);

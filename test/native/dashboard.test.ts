@@ -120,7 +120,7 @@ describe('GET /dashboard/instances', () => {
       }
       await redis.hSet('heartbeat:x-hash', 'name', 'x');
       await redis.sAdd('instances', 'x-hash');
-      await redis.hSet('dashboard:audience', 'nobody', 'no number');
+      await redis.hSet('dashboard:audience', 'x', 'no number');
     });
     events.skip();
     const seen = await ticks(events, 6);
@@ -207,7 +207,7 @@ describe('GET /dashboard/instances', () => {
     expect(hit.latency.hits).toBeLessThan(150);
   });
 
-  it('should neither poll Redis nor scrape instances while nobody watches', async () => {
+  it('should neither poll Redis nor scrape instances while no client watches', async () => {
     await overview();
     const scrapes = await scrapesOf('app-1');
     await eventually(async () => {
@@ -451,7 +451,7 @@ describe('the audience', () => {
     }
   });
 
-  it('should show somebody with several pages once, until the last is closed', async () => {
+  it('should show a visitor with several pages once, until the last is closed', async () => {
     await using dashboard = await secondDashboard();
     const visitor = new Visitor(stack.url);
     const { session } = await visitor.view();
@@ -470,7 +470,7 @@ describe('the audience', () => {
     await observer.next('tick', ({ left }) => left.includes(session), 3000);
   });
 
-  it('should show the name of somebody who is logged in', async () => {
+  it('should show the name of a visitor who is logged in', async () => {
     const shopper = new Shopper(stack.url);
     await shopper.view();
     await shopper.logIn('Ada <b>');
@@ -494,7 +494,7 @@ describe('the audience', () => {
     await observer.next('tick', has([session, 'app-3', 9, '']));
   });
 
-  it('should not show somebody whose session has ended', async () => {
+  it('should not show a visitor whose session has ended', async () => {
     const ada = new Shopper(stack.url);
     await ada.logIn('Ada');
     const old = ada.copy();
@@ -503,7 +503,7 @@ describe('the audience', () => {
     expect((await events.next('hello')).you).toBeNull();
   });
 
-  it('should not show somebody whose cookie is not correctly signed', async () => {
+  it('should not show a visitor whose cookie is not correctly signed', async () => {
     const visitor = new Visitor(stack.url);
     await visitor.view();
     const cookie = visitor.cookie.slice(0, -4);
@@ -512,7 +512,7 @@ describe('the audience', () => {
     await events.next('tick', isOf(0), 5000);
   });
 
-  it('should not show somebody who reports views without having the page open', async () => {
+  it('should not show a visitor who reports views without having the page open', async () => {
     const visitor = new Visitor(stack.url);
     await visitor.view();
     await using observer = await watch();
@@ -622,7 +622,7 @@ describe('the event stream while Redis is away', () => {
     expect(moved).toEqual([[session, instance, views, '']]);
   });
 
-  it('should begin and go on if nobody watched before', async () => {
+  it('should begin and go on if no client watched before', async () => {
     await untilUnwatched();
     stack.redis.pause();
     try {

@@ -34,18 +34,21 @@ describe.each(['on', 'off'])('a returning visitor, with FAST_PATH=%s', (FAST_PAT
     ['is junk', ['SET', 'sess:', 'junk']],
     ['has another type', ['LPUSH', 'sess:', 'junk']],
     ['has another version', ['SET', 'sess:', '{"version":0,"cookie":{},"startedAt":1}']],
-  ])('should be treated as a new visitor if the session %s', async (_what, [command = '', key, ...rest]) => {
-    const visitor = await returning(stack);
-    const id = sessionIdOf(visitor);
-    await inRedis(stack.redis.url, async (redis) => {
-      if (command === 'LPUSH') await redis.del(`${key}${id}`);
-      await redis.sendCommand([command, `${key}${id}`, ...rest]);
-    });
-    const { views } = await visitor.view();
-    expect(views).toBe(1);
-    expect(sessionIdOf(visitor)).not.toBe(id);
-    expect(await inRedis(stack.redis.url, (redis) => redis.exists(`sess:${id}`))).toBe(0);
-  });
+  ])(
+    'should be treated as a new visitor if the session %s',
+    async (_what, [command = '', key, ...rest]) => {
+      const visitor = await returning(stack);
+      const id = sessionIdOf(visitor);
+      await inRedis(stack.redis.url, async (redis) => {
+        if (command === 'LPUSH') await redis.del(`${key}${id}`);
+        await redis.sendCommand([command, `${key}${id}`, ...rest]);
+      });
+      const { views } = await visitor.view();
+      expect(views).toBe(1);
+      expect(sessionIdOf(visitor)).not.toBe(id);
+      expect(await inRedis(stack.redis.url, (redis) => redis.exists(`sess:${id}`))).toBe(0);
+    },
+  );
 
   it('should be treated as a new visitor after a logout', async () => {
     const visitor = await returning(stack);

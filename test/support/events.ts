@@ -3,7 +3,7 @@ import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:ht
 import { createInterface } from 'node:readline';
 import type { Hello, Tick } from '../../services/dashboard/protocol.ts';
 
-/** What a message holds, by its event. */
+/** The data of a message, by its event. */
 interface Messages {
   hello: Hello;
   tick: Tick;
@@ -20,18 +20,18 @@ export interface Message {
 export class Events implements AsyncDisposable {
   readonly headers: IncomingHttpHeaders;
   readonly status: number;
-  /** All that has come. */
+  /** All messages so far. */
   readonly messages: Message[] = [];
-  /** Everything as it was received, a line each. */
+  /** All lines as they were received. */
   readonly lines: string[] = [];
-  /** Resolves when the stream has ended, for whatever reason, to the time by `performance.now()`. */
+  /** Resolves to the time by `performance.now()` when the stream has ended, for any reason. */
   readonly ended: Promise<number>;
   #response: IncomingMessage;
   #read = 0;
   #isOver = false;
   #onChange = Promise.withResolvers<void>();
 
-  /** @param headers such as the cookies of whoever watches */
+  /** @param headers for example the cookies of a visitor */
   static async open(url: string, headers: Record<string, string> = {}): Promise<Events> {
     const req = request(url, {
       headers: { accept: 'text/event-stream', ...headers },
@@ -56,7 +56,7 @@ export class Events implements AsyncDisposable {
     });
     let message = { event: 'message', data: '' };
     const lines = createInterface({ input: response });
-    lines.on('error', () => {}); // it was cut off: `close` follows
+    lines.on('error', () => {}); // the connection was cut: `close` follows
     lines.on('line', (line) => {
       this.lines.push(line);
       const [, field, value = ''] = /^([^:]+): ?(.*)$/.exec(line) ?? [];
@@ -74,14 +74,14 @@ export class Events implements AsyncDisposable {
     return this.#isOver;
   }
 
-  /** The ticks that have come so far. */
+  /** All ticks so far. */
   get ticks(): Tick[] {
     return this.messages.filter(({ event }) => event === 'tick').map(({ data }) => data as Tick);
   }
 
   /**
-   * The next message of an event that satisfies `isWanted`, among those not looked at so far; what
-   * comes before it is passed over.
+   * The next message of an event that satisfies `isWanted`. Messages before it are skipped, and
+   * never returned later.
    */
   async next<E extends keyof Messages>(
     event: E,
@@ -105,7 +105,7 @@ export class Events implements AsyncDisposable {
     }
   }
 
-  /** Passes over what has come so far: `next` looks at what comes from now on. */
+  /** Skips the messages so far: `next` returns only later ones. */
   skip(): void {
     this.#read = this.messages.length;
   }

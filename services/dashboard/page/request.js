@@ -6,7 +6,7 @@ const RETRY_MS = 300;
 const SESSION_ENDED = 409;
 
 /** A request without a reply, or with an error. The message can be shown. */
-export class RequestFailed extends Error {}
+class RequestFailed extends Error {}
 
 /**
  * Sends a request to the site and reads the reply.

@@ -48,7 +48,7 @@ export class SessionPanel {
   hearOtherTab(message) {
     if (typeof message !== 'string') return this.add(message);
     if (message === 'new') this.reset();
-    else this.readSession();
+    else void this.readSession();
     this.onNewSession();
   }
 
@@ -80,7 +80,7 @@ export class SessionPanel {
       this.channel.postMessage(mark);
       this.add(mark);
       this.latest = mark;
-      this.report();
+      void this.report();
       return '';
     } catch (err) {
       for (const trail of [burst, this.trail]) if (trail) trail.failed += 1;
@@ -106,7 +106,7 @@ export class SessionPanel {
   /** Reports again, for a dashboard that has just added this page to its audience. */
   reportAgain() {
     this.latest ??= this.trail?.marks.at(-1);
-    this.report();
+    void this.report();
   }
 
   /** @param {string} name */

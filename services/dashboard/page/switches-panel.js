@@ -31,7 +31,7 @@ const WRONG = {
 let shown = '';
 
 /**
- * Shows the settings in force, and warns about those that lose something.
+ * Shows the settings in force, and warns about values that lose something.
  *
  * @param {Switches} switches
  */

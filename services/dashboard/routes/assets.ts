@@ -5,41 +5,40 @@ import { fileURLToPath } from 'node:url';
 import type { RequestHandler } from 'express';
 
 const PAGE = fileURLToPath(new URL('../page', import.meta.url));
-const UPLOT = fileURLToPath(new URL('..', import.meta.resolve('uplot')));
-const UPLOT_FILES = ['dist/uPlot.iife.min.js', 'dist/uPlot.min.css'];
+const UPLOT = fileURLToPath(new URL('../dist', import.meta.resolve('uplot')));
 const YEAR_SECONDS = 31_536_000;
 
-/** The files that the page loads, by name. */
-export class Assets {
+/** The files that the page loads. */
+export interface Assets {
   /** The path of all files. It contains a hash of them, so that browsers may keep them. */
-  readonly path: string;
-  #version: string;
-  #files: Map<string, string>;
-
-  constructor() {
-    const own = readdirSync(PAGE).filter((name) => /\.(js|css|svg)$/.test(name));
-    const files = [
-      ...own.map((name) => join(PAGE, name)),
-      ...UPLOT_FILES.map((name) => join(UPLOT, name)),
-    ];
-    const hash = createHash('sha256');
-    for (const file of files) hash.update(readFileSync(file));
-    this.#version = hash.digest('hex').slice(0, 12);
-    this.path = `/dashboard/assets/${this.#version}`;
-    this.#files = new Map(files.map((file) => [basename(file), file]));
-  }
-
+  path: string;
   /**
    * `GET /dashboard/assets/:version/:file`. For another version, which a dashboard may have during
    * a deployment, it sends its own file, not to be kept.
    */
-  readonly send: RequestHandler<{ version: string; file: string }> = (req, res, next) => {
-    const file = this.#files.get(req.params.file);
-    if (file === undefined) return next();
-    const isCurrent = req.params.version === this.#version;
-    const caching = isCurrent ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-store';
-    res.set('Cache-Control', caching);
-    // The folder of the project may have a name that begins with a dot.
-    res.sendFile(file, { cacheControl: false, dotfiles: 'allow' });
+  send: RequestHandler<{ version: string; file: string }>;
+}
+
+export function readAssets(): Assets {
+  const own = readdirSync(PAGE).filter((name) => /\.(js|css|svg)$/.test(name));
+  const paths = [
+    ...own.map((name) => join(PAGE, name)),
+    ...['uPlot.iife.min.js', 'uPlot.min.css'].map((name) => join(UPLOT, name)),
+  ];
+  const files = new Map(paths.map((path) => [basename(path), path]));
+  const hash = createHash('sha256');
+  for (const path of paths) hash.update(readFileSync(path));
+  const current = hash.digest('hex').slice(0, 12);
+  return {
+    path: `/dashboard/assets/${current}`,
+    send(req, res, next) {
+      const file = files.get(req.params.file);
+      if (file === undefined) return next();
+      const isCurrent = req.params.version === current;
+      const caching = isCurrent ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-store';
+      res.set('Cache-Control', caching);
+      // The folder of the project may have a name that begins with a dot.
+      res.sendFile(file, { cacheControl: false, dotfiles: 'allow' });
+    },
   };
 }

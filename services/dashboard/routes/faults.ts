@@ -1,29 +1,18 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import {
-  type FaultCommand,
-  ORIGIN_FAULT_KEY,
-  ORIGIN_FAULT_TTL_SECONDS,
-} from '../../app/heartbeat/record.ts';
+import * as record from '../../app/heartbeat/record.ts';
 import { sendProblem } from '../../shared/http/problem.ts';
 import type { DashboardRedis } from '../scripts.ts';
 
 // A fault is stored in Redis. The instances find it there with their next heartbeat.
 
-function wholeNumber(min: number, max: number) {
-  const message = `must be a whole number from ${min} to ${max}`;
-  return z.int(message).min(min, message).max(max, message);
-}
-
-const name = z.string('must be the name of an instance').min(1).max(64);
-
-export const instanceBody = z.object({ instance: name.optional() });
+export const instanceBody = z.object({ instance: z.string().min(1).max(64).optional() });
 export const originBody = z.object({
-  delayMs: wholeNumber(0, 8000),
-  failurePercent: wholeNumber(0, 100),
+  delayMs: z.int().min(0).max(8000),
+  failurePercent: z.int().min(0).max(100),
 });
-export const pauseBody = z.object({ seconds: wholeNumber(1, 30) });
+export const pauseBody = z.object({ seconds: z.int().min(1).max(30) });
 
 /**
  * Admits only the presenter: by the key, if one is configured, otherwise only under a name of this
@@ -48,20 +37,24 @@ function digest(text: string): Buffer {
 }
 
 /** `POST /dashboard/faults/kill` and `…/hang`: makes one instance do so, any if none is named. */
-export function commandInstance(redis: DashboardRedis, command: FaultCommand): RequestHandler {
+export function command(redis: DashboardRedis, fault: record.FaultCommand): RequestHandler {
   return async (req, res) => {
     const { instance } = req.body as z.output<typeof instanceBody>;
-    const found = await redis.commandInstance(instance, command);
-    if (found !== null) res.status(202).json({ instance: found });
-    else sendProblem(res, 404, `There is no instance ${instance ?? ''} now.`);
+    for (const found of instance ? [instance] : await redis.sMembers(record.INSTANCES_KEY)) {
+      if ((await redis.exists(record.heartbeatKey(found))) === 0) continue;
+      await redis.set(record.faultKey(found), fault, { PX: record.FAULT_TTL_MS });
+      res.status(202).json({ instance: found });
+      return;
+    }
+    sendProblem(res, 404, `There is no instance ${instance ?? ''} now.`);
   };
 }
 
 /** `PUT /dashboard/faults/origin`: sets how the origin of all instances behaves. */
 export function setOrigin(redis: DashboardRedis): RequestHandler {
   return async (req, res) => {
-    const expiration = { type: 'EX', value: ORIGIN_FAULT_TTL_SECONDS } as const;
-    await redis.set(ORIGIN_FAULT_KEY, JSON.stringify(req.body), { expiration });
+    const EX = record.ORIGIN_FAULT_TTL_SECONDS;
+    await redis.set(record.ORIGIN_FAULT_KEY, JSON.stringify(req.body), { EX });
     res.status(202).json(req.body);
   };
 }
@@ -69,7 +62,7 @@ export function setOrigin(redis: DashboardRedis): RequestHandler {
 /** `DELETE /dashboard/faults/origin`: returns it to its configured behavior. */
 export function resetOrigin(redis: DashboardRedis): RequestHandler {
   return async (_req, res) => {
-    await redis.del(ORIGIN_FAULT_KEY);
+    await redis.del(record.ORIGIN_FAULT_KEY);
     res.status(202).end();
   };
 }
