@@ -63,7 +63,7 @@ describe('npm run lesson', () => {
       const [, found] = /^The stack is running: (http:\S+)/m.exec(running.stdout) ?? [];
       if (!found) throw new Error(running.stdout + running.stderr);
       return found;
-    }, 40_000);
+    }, 55_000); // three stacks start one after the other
     const { stdout } = running;
     expect(stdout).toMatch(/^ +predicted +observed$/m);
     expect(stdout).toMatch(/^WRONG {2}\S/m);

@@ -1,6 +1,6 @@
 import { sign } from 'cookie-signature';
 import { Visitor } from '../../tools/lib/visitor.ts';
-import { postJson, redisInfo, userOf } from '../kit/client.ts';
+import { redisInfo, userOf } from '../kit/client.ts';
 import type { Deployment } from '../kit/environment.ts';
 import { atLeast, exactly, lesson } from '../kit/lesson.ts';
 
@@ -20,9 +20,9 @@ interface Cookie {
 /** Ada logs in, views the page twice and puts tea into the cart. */
 async function visit({ url }: Deployment): Promise<Cookie> {
   const ada = new Visitor(url);
-  const { headers } = await postJson(ada, '/login', { name: 'Ada' });
+  const { headers } = await ada.post('/login', { name: 'Ada' });
   await ada.viewInTurn(2);
-  await postJson(ada, '/cart', { item: 'tea', quantity: 3 });
+  await ada.post('/cart', { item: 'tea', quantity: 3 });
   const [line = ''] = headers['set-cookie'] ?? [];
   const [, name = '', value = '', attributes = ''] = /^(.+?)=(.+?); (.+)$/.exec(line) ?? [];
   const [, id = ''] = /^s:(.+)\./.exec(decodeURIComponent(value)) ?? [];

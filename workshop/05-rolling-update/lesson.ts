@@ -17,12 +17,6 @@ const THINK_MS = 50;
 /** Milliseconds that Redis pauses, so that some requests are certainly in progress. */
 const PAUSE_MS = 200;
 
-const ADD_TEA = {
-  method: 'POST',
-  headers: { 'content-type': 'application/json' },
-  body: '{"item":"tea","quantity":1}',
-};
-
 /** By default nginx does not retry a POST that an instance may have begun. */
 function defaultRetries(conf: string): string {
   const changed = replaceText(conf, ' non_idempotent;', ';');
@@ -39,7 +33,7 @@ async function observe(environment: Environment, program: string, conf: (text: s
     const visitor = new Visitor(deployment.url);
     let added = 0;
     while (isReplacing) {
-      const { status } = await visitor.send('/cart', ADD_TEA);
+      const { status } = await visitor.post('/cart', { item: 'tea', quantity: 1 });
       sent += 1;
       if (status === 200) added += 1;
       else failed += 1;

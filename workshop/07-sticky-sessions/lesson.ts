@@ -1,5 +1,4 @@
 import { Visitor } from '../../tools/lib/visitor.ts';
-import { postJson } from '../kit/client.ts';
 import { type DeploymentOptions, type Environment, replaceText } from '../kit/environment.ts';
 import { exactly, lesson } from '../kit/lesson.ts';
 
@@ -13,7 +12,8 @@ async function observe(environment: Environment, options: DeploymentOptions) {
   const [first] = visitors as [Visitor];
   const answered = new Set<string>();
   for (const [i, visitor] of visitors.entries()) {
-    await postJson(visitor, '/login', { name: `visitor ${i}` });
+    const { status } = await visitor.post('/login', { name: `visitor ${i}` });
+    if (status !== 200) throw new Error(`POST /login answered ${status}`);
     const replies = await visitor.viewInTurn(VIEWS);
     for (const { instance } of replies) answered.add(instance);
   }

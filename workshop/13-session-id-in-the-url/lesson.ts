@@ -15,8 +15,7 @@ const SIGNED_ID = /s(?::|%3A)[\w-]{20,}\.[\w%+/-]+/g;
 async function observe(environment: Environment, options: DeploymentOptions) {
   const deployment = await environment.start({ scale: 2, ...options });
   const ada = new Visitor(deployment.url);
-  const headers = { 'content-type': 'application/json' };
-  const login = await ada.send('/login', { method: 'POST', headers, body: '{"name":"Ada"}' });
+  const login = await ada.post('/login', { name: 'Ada' });
   const { href } = new URL(login.headers.location ?? '/', deployment.url); // the next page
   const path = href.slice(deployment.url.length);
   const page = await ada.send(path);

@@ -12,9 +12,8 @@ const PAUSE_MS = 200;
 
 /** Logs a user in. Resolves to the new cookie. */
 async function logIn({ url }: Deployment, cookie = ''): Promise<string> {
-  const headers = { 'content-type': 'application/json', cookie };
   const visitor = new Visitor(url);
-  await visitor.send('/login', { method: 'POST', headers, body: '{"name":"guest"}' });
+  await visitor.post('/login', { name: 'guest' }, { headers: { cookie } });
   return visitor.cookie;
 }
 

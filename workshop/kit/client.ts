@@ -1,13 +1,5 @@
-import { type Reply, send, type Visitor } from '../../tools/lib/visitor.ts';
+import { send } from '../../tools/lib/visitor.ts';
 import type { Deployment } from './environment.ts';
-
-/** Sends JSON. Throws if the status is not 2xx. */
-export async function postJson(visitor: Visitor, path: string, body: object): Promise<Reply> {
-  const headers = { 'content-type': 'application/json' };
-  const reply = await visitor.send(path, { method: 'POST', headers, body: JSON.stringify(body) });
-  if (reply.status >= 300) throw new Error(`POST ${path} answered ${reply.status}: ${reply.body}`);
-  return reply;
-}
 
 /** The user that the application sees behind a cookie: a name, or the refusal. */
 export async function userOf({ url }: Deployment, cookie: string, path = '/me'): Promise<string> {

@@ -11,7 +11,7 @@ export interface Prediction {
 }
 
 /** One way to build it, and its consequences. */
-export interface Way<Name extends string = string> {
+interface Way<Name extends string = string> {
   summary: string;
   /** By the name of the figure, which includes the unit. */
   predicted: Record<Name, Prediction>;

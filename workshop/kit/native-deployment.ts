@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createClient } from 'redis';
 import { limitCpu, type Quota } from '../../tools/lib/cpu-quota.ts';
+import { inRedis } from '../../tools/lib/redis-client.ts';
 import { startControlServer } from '../../tools/stack/control-server.ts';
 import { faultInjectionSettings } from '../../tools/stack/public-url.ts';
 import { Stack } from '../../tools/stack/stack.ts';
@@ -82,16 +82,10 @@ export class NativeDeployment implements Deployment {
     }
   }
 
-  async redis(...command: string[]): Promise<string> {
-    // RESP 2 replies with lists only, like redis-cli; RESP 3 has maps too.
-    const client = createClient({ url: this.#stack.redis.url, RESP: 2 });
-    client.on('error', () => {}); // the command fails too
-    await client.connect();
-    try {
-      return [await client.sendCommand(command)].flat(Infinity).join('\n');
-    } finally {
-      client.destroy();
-    }
+  redis(...command: string[]): Promise<string> {
+    return inRedis(this.#stack.redis.url, async (redis) =>
+      [await redis.sendCommand(command)].flat(Infinity).join('\n'),
+    );
   }
 
   async accessLog(): Promise<string> {
