@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { failure, UsageError } from '../lib/errors.ts';
-import { chooseByName, wholeNumber } from '../lib/options.ts';
+import { failure } from '../lib/errors.ts';
+import { assertKnown, chooseByName, wholeNumber } from '../lib/options.ts';
 import { checkSections, describeMachine, textTable, writeSection } from '../lib/report.ts';
 import { findTools, type Tools } from '../stack/tools.ts';
 import { type BenchmarkOptions, GENERATORS, runBenchmark } from './benchmark.ts';
@@ -31,16 +31,18 @@ try {
     },
   });
   const options = {
-    rounds: wholeNumber('--rounds', values.rounds, 1, 9999),
-    seconds: wholeNumber('--seconds', values.seconds, 1, 9999),
-    generator: generatorOf(values.generator),
+    rounds: wholeNumber('--rounds', values.rounds, 9999, 1),
+    seconds: wholeNumber('--seconds', values.seconds, 9999, 1),
+    generator: values.generator as keyof typeof GENERATORS,
   };
+  assertKnown('--generator', values.generator, Object.keys(GENERATORS));
   const chosen = new Set(chooseByName(values.only, [...variants, ...measures]));
   const { json, docs } = values;
   if (docs) checkSections(docs, ['benchmark', 'figures']);
   const report = (line: string) => console.log(line);
   const [busy = 0] = loadavg();
-  if (busy > BUSY) report(`the machine is busy (load ${busy.toFixed(1)}): the ratios will vary`);
+  if (busy > BUSY)
+    report(`The machine is busy (load ${busy.toFixed(1)}), so the ratios will vary.`);
   const machine = describeRun(options, findTools(report));
 
   // The baseline is always measured too.
@@ -96,9 +98,4 @@ function versionOf(file: string, option: string, pattern: RegExp): string | unde
     .exec(stdout + stderr)
     ?.slice(1)
     .join(' ');
-}
-
-function generatorOf(text: string): keyof typeof GENERATORS {
-  if (Object.hasOwn(GENERATORS, text)) return text as keyof typeof GENERATORS;
-  throw new UsageError(`--generator ${text}: there are only ${Object.keys(GENERATORS).join(', ')}`);
 }

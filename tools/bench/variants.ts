@@ -6,7 +6,7 @@ export interface Variant {
   name: string;
   /** A description in one line. */
   what: string;
-  /** A file with a route `/readyz`; variants with the same program and `env` share a stack. */
+  /** For a Stack; it has a route `/readyz`. The same program and `env` share a stack. */
   program: string;
   env?: NodeJS.ProcessEnv;
   instances: number;
@@ -28,7 +28,7 @@ export const FAST_PATH = [
 
 const FOLDER = 'tools/bench/variants';
 const COUNTER = { path: '/', instances: 3, counts: true };
-const OURS = { ...COUNTER, program: 'services/app/main.ts' };
+const OURS = { ...COUNTER, program: 'app' };
 const DATA = { ...OURS, path: '/data', counts: false, isCached: true };
 const NO_FAST_PATH = { FAST_PATH: 'off' };
 
@@ -58,8 +58,7 @@ export const variants: readonly Variant[] = [
     ...COUNTER,
     name: 'minimal',
     what: 'express-session and connect-redis, the views an atomic counter',
-    program: 'services/minimal/main.ts',
-    env: { SESSION_SECRET: 'only-the-benchmark-uses-this-secret' },
+    program: 'minimal',
   },
   {
     ...COUNTER,

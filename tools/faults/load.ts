@@ -70,7 +70,7 @@ export class Load {
     this.#url = url;
   }
 
-  /** Sends no more requests, and waits for the replies to those under way. */
+  /** Stops sending, and waits for the replies to the requests under way. */
   async stop(): Promise<void> {
     this.#until = 0;
     await Promise.all(this.#clients);

@@ -25,9 +25,10 @@ try {
   });
   const { only, short, json, docs } = values;
   const chosen = chooseByName(only, scenarios).filter(({ isLong }) => !(isLong && short));
-  if (chosen.length === 0) throw new UsageError(`--only ${only}: run it without --short`);
+  if (chosen.length === 0)
+    throw new UsageError(`\`--only ${only}\` has no short form; run it without \`--short\`.`);
   if (docs) checkSections(docs, ['faults']);
-  const options = { seed: wholeNumber('--seed', values.seed, 0, 999_999_999), short };
+  const options = { seed: wholeNumber('--seed', values.seed, 999_999_999), short };
   const results: Result[] = [];
   for (const scenario of chosen) {
     const from = performance.now();

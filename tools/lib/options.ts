@@ -1,25 +1,28 @@
 import { UsageError } from './errors.ts';
 
+/** @throws {UsageError} if the value of an option is not one of the known names */
+export function assertKnown(option: string, name: string, known: readonly string[]): void {
+  if (known.includes(name)) return;
+  throw new UsageError(`\`${option}\` knows no "${name}"; choose from ${known.join(', ')}.`);
+}
+
 /**
- * Selects items by the value of `--only`: names separated by commas. All items if it is empty.
+ * Selects items by the values of `--only`: names separated by commas. All items if it is empty.
  *
  * @throws {UsageError} if there is no item of a name
  */
 export function chooseByName<T extends { name: string }>(only: string[], items: readonly T[]): T[] {
   const names = only.flatMap((text) => text.split(',')).filter(Boolean);
   const known = items.map(({ name }) => name);
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new UsageError(`--only ${unknown}: there are only ${known.join(', ')}`);
-  }
+  for (const name of names) assertKnown('--only', name, known);
   return items.filter(({ name }) => names.length === 0 || names.includes(name));
 }
 
 /** @throws {UsageError} if the value of an option is not a whole number from `min` to `max` */
-export function wholeNumber(option: string, text: string, min: number, max: number): number {
+export function wholeNumber(option: string, text: string, max: number, min = 0): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= min && number <= max) return number;
-  throw new UsageError(
-    `${option} ${JSON.stringify(text)}: expects a whole number from ${min} to ${max}`,
-  );
+  const range = min > 0 ? `from ${min} to ${max}` : `up to ${max}`;
+  const given = JSON.stringify(text);
+  throw new UsageError(`\`${option}\` expects a whole number ${range}, not ${given}.`);
 }

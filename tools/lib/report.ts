@@ -34,7 +34,7 @@ export function checkSections(file: string, names: string[]): void {
   const missing = names.find((name) => !sectionOf(name).test(document));
   if (missing === undefined) return;
   throw new UsageError(
-    `--docs ${file}: add the lines <!-- ${missing} --> and <!-- /${missing} --> to it`,
+    `${file} has no section "${missing}"; add <!-- ${missing} --> and <!-- /${missing} -->.`,
   );
 }
 

@@ -2,7 +2,8 @@
 import { readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { failure, UsageError } from '../lib/errors.ts';
+import { failure } from '../lib/errors.ts';
+import { wholeNumber } from '../lib/options.ts';
 import { ROOT } from '../lib/root.ts';
 import { startControlServer } from './control-server.ts';
 import { NAME_OPTION } from './folder.ts';
@@ -52,12 +53,6 @@ try {
   const { text, exitCode } = failure(err);
   console.error(text);
   process.exit(exitCode);
-}
-
-function wholeNumber(option: string, text: string, max: number): number {
-  if (/^\d+$/.test(text) && Number(text) <= max) return Number(text);
-  const given = JSON.stringify(text);
-  throw new UsageError(`\`${option}\` expects a whole number up to ${max}, not ${given}.`);
 }
 
 /**
