@@ -5,7 +5,7 @@ import {
   type StartedDockerComposeEnvironment,
   Wait,
 } from 'testcontainers';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 
 /** Milliseconds: the image may have to be built, and others to be pulled. */
 export const UP_MS = 300_000;

@@ -1,4 +1,4 @@
-import { UsageError } from './errors.ts';
+import { UsageError } from './errors.mjs';
 
 /**
  * Selects items by the value of `--only`: names separated by commas. All items if it is empty.
