@@ -12,7 +12,7 @@ import { readConfig as readDashboardConfig } from '../services/dashboard/config.
 import type { CommonConfig } from '../services/shared/process/config.ts';
 import { createRedis } from '../services/shared/process/redis.ts';
 import type { Connect, ServiceContext } from '../services/shared/process/service.ts';
-import { ROOT } from '../tools/lib/root.ts';
+import { ROOT } from '../tools/lib/root.mjs';
 import type { Running } from '../tools/lib/running.ts';
 import { settingsIn, settingsTable } from '../tools/reference.ts';
 import { newName, npmStart, ready } from './support/npm.ts';

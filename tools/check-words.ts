@@ -7,7 +7,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { parseSync, Visitor } from 'oxc-parser';
-import { ROOT } from './lib/root.ts';
+import { ROOT } from './lib/root.mjs';
 
 const MAX_WORDS = 30;
 

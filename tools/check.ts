@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT } from './lib/root.ts';
+import { ROOT } from './lib/root.mjs';
 
 const BIN = join(ROOT, 'node_modules/.bin');
 const STEPS: [program: string, ...args: string[]][] = [

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ROOT } from './lib/root.ts';
+import { ROOT } from './lib/root.mjs';
 
 /** Something worth copying into another program. Paths are relative to the project's folder. */
 export interface Piece {

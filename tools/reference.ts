@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { variables as appVariables } from '../services/app/config.ts';
 import { variables as dashboardVariables } from '../services/dashboard/config.ts';
 import { describeVariables } from '../services/shared/process/config.ts';
-import { ROOT } from './lib/root.ts';
+import { ROOT } from './lib/root.mjs';
 
 export const REFERENCE = join(ROOT, 'docs/reference.md');
 const MARKED = /(?<=<!-- settings -->\n)[\s\S]*?(?=\n<!-- \/settings -->)/;

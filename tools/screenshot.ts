@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { launchBrowser, openBoard } from './lib/browser.ts';
-import { ROOT } from './lib/root.ts';
+import { ROOT } from './lib/root.mjs';
 import { send, Visitor } from './lib/visitor.ts';
 import { Stack } from './stack/stack.ts';
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { closureOf, copyTable, filesImportedBy, pieces, tableIn } from '../../tools/copy-table.ts';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 
 const closureOfPiece = (path: string) => {
   const piece = pieces.find((candidate) => candidate.path === path);

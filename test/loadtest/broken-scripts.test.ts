@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { Stack } from '../../tools/stack/stack.ts';
 import { runScript } from '../support/load-runner.ts';
 import { loadTest } from '../support/load-test.ts';

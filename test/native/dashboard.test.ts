@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Hello, Overview, Participant, Tick } from '../../services/dashboard/protocol.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { inRedis } from '../../tools/lib/redis-client.ts';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { send, Visitor } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { runDashboard } from '../support/dashboard.ts';

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { DelayedRedis } from '../../tools/lib/delayed-redis.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { inRedis } from '../../tools/lib/redis-client.ts';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { Running } from '../../tools/lib/running.ts';
 import { type Reply, send, Visitor } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { inRedis } from '../../tools/lib/redis-client.ts';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { type Running, runInstance } from '../../tools/lib/running.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { UsageError } from '../../tools/lib/errors.ts';
+import { UsageError } from '../../tools/lib/errors.mjs';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { type Seen, Visitor } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findTools } from '../../tools/lib/programs.mjs';
 import { Instance } from '../../tools/stack/instance.ts';
 import type { StackContext } from '../../tools/stack/managed-process.ts';
 import { Nginx } from '../../tools/stack/nginx.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { Redis } from '../../tools/stack/redis.ts';
-import { findTools } from '../../tools/stack/tools.ts';
 import { Watchdog } from '../../tools/stack/watchdog.ts';
 
 const HOST = '127.0.0.1';

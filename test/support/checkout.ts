@@ -9,16 +9,16 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT } from '../../tools/lib/root.ts';
+import { readLock } from '../../tools/lib/packages.mjs';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { Running } from '../../tools/lib/running.ts';
-import { readLock } from '../../tools/setup/packages.mjs';
 
-/** What is copied: all that a stack and the preparation want. */
-const PARTS = ['services', 'nginx', 'loadtest', 'tools/setup', '*.json', '*.yml', '.*ignore'];
+/** The files that a stack and tools/setup need. */
+const PARTS = ['services', 'nginx', 'redis', 'loadtest', 'tools', '*.json', '*.yml', '.*ignore'];
 
-/** A copy of the project as it is now, for tests that change or remove something. */
+/** A copy of the project in its current state, for tests that change or remove files. */
 export class Checkout implements Disposable {
-  /** Holds the copy, and is the folder for temporary files of what runs in it. */
+  /** Holds the copy and the temporary files of its programs. */
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'shared-state-checkout-')));
   readonly root = join(this.folder, 'shared-state');
 
@@ -29,7 +29,7 @@ export class Checkout implements Disposable {
     execFileSync('bash', ['-e', '-o', 'pipefail', '-c', copy, this.root, ...PARTS], { cwd: ROOT });
   }
 
-  /** Makes the copy a repository with all of it in one commit. */
+  /** Makes the copy a git repository with one commit. */
   commit(): void {
     this.#git('init', '--quiet');
     this.#git('add', '.');
@@ -37,8 +37,8 @@ export class Checkout implements Disposable {
     this.#git(...author, 'commit', '--quiet', '--message', 'all');
   }
 
-  /** Leaves only what a stack runs on, and the pinned Node: a quarter of the packages, installed as all are. */
-  dropTools(): void {
+  /** Removes the packages for development, three quarters of all. */
+  dropDevDependencies(): void {
     const change = (file: string, how: (content: Record<string, unknown>) => object) => {
       const path = join(this.root, file);
       writeFileSync(path, JSON.stringify(how(JSON.parse(readFileSync(path, 'utf8')))));
@@ -50,18 +50,18 @@ export class Checkout implements Disposable {
     change('package-lock.json', (lock) => ({ ...lock, packages }));
   }
 
-  /** Gives it the packages of this checkout. */
+  /** Uses the packages of this checkout. */
   linkPackages(): void {
     symlinkSync(join(ROOT, 'node_modules'), join(this.root, 'node_modules'));
   }
 
-  /** Runs a program of tools/setup as npm would. */
-  run(program: string, words: string[] = [], env: NodeJS.ProcessEnv = {}): Running {
+  /** Runs a program of tools/setup. */
+  run(program: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Running {
     const file = join(this.root, 'tools/setup', program);
-    return this.start(process.execPath, [file, ...words], env);
+    return this.start(process.execPath, [file, ...args], env);
   }
 
-  /** Runs anything there. What it writes for a time is in a folder that is removed with the copy. */
+  /** Runs a program in the copy. Its temporary files are removed with the copy. */
   start(file: string, args: string[], env: NodeJS.ProcessEnv = {}): Running {
     const own = { TMPDIR: this.folder, NODE_COMPILE_CACHE: join(this.folder, 'compiled') };
     return new Running(file, args, { ...own, ...env }, this.root);
@@ -71,7 +71,7 @@ export class Checkout implements Disposable {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #git(...words: string[]): void {
-    execFileSync('git', words, { cwd: this.root });
+  #git(...args: string[]): void {
+    execFileSync('git', args, { cwd: this.root });
   }
 }

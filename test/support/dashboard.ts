@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { Running } from '../../tools/lib/running.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';

@@ -5,7 +5,7 @@ import {
   type StartedDockerComposeEnvironment,
   Wait,
 } from 'testcontainers';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 
 /** Milliseconds. Images may have to be built and pulled first. */
 export const UP_MS = 300_000;

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Run } from '../../loadtest/lib/report.ts';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { type Ended, Running } from '../../tools/lib/running.ts';
 
 /** The result of a load test. */

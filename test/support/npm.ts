@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { eventually } from '../../tools/lib/eventually.ts';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { type Ended, Running } from '../../tools/lib/running.ts';
 
 /** A name for a stack that no other has. */

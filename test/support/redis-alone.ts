@@ -1,9 +1,9 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findTools } from '../../tools/lib/programs.mjs';
 import { freePort } from '../../tools/stack/port.ts';
 import { Redis } from '../../tools/stack/redis.ts';
-import { findTools } from '../../tools/stack/tools.ts';
 import { Watchdog } from '../../tools/stack/watchdog.ts';
 
 /** A Redis server without the rest of a stack. */

@@ -1,6 +1,6 @@
-import { findTools } from '../../tools/stack/tools.ts';
+import { findTools } from '../../tools/lib/programs.mjs';
 
-/** Before all tests: finds or installs nginx and Redis, once, rather than in each test file. */
+/** Before all tests: finds or installs nginx and Redis once. */
 export function setup(): void {
   findTools(console.log);
 }

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findTools } from '../../tools/stack/tools.ts';
+import { findTools } from '../../tools/lib/programs.mjs';
 
 describe('findTools', () => {
   let folder: string;
@@ -39,12 +39,12 @@ describe('findTools', () => {
     ['dnf', 'sudo dnf install valkey nginx'],
     ['apk', 'sudo apk add redis nginx'],
     ['brew', 'brew install redis nginx'],
-  ])('should say what to type where there is %s', (manager, command) => {
+  ])('should print the command that installs them with %s', (manager, command) => {
     provide(manager, 'nginx');
     expect(find).toThrow(`Redis and nginx are needed. To install them:  ${command}`);
   });
 
-  it('should say all there is to type where it knows no package manager', () => {
+  it('should print all commands if it knows no package manager', () => {
     expect(find).toThrow(/apt-get install .* or {2}sudo dnf .* or {2}sudo apk .* or {2}brew/);
   });
 });

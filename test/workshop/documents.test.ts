@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { catalog, load } from '../../workshop/kit/catalog.ts';
 import { updateDocument } from '../../workshop/kit/documents.ts';
 import { documentedOutput, maskVariableFigures } from '../support/lesson-output.ts';
@@ -74,7 +74,7 @@ describe('updateDocument', () => {
     `a\n<!-- ${head} -->\n\`\`\`ts\n${body}\`\`\`\nb\n`;
 
   it('should insert the code from the first line up to its closing bracket', () => {
-    const file = 'tools/lib/errors.ts';
+    const file = 'tools/lib/errors.mjs';
     const source = read(file);
     const [first = ''] = /^export class UsageError.*$/m.exec(source) ?? [];
     const whole = updateDocument(document(`code: ${file} | class UsageError`, 'old\n'));

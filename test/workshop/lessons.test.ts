@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { type Ended, Running } from '../../tools/lib/running.ts';
 import { catalog } from '../../workshop/kit/catalog.ts';
 import { documentedOutput, maskVariableFigures } from '../support/lesson-output.ts';

@@ -15,19 +15,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
-import { ROOT } from '../../tools/lib/root.ts';
+import { packagesFor, readLock, THIS_PLATFORM } from '../../tools/lib/packages.mjs';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { type Ended, Running } from '../../tools/lib/running.ts';
-import { nodePackage, packagesFor, readLock, THIS_PLATFORM } from '../../tools/setup/packages.mjs';
 import { Checkout } from '../support/checkout.ts';
 import { docker, dockerMissing } from '../support/docker.ts';
 import { newName, ready } from '../support/npm.ts';
+import { oldNode } from '../support/old-node.ts';
 
 const missing = dockerMissing();
 const PROJECT = `shared-state-test-${randomBytes(4).toString('hex')}`;
 const NO_DOCKER = { DOCKER_HOST: 'unix:///nowhere' };
-/** Nobody answers there, and npm is to ask nobody. */
+/** No server listens there. */
 const NO_REGISTRY = { npm_config_registry: 'http://127.0.0.1:9', npm_config_fetch_retries: '0' };
-/** Where it can be had, no network at all. */
+/** Runs a program without a network, if this user may. */
 const ALONE = ['unshare', '--net'];
 const canBeAlone = spawnSync('unshare', ['--net', 'true']).status === 0;
 
@@ -37,7 +38,7 @@ describe('npm run offline', () => {
   let file: string;
   let packed: Ended;
 
-  /** What stands in for the images: the smallest there are, under names of their own. */
+  /** Tiny images with names of their own. */
   const images = [`${PROJECT}-app`, `${PROJECT}-dashboard`, `${PROJECT}-nginx`, `${PROJECT}-redis`];
   const withImages = {
     COMPOSE_PROJECT_NAME: PROJECT,
@@ -50,8 +51,8 @@ describe('npm run offline', () => {
       .filter(Boolean)
       .sort();
 
-  const offline = async (words: string[], env: NodeJS.ProcessEnv = NO_DOCKER) => {
-    await using running = checkout.run('offline.mjs', words, env);
+  const offline = async (args: string[], env: NodeJS.ProcessEnv = NO_DOCKER) => {
+    await using running = checkout.run('offline.mjs', args, env);
     return await running.ended;
   };
 
@@ -59,7 +60,7 @@ describe('npm run offline', () => {
     checkout = new Checkout();
     folder = mkdtempSync(join(tmpdir(), 'shared-state-offline-test-'));
     file = join(folder, 'pack.tar');
-    checkout.dropTools();
+    checkout.dropDevDependencies();
     writeFileSync(join(checkout.root, 'services/app/Dockerfile'), 'FROM scratch\nCOPY . /\n');
     checkout.commit();
     if (!missing) {
@@ -71,7 +72,7 @@ describe('npm run offline', () => {
       ['pack', file, '--for', THIS_PLATFORM],
       missing ? NO_DOCKER : withImages,
     );
-  }, 120_000);
+  }, 300_000);
   afterAll(() => {
     if (!missing) docker(['image', 'rm', ...imagesHere()]);
     checkout[Symbol.dispose]();
@@ -84,8 +85,7 @@ describe('npm run offline', () => {
     const installed = Object.entries(packages).map(
       ([at, { name, version }]) => `${name ?? at.split('node_modules/').at(-1)}@${version}`,
     );
-    const node = nodePackage(readLock(), THIS_PLATFORM); // npm counts it to the installed ones
-    const inPack = new Set([...packagesFor(readLock(), [THIS_PLATFORM]), node]);
+    const inPack = new Set(packagesFor(readLock(), [THIS_PLATFORM]));
     expect(installed.filter((its) => !inPack.has(its))).toEqual([]);
     expect(installed.length).toBeGreaterThan(300);
     const forMac = packagesFor(readLock(), ['darwin-arm64']);
@@ -100,59 +100,61 @@ describe('npm run offline', () => {
     expect(readdirSync(folder)).toEqual(['pack.tar']);
   });
 
-  it('should install from it where there is no network, and run then', async () => {
+  it('should install from it without a network on Node 20, and run then', async () => {
     const away = mkdtempSync(join(folder, 'away-'));
     execFileSync('tar', ['-xf', file, '-C', away, 'shared-state']);
     const root = join(away, 'shared-state');
     const program = [process.execPath, join(root, 'tools/setup/offline.mjs'), 'unpack', file];
     const [first = '', ...rest] = canBeAlone ? [...ALONE, ...program] : program;
     if (!missing) docker(['image', 'rm', ...images]);
-    const env = { ...NO_REGISTRY, TMPDIR: away, ...(missing ? NO_DOCKER : withImages) };
+    const offlineEnv = { ...NO_REGISTRY, TMPDIR: away, ...oldNode(away) };
+    const env = { ...offlineEnv, ...(missing ? NO_DOCKER : withImages) };
     await using unpacking = new Running(first, rest, env, root);
     const { stdout, stderr, code } = await unpacking.ended;
     expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
-    expect(stdout).toMatch(/^npm packages: added \d+ packages in \d+m?s?, with Node 24/m);
-    expect(stdout).toMatch(/^natively: nginx and Redis come from this system/m);
-    expect(readdirSync(away).filter((name) => name.includes('offline'))).toEqual([]);
+    expect(stdout).toMatch(/^npm packages: added \d+ packages in \d+m?s?$/m);
+    expect(stdout).toMatch(/^Node: 24\.\d+\.\d+$/m);
+    expect(stdout).toMatch(/^natively: install nginx and Redis with the package manager/m);
+    expect(readdirSync(away).filter((name) => name.includes('-offline-'))).toEqual([]);
     if (!missing) {
       expect(imagesHere()).toEqual(images);
       expect(stdout).toContain(
         `NGINX_IMAGE=${PROJECT}-nginx REDIS_IMAGE=${PROJECT}-redis docker compose up\n`,
       );
-      expect(stdout).toContain('cannot be built anew without a registry\n');
+      expect(stdout).toContain('Without a network you cannot build the images again');
     }
 
     const words = ['start', '--', '--port', '0', '--name', newName()];
-    await using running = new Running('npm', words, { ...NO_REGISTRY, TMPDIR: away }, root);
+    await using running = new Running('npm', words, offlineEnv, root);
     const url = await ready(running);
     expect(await (await fetch(url)).text()).toBe('Views: 1');
     running.child.kill('SIGTERM');
     await running.ended;
-    // A second time there is nothing left to install.
+    // The second time, everything is installed already.
     const again = new Running(program[0] ?? '', program.slice(1), { ...env, ...NO_DOCKER }, root);
-    expect((await again.ended).stdout).toContain('npm packages: are there already\n');
-  }, 120_000);
+    expect((await again.ended).stdout).toContain('npm packages: installed already\n');
+  }, 300_000);
 
-  it('should say that a file is missing, and how to make one', async () => {
+  it('should report a missing file, and how to make one', async () => {
     const { stderr, code } = await offline(['unpack', join(folder, 'none.tar')]);
     expect(stderr).toBe(
-      `${join(folder, 'none.tar')} is not there; npm run offline -- pack FILE  makes one\n`,
+      `${join(folder, 'none.tar')} does not exist; make it with: npm run offline -- pack FILE\n`,
     );
     expect(code).toBe(1);
   });
 
-  it.each([1000, 0.6, 0.999])('should see that a file was cut off (%d)', async (kept) => {
+  it.each([1000, 0.6, 0.999])('should detect a truncated file (%d)', async (kept) => {
     const cut = join(folder, 'cut.tar');
     cpSync(file, cut);
     truncateSync(cut, kept < 1 ? Math.floor((statSync(file).size * kept) / 512) * 512 : kept);
     const { stderr, code } = await offline(['unpack', cut]);
-    expect(stderr).toMatch(/^\S+ is cut off \(\d+ MB\) or not made by pack; copy it again\n$/);
+    expect(stderr).toMatch(/^\S+ is truncated \(\d+ MB\) or not made by pack; copy it again\n$/);
     expect(code).toBe(1);
     rmSync(cut);
     expect(existsSync(join(checkout.root, 'node_modules'))).toBe(false);
   });
 
-  /** Makes a file of a pack's last part alone. */
+  /** Makes a file with the last entry of a pack only. */
   function fake(change: object): string {
     const contents = execFileSync('tar', ['-xOf', file, 'pack.json'], {
       maxBuffer: 2 ** 26,
@@ -165,7 +167,7 @@ describe('npm run offline', () => {
     return join(at, 'fake.tar');
   }
 
-  it('should refuse what was made from another package-lock.json', async () => {
+  it('should reject a file that was made from another package-lock.json', async () => {
     const other = fake({ lock: { packages: {} }, commit: 'abc1234', made: '2026-01-31' });
     const { stderr, code } = await offline(['unpack', other]);
     expect(stderr).toBe(
@@ -175,7 +177,7 @@ describe('npm run offline', () => {
     expect(code).toBe(1);
   });
 
-  it('should say which platforms are in it, and how to add this one', async () => {
+  it('should name the platforms of the file, and how to add this one', async () => {
     const other = fake({ platforms: ['darwin-arm64'] });
     const { stderr, code } = await offline(['unpack', other]);
     expect(stderr).toBe(
@@ -185,7 +187,7 @@ describe('npm run offline', () => {
     expect(code).toBe(1);
   });
 
-  it('should leave nothing behind when it is broken off', async () => {
+  it('should leave nothing behind at Ctrl-C', async () => {
     const at = mkdtempSync(join(folder, 'broken-off-'));
     const words = ['pack', join(at, 'pack.tar'), '--for', THIS_PLATFORM];
     await using running = checkout.run('offline.mjs', words, NO_DOCKER);
@@ -196,7 +198,7 @@ describe('npm run offline', () => {
     expect(readdirSync(at)).toEqual([]);
   });
 
-  it('should leave nothing behind where no registry answers', async () => {
+  it('should leave nothing behind if no registry answers', async () => {
     const at = mkdtempSync(join(folder, 'no-registry-'));
     const words = ['pack', join(at, 'pack.tar'), '--for', THIS_PLATFORM];
     const { stderr, code } = await offline(words, { ...NO_DOCKER, ...NO_REGISTRY });
@@ -206,20 +208,23 @@ describe('npm run offline', () => {
   });
 
   it.each([
-    [[], 'pack or unpack?'],
-    [['pack'], 'pack wants the name of a file'],
-    [['pack', 'a.tar', '--for', 'amiga-68k'], '--for amiga-68k: only linux-x64, linux-arm64'],
-    [['unpack', 'a', 'b'], 'too many words: b'],
-  ])('should refuse %j', async (words, reason) => {
-    const { stderr, code } = await offline(words);
+    [[], 'The command is either `pack` or `unpack`.'],
+    [['pack'], '`pack` expects the name of a file.'],
+    [
+      ['pack', 'a.tar', '--for', 'amiga-68k'],
+      '`--for` expects linux-x64, linux-arm64, darwin-x64, darwin-arm64, not amiga-68k.',
+    ],
+    [['unpack', 'a', 'b'], 'Too many arguments: b'],
+  ])('should reject %j', async (args, reason) => {
+    const { stderr, code } = await offline(args);
     expect(stderr).toContain(reason);
     expect(code).toBe(2);
   });
 
-  it('should have no folder to write to made for it', async () => {
+  it('should not create the folder of the file', async () => {
     const { stderr, code } = await offline(['pack', join(folder, 'no/pack.tar')]);
     expect({ stderr, code }).toEqual({
-      stderr: `there is no folder ${join(folder, 'no')}\n`,
+      stderr: `There is no folder ${join(folder, 'no')}\n`,
       code: 1,
     });
   });

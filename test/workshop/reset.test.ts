@@ -4,14 +4,14 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } fro
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
-import { isAlive, listProcesses } from '../../tools/setup/stacks.mjs';
+import { isAlive, listProcesses } from '../../tools/lib/processes.mjs';
 import { Checkout } from '../support/checkout.ts';
 import { docker, dockerMissing } from '../support/docker.ts';
 import { ready } from '../support/npm.ts';
 
 const missing = dockerMissing();
 
-/** Neither in Docker nor in the folder for temporary files it sees what other tests run. */
+/** A project and a folder for temporary files of its own, apart from those of other tests. */
 const PROJECT = `shared-state-test-${randomBytes(4).toString('hex')}`;
 
 describe('npm run reset', () => {
@@ -44,7 +44,7 @@ describe('npm run reset', () => {
     return [launcher, ...new Set([watchdog[0], ...children])];
   }
 
-  it('should end all stacks, in order, and find nothing to do then', async () => {
+  it('should end all stacks in order, and then find nothing to do', async () => {
     await using red = start('red');
     await ready(red);
     await using blue = start('blue');
@@ -53,20 +53,20 @@ describe('npm run reset', () => {
     expect(pids.length).toBeGreaterThanOrEqual(2 * 6);
 
     const { stdout, code } = await reset();
-    expect(stdout).toContain('ended the stack "blue"\n');
-    expect(stdout).toContain('ended the stack "red"\n');
+    expect(stdout).toContain('Ended the stack "blue".\n');
+    expect(stdout).toContain('Ended the stack "red".\n');
     expect(code).toBe(0);
     await eventually(() => expect(pids.filter(isAlive)).toEqual([]));
     expect(existsSync(folderOf('red'))).toBe(false);
     expect((await red.ended).stdout).toContain('ending ...');
 
     expect(await reset()).toMatchObject({
-      stdout: expect.stringMatching(/^nothing to do\n/),
+      stdout: expect.stringMatching(/^Nothing to do\.\n/),
       code: 0,
     });
   });
 
-  it('should end what a launcher and its watchdog leave that were both killed', async () => {
+  it('should end the processes of a stack whose launcher and watchdog were killed', async () => {
     await using running = start('orphans');
     await ready(running);
     const [launcher = 0, watchdog = 0, ...parts] = pidsOf('orphans');
@@ -74,24 +74,24 @@ describe('npm run reset', () => {
     process.kill(watchdog, 'SIGKILL');
     process.kill(launcher, 'SIGKILL');
     await running.ended;
-    // The command line of one that nobody has buried yet is empty.
+    // A process that has ended, but still has its pid, has an empty command line.
     const living = () => parts.filter((pid) => listProcesses().get(pid)?.command);
     expect(living()).toEqual(parts);
 
     const { stdout, code } = await reset();
-    expect(stdout).toContain('removed what the stack "orphans" left\n');
+    expect(stdout).toContain('Removed the rest of the stack "orphans".\n');
     expect(code).toBe(0);
     expect(living()).toEqual([]);
     expect(existsSync(folderOf('orphans'))).toBe(false);
   });
 
-  it('should leave a process alone that has the pid of a dead launcher', async () => {
+  it('should not end a process that has the pid of a dead launcher', async () => {
     const stranger = spawn('sleep', ['60']);
     try {
       mkdirSync(folderOf('stale'));
       writeFileSync(join(folderOf('stale'), 'launcher.pid'), String(stranger.pid));
       const { stdout, code } = await reset();
-      expect(stdout).toContain('removed what the stack "stale" left\n');
+      expect(stdout).toContain('Removed the rest of the stack "stale".\n');
       expect(code).toBe(0);
       expect(existsSync(folderOf('stale'))).toBe(false);
       expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
@@ -100,7 +100,7 @@ describe('npm run reset', () => {
     }
   });
 
-  it('should leave the stack of another checkout alone, and say so', async () => {
+  it('should report the stack of another checkout, and not end it', async () => {
     using other = new Checkout();
     other.linkPackages();
     const env = { TMPDIR: checkout.folder };
@@ -108,7 +108,7 @@ describe('npm run reset', () => {
     const url = await ready(running);
     const { stdout, code } = await reset();
     expect(stdout).toMatch(
-      /left the stack "other" of another checkout alone; to end it: kill \d+\n/,
+      /The stack "other" of another checkout keeps running; end it with: kill \d+\n/,
     );
     expect(code).toBe(0);
     expect((await fetch(url)).status).toBe(200);
@@ -116,7 +116,7 @@ describe('npm run reset', () => {
     await running.ended;
   });
 
-  it('should remove results and cookies, and no change of a source file', async () => {
+  it('should remove results and cookies, but no change of a source file', async () => {
     const results = join(checkout.root, 'loadtest/results');
     writeFileSync(join(results, 'failover.json'), '{}');
     writeFileSync(join(checkout.root, 'cookies'), '# Netscape HTTP Cookie File\n');
@@ -124,13 +124,13 @@ describe('npm run reset', () => {
     const { stdout, code } = await reset();
     expect(readdirSync(results)).toEqual(['.gitignore']);
     expect(existsSync(join(checkout.root, 'cookies'))).toBe(false);
-    expect(stdout).toContain('removed 1 files in loadtest/results\nremoved the file "cookies"\n');
-    expect(stdout).toMatch(/your changes stay: .*services\/app\/main\.ts/);
+    expect(stdout).toContain('Removed loadtest/results/failover.json, cookies.\n');
+    expect(stdout).toMatch(/Your changes stay: .*services\/app\/main\.ts/);
     expect(stdout).toContain('git stash --include-untracked');
     expect(code).toBe(0);
   });
 
-  it('should refuse words', async () => {
+  it('should reject arguments', async () => {
     await using running = checkout.run('reset.mjs', ['all']);
     expect(await running.ended).toMatchObject({ code: 2, stdout: '' });
   });
@@ -142,7 +142,7 @@ describe('npm run reset', () => {
     const left = (list: string[], format: string) =>
       docker([...list, '--filter', `name=${PROJECT}`, '--format', format]).trim();
 
-    it('should remove what belongs to the project and its lessons, and nothing else', async () => {
+    it('should remove the containers of the project and its lessons, and no others', async () => {
       for (const name of projects) {
         const label = ['--label', `com.docker.compose.project=${name}`];
         docker(['network', 'create', ...label, name]);
@@ -152,7 +152,9 @@ describe('npm run reset', () => {
       }
       try {
         const { stdout, code } = await reset();
-        expect(stdout).toContain('removed 2 containers\nremoved 2 networks\nremoved 2 volumes\n');
+        expect(stdout).toContain(
+          'Removed 2 containers.\nRemoved 2 networks.\nRemoved 2 volumes.\n',
+        );
         expect(code).toBe(0);
         expect(left(['ps', '--all'], '{{.Names}}')).toBe(other);
         expect(left(['network', 'ls'], '{{.Name}}')).toBe(other);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { StackError } from '../lib/errors.ts';
+import { StackError } from '../lib/errors.mjs';
 import { assertAllOk, type Job, type Load, runAutocannon } from '../lib/load.ts';
 import { groupCpuMs, HAS_PROC, pidsOf } from '../lib/process-use.ts';
 import { sum } from '../lib/statistics.ts';

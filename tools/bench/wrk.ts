@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { StackError } from '../lib/errors.ts';
+import { StackError } from '../lib/errors.mjs';
 import { type Job, type Load, TIMEOUT_SECONDS } from '../lib/load.ts';
 
 const SCRIPT = fileURLToPath(new URL('wrk.lua', import.meta.url));

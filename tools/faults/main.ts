@@ -1,7 +1,7 @@
 // npm run faults: makes each part fail under load, and shows what was lost, counted twice or slow.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { failure, UsageError } from '../lib/errors.ts';
+import { failure, UsageError } from '../lib/errors.mjs';
 import { chooseByName, wholeNumber } from '../lib/options.ts';
 import {
   checkSections,

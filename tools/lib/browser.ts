@@ -6,10 +6,8 @@ import {
   chromium,
   type Page,
 } from 'playwright-core';
-import { findProgram, installOnDebian } from '../stack/tools.ts';
+import { canInstall, findBrowser, howToInstall, installOnDebian } from './programs.mjs';
 
-const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-const ON_MACOS = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome';
 const ARGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -43,22 +41,17 @@ export async function launchBrowser(): Promise<Browser> {
 
 function find(): NonNullable<typeof found> {
   const { CHROMIUM } = process.env;
-  const installed = () =>
-    (CHROMIUM ? [CHROMIUM] : [...PROGRAMS.map((name) => findProgram(name)), ON_MACOS]).find(
-      (file) => file && existsSync(file),
-    );
-  let file = installed();
-  if (!file && CHROMIUM) return { missing: `there is no CHROMIUM=${CHROMIUM}` };
-  if (!file && process.getuid?.() === 0 && findProgram('apt-get')) {
-    console.log('installing chromium with apt-get');
+  if (CHROMIUM && !existsSync(CHROMIUM)) return { missing: `there is no CHROMIUM=${CHROMIUM}` };
+  let file = CHROMIUM || findBrowser();
+  if (!file && canInstall()) {
     try {
-      installOnDebian(['chromium']);
+      installOnDebian(['chromium'], console.log);
     } catch (err) {
       return { missing: `no Chromium; ${(err as Error).message}` };
     }
-    file = installed();
+    file = findBrowser();
   }
-  return file ? { file } : { missing: 'no Chromium; on Debian: sudo apt-get install chromium' };
+  return file ? { file } : { missing: `no Chromium; to install it: ${howToInstall('chromium')}` };
 }
 
 /** Options of a page. */

@@ -1,5 +1,5 @@
 import autocannon from 'autocannon';
-import { StackError } from './errors.ts';
+import { StackError } from './errors.mjs';
 import { percentile } from './statistics.ts';
 import { Visitor } from './visitor.ts';
 

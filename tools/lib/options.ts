@@ -1,4 +1,4 @@
-import { UsageError } from './errors.ts';
+import { UsageError } from './errors.mjs';
 
 /** @throws {UsageError} if the value of an option is not one of the known names */
 export function assertKnown(option: string, name: string, known: readonly string[]): void {

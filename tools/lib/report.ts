@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { arch, availableParallelism, platform, totalmem } from 'node:os';
-import { UsageError } from './errors.ts';
+import { UsageError } from './errors.mjs';
 
 /** The result of a run as a table. */
 export interface Table {

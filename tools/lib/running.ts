@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { ROOT } from './root.ts';
+import { ROOT } from './root.mjs';
 
 /** The result of a process. */
 export interface Ended {

@@ -1,39 +1,35 @@
 // @ts-check
-// The machine and its networks: the port, memory, disk, and the address for the room.
+// Checks of the machine and its networks: port, memory, disk, and the address for the audience.
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { freemem, networkInterfaces, tmpdir } from 'node:os';
+import { ask } from '../lib/child.mjs';
+import { lanAddress } from '../lib/network.mjs';
+import { isWsl } from '../lib/programs.mjs';
+import { ROOT } from '../lib/root.mjs';
 import { PROJECT } from './docker.mjs';
-import { ask, isWsl, megabytes, ROOT } from './programs.mjs';
+import { megabytes } from './megabytes.mjs';
 import { findStacks } from './stacks.mjs';
 
-/** How the networks are called that only this machine is in: Docker's, virtual machines', tunnels. */
-const VIRTUAL = /^(docker|br-|veth|virbr|vmnet|vboxnet|bridge|utun|tun|tap|zt|tailscale|wg)/;
-
 /** @typedef {import('./checks.mjs').Finding} Finding */
-/** @typedef {import('./checks.mjs').Way} Way */
-/** @typedef {import('./needs.mjs').Needs} Needs */
+/** @typedef {import('./requirements.mjs').Requirements} Requirements */
 
-/** @type {Way[]} */
+/** @type {import('./checks.mjs').Way[]} */
 const BOTH = ['natively', 'in containers'];
 
-/**
- * Whether this is a system that the stack runs on.
- *
- * @returns {Finding}
- */
+/** @returns {Finding} */
 export function checkSystem(platform = process.platform, wsl = isWsl()) {
   const name = 'system';
   if (platform === 'win32') {
-    const mend = 'wsl --install, then all of this in its terminal; or Docker Desktop';
-    return { name, found: 'Windows, outside of WSL', mend, stops: ['natively'] };
+    const fix = 'wsl --install, then run everything in its terminal; or use Docker Desktop';
+    return { name, found: 'Windows, outside of WSL', fix, blocks: ['natively'] };
   }
-  const found = wsl ? 'Linux in WSL' : { darwin: 'macOS', linux: 'Linux' }[String(platform)];
-  return { name, found: `${found ?? platform}, ${process.arch}` };
+  const system = { darwin: 'macOS', linux: wsl ? 'Linux in WSL' : 'Linux' }[String(platform)];
+  return { name, found: `${system ?? platform}, ${process.arch}` };
 }
 
 /**
- * Whether nginx can have its port.
+ * Checks the port and the address of nginx.
  *
  * @param {NodeJS.ProcessEnv} env
  * @param {import('./docker.mjs').Docker} docker
@@ -41,41 +37,40 @@ export function checkSystem(platform = process.platform, wsl = isWsl()) {
  */
 export async function checkPort(env, docker) {
   const name = 'port';
-  const text = env.PORT || '8080';
+  const text = env.HTTP_PORT || '8080';
   const host = env.BIND || '127.0.0.1';
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) {
-    const mend = 'PORT=8080, or no PORT at all';
-    return { name, found: `PORT=${text} is no port`, mend, stops: BOTH };
+    const fix = 'unset HTTP_PORT, or set it to a number from 0 to 65535';
+    return { name, found: `HTTP_PORT=${text} is not a port`, fix, blocks: BOTH };
   }
   if (port === 0) return { name, found: 'any free one' };
   const code = await listen(port, host);
-  const other = 'npm start -- --port 8081  or  PORT=8081 docker compose up';
   if (!code) return { name, found: `${port} is free on ${host}` };
-  if (code === 'EADDRNOTAVAIL' || code === 'EINVAL' || code === 'ENOTFOUND') {
-    const mend = 'BIND=0.0.0.0 for the room, or no BIND at all';
-    return { name, found: `BIND=${host} is no address here`, mend, stops: BOTH };
+  if (['EADDRNOTAVAIL', 'EINVAL', 'ENOTFOUND'].includes(code)) {
+    const fix = 'unset BIND, or set BIND=0.0.0.0 for an audience';
+    return { name, found: `BIND=${host} is not an address of this machine`, fix, blocks: BOTH };
   }
-  if (code !== 'EADDRINUSE') {
-    return { name, found: `${port}: ${code}`, mend: other, stops: BOTH };
-  }
+  const fix = 'npm start -- --port 8081  or  HTTP_PORT=8081 docker compose up';
+  if (code !== 'EADDRINUSE') return { name, found: `${port}: ${code}`, fix, blocks: BOTH };
   const stack = findStacks().find((its) => its.port === port && its.kind !== 'left over');
   const container = docker.engine ? containerAt(port) : undefined;
   if (stack || container?.startsWith(`${PROJECT}-`)) {
-    const whose = stack ? `the stack "${stack.name}"` : `the container ${container}`;
-    const byHand = stack && stack.kind !== 'ours';
-    const mend = byHand ? `kill ${stack.launcher}  ends it` : 'npm run reset  ends it';
-    return { name, found: `${port}: ${whose} is running, of this project`, mend };
+    const user = stack ? `the stack "${stack.name}"` : `the container ${container}`;
+    const found = `${port} is in use by ${user} of this project`;
+    const command = stack && stack.kind !== 'ours' ? `kill ${stack.launcher}` : 'npm run reset';
+    return { name, found, fix: `to end it: ${command}` };
   }
-  const holder = container ? `the container ${container}` : holderOf(port);
-  const found = `${port} is taken${holder ? ` by ${holder}` : ''}`;
-  return { name, found, mend: other, stops: BOTH };
+  const user = container ? `the container ${container}` : listenerOf(port);
+  return { name, found: `${port} is in use${user ? ` by ${user}` : ''}`, fix, blocks: BOTH };
 }
 
 /**
+ * Tries to listen.
+ *
  * @param {number} port
  * @param {string} host
- * @returns {Promise<string | undefined>} the code of the error, if any
+ * @returns {Promise<string | undefined>} the code of the error
  */
 function listen(port, host) {
   return new Promise((resolve) => {
@@ -87,19 +82,16 @@ function listen(port, host) {
 
 /** @param {number} port */
 function containerAt(port) {
-  const { stdout } = ask('docker', [
-    ...['ps', '--filter', `publish=${port}`],
-    ...['--format', '{{.Names}}'],
-  ]);
-  return stdout.split('\n')[0] || undefined;
+  const args = ['ps', '--filter', `publish=${port}`, '--format', '{{.Names}}'];
+  return ask('docker', args).stdout.split('\n')[0] || undefined;
 }
 
 /**
- * Who listens, where a program tells: root sees all, others their own.
+ * The program that listens on a port. Users other than root see only their own programs.
  *
  * @param {number} port
  */
-function holderOf(port) {
+function listenerOf(port) {
   const { stdout } = ask('ss', ['-Hltnp', `sport = :${port}`]);
   const [, program, pid] = /users:\(\("([^"]+)",pid=(\d+)/.exec(stdout) ?? [];
   if (program) return `${program}, pid ${pid}`;
@@ -108,15 +100,15 @@ function holderOf(port) {
   return command && `${command}, pid ${its}`;
 }
 
-/** Bytes that programs can still have. */
+/** Bytes of memory that new programs can use. */
 export function freeMemory() {
   if (existsSync('/proc/meminfo')) {
-    const [, kilobytes] =
-      /^MemAvailable:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8')) ?? [];
+    const meminfo = readFileSync('/proc/meminfo', 'utf8');
+    const [, kilobytes] = /^MemAvailable:\s+(\d+)/m.exec(meminfo) ?? [];
     if (kilobytes) return Number(kilobytes) * 1024;
   }
   if (process.platform !== 'darwin') return freemem();
-  // What macOS calls free is little; it gives up the others when somebody wants them.
+  // freemem() leaves out the caches that macOS gives up on demand.
   const { stdout } = ask('vm_stat', []);
   const [, size = 0] = /page size of (\d+)/.exec(stdout) ?? [];
   const pages = [...stdout.matchAll(/^Pages (?:free|inactive|purgeable|speculative):\s+(\d+)/gm)];
@@ -124,43 +116,41 @@ export function freeMemory() {
 }
 
 /**
- * @param {Needs} needs
+ * @param {Requirements} requirements
  * @param {number} bytes that are free
  * @returns {Finding}
  */
 export function checkMemory({ native, containers }, bytes) {
   const name = 'memory';
   const free = megabytes(bytes);
-  const wanted = Math.max(native.memoryMB, containers.memoryMB);
-  if (free >= wanted) return { name, found: `${free} MB free` };
-  const found = `${free} MB free, ${wanted} MB wanted`;
-  return { name, found, mend: 'end other programs, or run fewer: npm start -- --scale 2' };
+  const required = Math.max(native.memoryMB, containers.memoryMB);
+  if (free >= required) return { name, found: `${free} MB free` };
+  const found = `${free} MB free, ${required} MB required`;
+  return { name, found, fix: 'end other programs, or run fewer instances: npm start -- --scale 2' };
 }
 
 /**
- * The disk under the checkout and the one under the temporary files; often it is one.
+ * Checks the disks of the checkout, of temporary files and of Docker. Often they are the same.
  *
- * @param {Needs} needs
- * @param {{natively: boolean, inContainers: boolean}} missing which of them still has to be put there
+ * @param {Requirements} requirements
+ * @param {{packages: boolean, images: boolean}} missing what must still be installed
  * @returns {Finding[]}
  */
-export function checkDisk(needs, missing, freeIn = freeDisk) {
-  /** @type {(name: string, folder: string, wanted: number, way: Way) => Finding} */
-  const check = (name, folder, wanted, way) => {
+export function checkDisk({ native, containers }, missing, freeIn = freeDisk) {
+  /** @type {(name: string, folder: string, required: number, way: typeof BOTH[number]) => Finding} */
+  const check = (name, folder, required, way) => {
     const free = megabytes(freeIn(folder));
-    if (free >= wanted) return { name, found: `${free} MB free at ${folder}` };
-    const found = `${free} MB free at ${folder}, ${wanted} MB wanted`;
-    return { name, found, mend: 'make room there', stops: [way] };
+    if (free >= required) return { name, found: `${free} MB free at ${folder}` };
+    const found = `${free} MB free at ${folder}, ${required} MB required`;
+    return { name, found, fix: 'delete files there', blocks: [way] };
   };
-  const { native, containers } = needs;
   const findings = [
-    check('disk', ROOT, missing.natively ? native.diskMB : native.runDiskMB, 'natively'),
+    check('disk', ROOT, missing.packages ? native.diskMB : native.runDiskMB, 'natively'),
     check('temporary files', tmpdir(), native.runDiskMB, 'natively'),
   ];
-  if (!missing.inContainers) return findings;
+  if (!missing.images) return findings;
   const root = ask('docker', ['info', '--format', '{{.DockerRootDir}}']).stdout;
-  // Docker Desktop's is inside of its virtual machine.
-  if (!existsSync(root)) return findings;
+  if (!existsSync(root)) return findings; // it is inside the virtual machine of Docker Desktop
   return [...findings, check("Docker's disk", root, containers.diskMB, 'in containers')];
 }
 
@@ -171,28 +161,23 @@ function freeDisk(folder) {
 }
 
 /**
- * Where the room reaches this machine: as tools/stack/public-url.ts finds it.
+ * Checks how an audience reaches this machine.
  *
  * @param {NodeJS.ProcessEnv} env
  * @param {ReturnType<typeof networkInterfaces>} networks
  * @returns {Finding}
  */
-export function checkRoom(env, networks, wsl = isWsl()) {
-  const name = 'room';
-  const port = env.PORT || '8080';
-  if (env.PUBLIC_URL) return { name, found: `${env.PUBLIC_URL}, as PUBLIC_URL says` };
-  const real = Object.entries(networks)
-    .flatMap(([network, its = []]) => (VIRTUAL.test(network) ? [] : its))
-    .find(({ internal, family }) => !internal && family === 'IPv4');
-  if (!real) {
-    const found = 'no network: on this machine everything works, but nobody can join';
-    return { name, found, mend: 'a hotspot of this machine or a phone, no internet needed' };
+export function checkAudience(env, networks = networkInterfaces(), wsl = isWsl()) {
+  const name = 'audience';
+  if (env.PUBLIC_URL) return { name, found: `${env.PUBLIC_URL}, from PUBLIC_URL` };
+  const address = lanAddress(networks);
+  if (!address) {
+    const found = 'no network: the stack works, but only on this machine';
+    return { name, found, fix: 'start a hotspot here or on a phone; it needs no internet' };
   }
-  const url = `http://${real.address}:${port}`;
-  if (wsl) {
-    const found = `${url} is an address inside of Windows only`;
-    const mend = 'networkingMode=mirrored in .wslconfig of Windows, then wsl --shutdown';
-    return { name, found, mend };
-  }
-  return { name, found: `${url}  (BIND=0.0.0.0 npm start)` };
+  const url = `http://${address}:${env.HTTP_PORT || '8080'}`;
+  if (!wsl) return { name, found: `${url}  (BIND=0.0.0.0 npm start)` };
+  const found = `${url} works on this machine only: it is inside of Windows`;
+  const fix = 'set networkingMode=mirrored in .wslconfig of Windows, then wsl --shutdown';
+  return { name, found, fix };
 }

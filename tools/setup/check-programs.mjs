@@ -1,91 +1,98 @@
 // @ts-check
-// The programs that a stack, its tests and load tests want.
+// Checks of the programs that a stack, its tests and its load tests need.
 import { existsSync } from 'node:fs';
-import { isThere } from './docker.mjs';
-import { ask, findProgram, howToInstall } from './programs.mjs';
+import { ask } from '../lib/child.mjs';
+import { installedNode, isNewEnough } from '../lib/node.mjs';
+import {
+  canInstall,
+  findBrowser,
+  findProgram,
+  howToInstall,
+  lookForTools,
+} from '../lib/programs.mjs';
 
-/** The least Node that runs npm and the scripts of package.json. */
+/** The oldest major version of Node that runs npm and tools/run.mjs. */
 const OLDEST_NODE = 20;
-/** What the tests run on at the oldest; nginx and Redis are those of Debian 12. */
+/** The oldest versions that the tests run with; nginx and Redis are those of Debian 12. */
 const TESTED = { nginx: '1.22', redis: '7.0', compose: '2.40' };
-const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-const CHROME_ON_MACOS = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome';
 
 /** @typedef {import('./checks.mjs').Finding} Finding */
-/** @typedef {import('./needs.mjs').Needs} Needs */
-/** @typedef {ReturnType<typeof import('./packages.mjs').installedPackages>} Packages */
+/** @typedef {import('./requirements.mjs').Requirements} Requirements */
+/** @typedef {import('./docker.mjs').Image} Image */
 
 /**
- * Node and npm of this machine, not those that the packages bring.
- *
+ * @param {Requirements} requirements
  * @param {string[]} folders
- * @param {Packages} packages
  * @returns {Finding}
  */
-export function checkNode(folders, packages) {
+export function checkNode({ native }, folders) {
   const name = 'Node';
-  const mend = howToInstall('node', folders);
-  const file = findProgram('node', folders) ?? process.execPath;
-  const node = ask(file, ['--version']).stdout.replace(/^v/, '');
+  const fix = howToInstall('node', folders);
+  const node = ask(findProgram('node', folders) ?? process.execPath, ['--version']).stdout.slice(1);
   const npm = ask('npm', ['--version']).stdout;
-  if (!npm) return { name, found: `${node}, without npm`, mend, stops: ['natively'] };
-  const isBrought = 'node' in packages && packages.isBrought;
-  const brought = isBrought ? ` (the packages bring Node ${packages.node})` : '';
-  const found = `${node}, npm ${npm}${brought}`;
-  if (Number(node.split('.')[0]) >= OLDEST_NODE) return { name, found };
-  const wanted = `${found}; wanted from ${OLDEST_NODE} on`;
-  return { name, found: wanted, mend, stops: ['natively'] };
+  if (!npm) return { name, found: `${node}, without npm`, fix, blocks: ['natively'] };
+  const found = `${node}, npm ${npm}`;
+  if (isNewEnough(node)) return { name, found };
+  if (Number(node.split('.')[0]) < OLDEST_NODE) {
+    return { name, found: `${found}; ${OLDEST_NODE} is required`, fix, blocks: ['natively'] };
+  }
+  const own = installedNode();
+  if (own) return { name, found: `${found} (npm start uses Node ${own.version})` };
+  const download = `npm start downloads Node 24, ${native.nodeMB} MB`;
+  return { name, found: `${found}; ${download}`, fix, downloads: ['natively'] };
 }
 
 /**
- * @param {Needs} needs
- * @param {string[]} folders
- * @param {Packages} packages
+ * @param {Requirements} requirements
+ * @param {string | undefined} missing
  * @returns {Finding}
  */
-export function checkPackages(needs, folders, packages) {
+export function checkPackages({ native }, missing) {
   const name = 'packages';
-  if ('node' in packages) return { name, found: 'installed' };
-  if (packages.wantsNode) {
-    const mend = howToInstall('node', folders);
-    return { name, found: packages.missing, mend, stops: ['natively'] };
-  }
-  const found = `${packages.missing}; ${needs.native.downloadMB} MB to download`;
-  const mend = 'npm ci --include=dev  (npm start does it, too)  or  npm run offline -- unpack FILE';
-  return { name, found, mend, waits: ['natively'] };
+  if (!missing) return { name, found: 'installed' };
+  const found = `${missing}; ${native.downloadMB} MB to download`;
+  const fix = 'npm start  installs them; without a network: npm run offline -- unpack FILE';
+  return { name, found, fix, downloads: ['natively'] };
 }
 
 /**
- * nginx and Redis of this machine. As root on Debian `npm start` installs what is missing.
+ * Checks nginx and Redis.
  *
  * @param {string[]} folders
  * @returns {Finding[]}
  */
 export function checkTools(folders) {
-  const byItself = process.getuid?.() === 0 && findProgram('apt-get', folders);
-  const mend = howToInstall('stack', folders);
-  const redis = ['redis-server', 'valkey-server'];
+  const { nginx, redis } = lookForTools(folders);
   return [
-    { name: 'nginx', programs: ['nginx'], option: '-v', tested: TESTED.nginx },
-    { name: 'Redis', programs: redis, option: '--version', tested: TESTED.redis },
-  ].map(({ name, programs, option, tested }) => {
-    const file = programs.map((program) => findProgram(program, folders)).find(Boolean);
-    if (!file) {
-      if (!byItself) return { name, found: 'missing', mend, stops: ['natively'] };
-      const found = 'missing; npm start installs it';
-      return { name, found, mend, waits: ['natively'] };
-    }
-    const { stdout, said } = ask(file, [option]);
-    // nginx version: nginx/1.22.1;  Redis server v=7.0.15 sha=…
-    const [, version] = /(?:nginx\/|v=)(\d+\.\d+\.\d+)/.exec(stdout + said) ?? [];
-    if (!version) {
-      const found = `${file} does not say its version: ${said.split('\n')[0]}`;
-      return { name, found, mend, stops: ['natively'] };
-    }
-    const found = file.endsWith('valkey-server') ? `Valkey ${version}` : version;
-    if (!isOlder(version, tested)) return { name, found };
-    return { name, found: `${found}; tested from ${tested} on`, mend };
-  });
+    checkTool('nginx', nginx, ['-v'], TESTED.nginx, folders),
+    checkTool('Redis', redis, ['--version'], TESTED.redis, folders),
+  ];
+}
+
+/**
+ * @param {string} name
+ * @param {string | undefined} file
+ * @param {string[]} args
+ * @param {string} tested the oldest version that is tested
+ * @param {string[]} folders
+ * @returns {Finding}
+ */
+function checkTool(name, file, args, tested, folders) {
+  const fix = howToInstall('stack', folders);
+  if (!file && canInstall(folders)) {
+    return { name, found: 'missing; npm start installs it', fix, downloads: ['natively'] };
+  }
+  if (!file) return { name, found: 'missing', fix, blocks: ['natively'] };
+  const { stdout, said } = ask(file, args);
+  // nginx version: nginx/1.22.1;  Redis server v=7.0.15 sha=…
+  const [, version] = /(?:nginx\/|v=)(\d+\.\d+\.\d+)/.exec(stdout + said) ?? [];
+  if (!version) {
+    const found = `${file} does not print its version: ${said.split('\n')[0]}`;
+    return { name, found, fix, blocks: ['natively'] };
+  }
+  const found = file.endsWith('valkey-server') ? `Valkey ${version}` : version;
+  if (!isOlder(version, tested)) return { name, found };
+  return { name, found: `${found}; the oldest tested version is ${tested}`, fix };
 }
 
 /**
@@ -102,41 +109,33 @@ function isOlder(version, than) {
  * @param {import('./docker.mjs').Docker} docker
  * @returns {Finding}
  */
-export function checkDocker({ engine, compose, missing, mend }) {
+export function checkDocker({ engine, compose, missing, fix }) {
   const name = 'Docker';
-  if (missing) return { name, found: missing, mend: mend ?? '', stops: ['in containers'] };
+  if (missing) return { name, found: missing, fix: fix ?? '', blocks: ['in containers'] };
   const found = `${engine}, Compose ${compose}`;
   if (!isOlder(compose ?? '', TESTED.compose)) return { name, found };
-  const old = `${found}; tested from ${TESTED.compose} on`;
-  return { name, found: old, mend: howToInstall('docker') };
+  const old = `${found}; the oldest tested version is ${TESTED.compose}`;
+  return { name, found: old, fix: howToInstall('docker') };
 }
 
 /**
- * @param {Needs} needs
- * @param {import('./docker.mjs').Image[]} images
- * @param {import('./docker.mjs').Image[]} missing those that are not there
+ * @param {Requirements} requirements
+ * @param {Image[]} images
+ * @param {Image[]} missing
  * @returns {Finding}
  */
-export function checkImages(needs, images, missing) {
+export function checkImages({ containers }, images, missing) {
   const name = 'images';
-  const names = (/** @type {typeof images} */ its) => its.map((image) => image.name).join(', ');
+  const names = (/** @type {Image[]} */ its) => its.map((image) => image.name).join(', ');
   if (images.length === 0) {
-    const mend = 'docker compose config  says what is wrong';
-    return { name, found: 'docker-compose.yml is refused', mend, stops: ['in containers'] };
+    const fix = 'docker compose config  prints the reason';
+    return { name, found: 'Compose rejects docker-compose.yml', fix, blocks: ['in containers'] };
   }
   if (missing.length === 0) return { name, found: names(images) };
-  const built = missing.filter(({ from }) => from);
-  const pulled = missing.filter(({ from }) => !from);
-  const bases = [...new Set(built.map(({ from = '' }) => from))];
-  const base = bases.filter((image) => !isThere(image));
-  const parts = [
-    pulled.length > 0 && `to be downloaded: ${names(pulled)}`,
-    built.length > 0 && `to be built: ${names(built)}${base.length > 0 ? ` from ${base}` : ''}`,
-  ].filter(Boolean);
-  const found = `${parts.join('; ')}; up to ${needs.containers.downloadMB} MB`;
-  const mend =
-    'docker compose pull nginx redis; docker compose build  or  npm run offline -- unpack FILE';
-  return { name, found, mend, waits: ['in containers'] };
+  const found = `missing: ${names(missing)}; up to ${containers.downloadMB} MB to download`;
+  const fix =
+    'docker compose pull nginx redis && docker compose build; without a network: npm run offline -- unpack FILE';
+  return { name, found, fix, downloads: ['in containers'] };
 }
 
 /**
@@ -145,14 +144,10 @@ export function checkImages(needs, images, missing) {
  */
 export function checkBrowser(folders) {
   const name = 'browser';
-  const { CHROMIUM: named } = process.env;
-  const file =
-    named ||
-    CHROMIUM.map((program) => findProgram(program, folders)).find(Boolean) ||
-    CHROME_ON_MACOS;
-  if (existsSync(file)) return { name, found: file };
-  const found = 'no Chromium or Chrome; only tests of the page want one, any browser shows it';
-  return { name, found, mend: howToInstall('chromium', folders) };
+  const file = process.env.CHROMIUM || findBrowser(folders);
+  if (file && existsSync(file)) return { name, found: file };
+  const found = 'no Chromium or Chrome; tests of the page need one, the stack does not';
+  return { name, found, fix: howToInstall('chromium', folders) };
 }
 
 /**
@@ -160,6 +155,6 @@ export function checkBrowser(folders) {
  * @returns {Finding}
  */
 export function checkLoadTests(folders) {
-  const found = findProgram('k6', folders) ?? 'no k6; the runner of the project stands in for it';
-  return { name: 'load tests', found };
+  const k6 = findProgram('k6', folders);
+  return { name: 'load tests', found: k6 ?? 'k6 is missing; npm run loadtest uses its own runner' };
 }

@@ -1,11 +1,13 @@
 // @ts-check
-// What `npm run preflight` looks at, and what follows from it.
-import { networkInterfaces } from 'node:os';
+// The checks of `npm run preflight`, and their result.
+
+import { missingPackages } from '../lib/packages.mjs';
+import { FOLDERS } from '../lib/programs.mjs';
 import {
+  checkAudience,
   checkDisk,
   checkMemory,
   checkPort,
-  checkRoom,
   checkSystem,
   freeMemory,
 } from './check-machine.mjs';
@@ -18,79 +20,70 @@ import {
   checkPackages,
   checkTools,
 } from './check-programs.mjs';
-import { findDocker, imagesWanted, isThere } from './docker.mjs';
-import { installedPackages } from './packages.mjs';
-import { FOLDERS } from './programs.mjs';
+import { findDocker, hasImage, listImages } from './docker.mjs';
 
-/** @typedef {'natively' | 'in containers'} Way */
+/** @typedef {'natively' | 'in containers'} Way how a stack runs */
 
 /** @type {Way[]} */
 const WAYS = ['natively', 'in containers'];
 
 /**
- * What was found.
+ * The result of one check.
  *
  * @typedef {object} Finding
  * @property {string} name
  * @property {string} found
- * @property {string} [mend] what to do about it; without one all is well
- * @property {Way[]} [stops] the ways in which the stack cannot run as long as it is so
- * @property {Way[]} [waits] the ways that work after a download
+ * @property {string} [fix] what to do; `undefined` if nothing is wrong
+ * @property {Way[]} [blocks] the ways that are impossible until then
+ * @property {Way[]} [downloads] the ways that need a download first
  */
 
 /**
- * Makes all checks, in the order in which they are told. Takes seconds, and asks nobody in the
- * network. Never throws.
+ * Makes all checks. Takes seconds, and uses no network. Never throws.
  *
- * @param {import('./needs.mjs').Needs} needs
+ * @param {import('./requirements.mjs').Requirements} requirements
  * @param {string[]} folders where programs are looked for
  */
-export async function checkAll(needs, folders = FOLDERS) {
-  const packages = installedPackages();
+export async function checkAll(requirements, folders = FOLDERS) {
+  const packages = missingPackages();
   const docker = findDocker(folders);
-  const images = docker.missing ? [] : imagesWanted();
-  const missing = images.filter(({ name }) => !isThere(name));
-  const toCome = { natively: 'missing' in packages, inContainers: missing.length > 0 };
+  const images = docker.missing ? [] : listImages();
+  const missing = images.filter(({ name }) => !hasImage(name));
   return [
     checkSystem(),
-    checkNode(folders, packages),
-    checkPackages(needs, FOLDERS, packages),
+    checkNode(requirements, folders),
+    checkPackages(requirements, packages),
     ...checkTools(folders),
     checkDocker(docker),
-    ...(docker.missing ? [] : [checkImages(needs, images, missing)]),
+    ...(docker.missing ? [] : [checkImages(requirements, images, missing)]),
     await checkPort(process.env, docker),
-    checkMemory(needs, freeMemory()),
-    ...checkDisk(needs, toCome),
-    checkRoom(process.env, networkInterfaces()),
+    checkMemory(requirements, freeMemory()),
+    ...checkDisk(requirements, { packages: !!packages, images: missing.length > 0 }),
+    checkAudience(process.env),
     checkBrowser(folders),
     checkLoadTests(folders),
   ];
 }
 
 /**
- * Whether one of the ways works, and how bad each finding is: `broken` only where neither does.
+ * Decides whether the stack runs in at least one way. Only if it does not, findings are errors.
  *
  * @param {Finding[]} findings
  */
 export function judge(findings) {
   const ways = WAYS.map((way) => ({
     way,
-    stoppedBy: findings.filter(({ stops }) => stops?.includes(way)).map(({ name }) => name),
-    waitsFor: findings.filter(({ waits }) => waits?.includes(way)).map(({ name }) => name),
+    blockedBy: findings.filter(({ blocks }) => blocks?.includes(way)).map(({ name }) => name),
+    downloads: findings.filter((its) => its.downloads?.includes(way)).map(({ name }) => name),
   }));
-  const works = ways.some(({ stoppedBy }) => stoppedBy.length === 0);
-  const stateOf = (/** @type {Finding} */ { mend, stops }) => {
-    if (stops?.length && !works) return 'broken';
-    return mend ? 'lacking' : 'well';
+  const works = ways.some(({ blockedBy }) => blockedBy.length === 0);
+  const stateOf = (/** @type {Finding} */ { fix, blocks }) => {
+    if (blocks?.length && !works) return 'error';
+    return fix ? 'warning' : 'ok';
   };
-  return {
-    works,
-    ways,
-    checks: findings.map((its) => ({
-      name: its.name,
-      state: stateOf(its),
-      found: its.found,
-      ...(its.mend && { mend: its.mend }),
-    })),
-  };
+  const checks = findings.map((finding) => {
+    const { name, found, fix } = finding;
+    return { name, state: stateOf(finding), found, ...(fix && { fix }) };
+  });
+  return { works, ways, checks };
 }

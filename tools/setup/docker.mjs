@@ -1,83 +1,83 @@
 // @ts-check
-// Docker here: whether it answers, and the images that docker-compose.yml wants.
+// Docker on this machine, and the images of docker-compose.yml.
 import { existsSync } from 'node:fs';
-import { ask, FOLDERS, findProgram, howToInstall, isWsl, ROOT } from './programs.mjs';
+import { ask } from '../lib/child.mjs';
+import { FOLDERS, findProgram, howToInstall, isWsl } from '../lib/programs.mjs';
+import { ROOT } from '../lib/root.mjs';
 
-/** The compose project. Compose itself knows this variable, too. */
+/** The Compose project; Compose reads the same variable. */
 export const PROJECT = process.env.COMPOSE_PROJECT_NAME || 'shared-state';
 
 /**
  * @typedef {object} Docker
- * @property {string} [engine] its version, where it answers
- * @property {string} [platform] of its images, as in linux/amd64
- * @property {string} [compose] its version, where it is there
- * @property {string} [missing] what is missing; `undefined` where containers can run
- * @property {string} [mend] what to do about that
+ * @property {string} [engine] its version
+ * @property {string} [platform] of its images, for example linux/amd64
+ * @property {string} [compose] its version
+ * @property {string} [missing] what is missing; `undefined` if containers can run
+ * @property {string} [fix] what to do about it
  */
 
 /**
- * Asks Docker what there is. Never throws.
+ * Asks Docker for its versions. Never throws.
  *
  * @returns {Docker}
  */
 export function findDocker(folders = FOLDERS) {
   if (!findProgram('docker', folders) && process.platform !== 'win32') {
-    return { missing: 'no docker here', mend: howToInstall('docker', folders) };
+    return { missing: 'Docker is not installed', fix: howToInstall('docker', folders) };
   }
   const format = '{{.Server.Version}} {{.Server.Os}}/{{.Server.Arch}}';
   const server = ask('docker', ['version', '--format', format]);
   if (!server.ok) {
-    const reason = server.said.split('\n').at(-1) ?? '';
-    return { missing: 'its engine does not answer', mend: howToStart(reason) };
+    return { missing: 'the Docker engine does not answer', fix: howToStart(server.said) };
   }
   const [engine = '', platform = ''] = server.stdout.split(' ');
   const { ok, stdout } = ask('docker', ['compose', 'version', '--short']);
   const compose = stdout.replace(/^v/, '');
   if (ok && !compose.startsWith('1.')) return { engine, platform, compose };
-  return { engine, platform, missing: 'Compose v2 is missing', mend: howToInstall('docker') };
+  const missing = 'Docker Compose v2 is not installed';
+  return { engine, platform, missing, fix: howToInstall('docker') };
 }
 
-/** @param {string} reason what the client said */
+/** @param {string} reason the output of the client */
 function howToStart(reason) {
-  if (/permission denied/i.test(reason)) {
+  if (/permission denied/i.test(reason.split('\n').at(-1) ?? '')) {
     return 'sudo usermod -aG docker "$USER", then log out and in again';
   }
   if (process.platform === 'darwin') return 'open -a Docker';
   if (process.platform === 'win32') return 'start Docker Desktop';
-  if (isWsl()) {
-    return 'start Docker Desktop; its settings, Resources, WSL integration: switch this one on';
-  }
+  if (isWsl()) return 'start Docker Desktop; enable Settings, Resources, WSL integration';
   if (existsSync('/run/systemd/system')) return 'sudo systemctl start docker';
-  return 'sudo dockerd  (in a terminal of its own)';
+  return 'sudo dockerd  (in a second terminal)';
 }
 
 /**
- * An image that a service runs, or that it is built from.
+ * The image of a service.
  *
  * @typedef {object} Image
  * @property {string} service
  * @property {string} name
- * @property {string} [from] where it is built: the image that it is built from
+ * @property {string} [base] the image that it is built from, if it is built
  */
 
 /**
- * The images that docker-compose.yml names now, settings and variables included. Asks no engine.
+ * The images of docker-compose.yml with the current settings. Needs no engine.
  *
  * @param {string} cwd the folder of docker-compose.yml
- * @returns {Image[]}
+ * @returns {Image[]} none if Compose rejects the file
  */
-export function imagesWanted(cwd = ROOT) {
+export function listImages(cwd = ROOT) {
   const { ok, stdout } = ask('docker', ['compose', 'config', '--format', 'json'], cwd);
   if (!ok) return [];
   /** @type {{name: string, services: Record<string, {image?: string, build?: {args?: Record<string, string>}}>}} */
   const { name: project, services } = JSON.parse(stdout);
   return Object.entries(services).map(([service, { image, build }]) => {
     const name = image ?? `${project}-${service}`;
-    return build ? { service, name, from: build.args?.NODE_IMAGE ?? '' } : { service, name };
+    return build ? { service, name, base: build.args?.NODE_IMAGE ?? '' } : { service, name };
   });
 }
 
-/** @param {string} name of an image */
-export function isThere(name) {
-  return ask('docker', ['image', 'inspect', '--format', '{{.Id}}', name]).ok;
+/** @param {string} image */
+export function hasImage(image) {
+  return ask('docker', ['image', 'inspect', '--format', '{{.Id}}', image]).ok;
 }

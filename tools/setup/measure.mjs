@@ -1,87 +1,90 @@
 // @ts-check
-// npm run preflight -- --measure: what the stack needs, seen on this machine.
+// npm run preflight -- --measure: measures on this machine what a stack needs.
 import { randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { Agent, get } from 'node:http';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { findDocker, imagesWanted } from './docker.mjs';
-import { fillCache, pack, pullMissing, saveImages, tar } from './pack.mjs';
-import { nodePackage, packagesFor, readLock, THIS_PLATFORM } from './packages.mjs';
-import { ask, CannotDo, ended, megabytes, ROOT, start } from './programs.mjs';
-import { listProcesses } from './stacks.mjs';
+import { ask, ended, run, start } from '../lib/child.mjs';
+import { StackError } from '../lib/errors.mjs';
+import { nodePackage } from '../lib/node.mjs';
+import { PLATFORMS, packagesFor, readLock, THIS_PLATFORM } from '../lib/packages.mjs';
+import { listProcesses } from '../lib/processes.mjs';
+import { ROOT } from '../lib/root.mjs';
+import { STACK_FOLDER } from '../lib/stack-folder.mjs';
+import { findDocker, listImages } from './docker.mjs';
+import { megabytes } from './megabytes.mjs';
+import { fillCache, pack, pullMissing, saveImages } from './pack.mjs';
 import { temporaryFolder } from './task.mjs';
 import { unpack } from './unpack.mjs';
 
-/** Requests before memory is read, and how many at once: each is a new visitor. */
+/** Requests before memory is measured, and how many run at once. Each is a new visitor. */
 const REQUESTS = 2000;
-const AT_ONCE = 20;
-/** Milliseconds of rest before memory is read, and within which a stack must be ready. */
+const CONCURRENCY = 20;
+/** Milliseconds between the last request and the measurement, and for a start. */
 const REST_MS = 2000;
 const START_MS = 30_000;
 
 /**
- * Measures everything; takes minutes, and downloads the packages for all platforms.
+ * Measures everything. Takes minutes, and downloads the packages of all platforms.
  *
  * @param {(line: string) => void} report
- * @returns {Promise<import('./needs.mjs').Needs>}
- * @throws {CannotDo} where the stack does not run here both natively and in containers
+ * @returns {Promise<import('./requirements.mjs').Requirements>}
+ * @throws {StackError} if the stack does not run here both natively and in containers
  */
 export async function measure(report) {
   const { missing } = findDocker();
-  if (missing) throw new CannotDo(`it has to be measured in containers, too; of Docker ${missing}`);
+  if (missing) throw new StackError(`Measurements in containers are impossible: ${missing}`);
   const work = temporaryFolder(join(tmpdir(), 'shared-state-measure-'));
   const file = join(work, 'pack.tar');
-  const lock = readLock();
-
-  // Before it makes work itself.
-  const load = Math.round((loadavg()[0] ?? 0) * 10) / 10;
-  report('packing ...');
-  const packing = await timed(() => pack(file, { withImages: true }, report));
-  await tar(['-xf', file, '-C', work, 'shared-state']);
   const root = join(work, 'shared-state');
+  const lock = readLock();
+  const load = round(loadavg()[0] ?? 0); // before the measurements add to it
+
+  report('packing …');
+  const options = { platforms: PLATFORMS, withImages: true };
+  const packing = await timed(() => pack(file, options, report));
+  await run('tar', ['-xf', file, '-C', work, 'shared-state']);
   const unpacking = await timed(() => unpack(file, root, report));
 
-  report('downloading the packages for this platform alone ...');
-  const cache = join(work, 'cache');
-  const node = nodePackage(lock, THIS_PLATFORM);
-  await fillCache(cache, [...packagesFor(lock, [THIS_PLATFORM]), node]);
-  const all = cachedBytes(cache);
-  const withoutDev = packagesFor(lock, [THIS_PLATFORM], { all: false });
+  report('downloading the packages of this platform …');
+  const downloadMB = await downloadOf(packagesFor(lock, [THIS_PLATFORM]));
+  const productionMB = await downloadOf(packagesFor(lock, [THIS_PLATFORM], { all: false }));
+  const nodeMB = await downloadOf([nodePackage(THIS_PLATFORM)]);
 
-  report('running it natively ...');
-  await measureNative(); // has Node compile the code, as only the first start ever does
+  report('running natively …');
+  await measureNative(); // Node compiles the code at the first start only
   const native = await measureNative();
 
-  report('running it in containers ...');
+  report('running in containers …');
   const containers = await measureContainers();
-  const images = imagesWanted();
-  const pulled = [...new Set(images.map(({ name, from }) => from ?? name))];
+  const images = listImages();
+  const names = images.map(({ name }) => name);
+  const pulled = [...new Set(images.map(({ name, base }) => base ?? name))];
   await pullMissing(pulled);
   const compressed = join(work, 'images.tar.gz');
   await saveImages(pulled, compressed);
-  const layers = await saveImages(
-    images.map(({ name }) => name),
-    join(work, 'all.tar.gz'),
-  );
+  const all = join(work, 'all.tar.gz');
+  await saveImages(names, all);
+  const layers = Number(await run('sh', ['-c', 'gzip -dc "$0" | wc -c', all]));
 
   return {
     measured: { date: new Date().toISOString().slice(0, 10), machine: describeMachine(), load },
     native: {
       ...native,
-      downloadMB: megabytes(all),
+      downloadMB,
+      nodeMB,
       diskMB: megabytes(diskUse(join(root, 'node_modules'))) + native.runDiskMB,
     },
     containers: {
       ...containers,
-      downloadMB: megabytes(statSync(compressed).size + cachedBytes(cache, withoutDev)),
+      downloadMB: megabytes(statSync(compressed).size) + productionMB,
       diskMB: megabytes(layers),
       images: pulled,
     },
     pack: {
-      platforms: packing.result.platforms,
+      platforms: PLATFORMS,
       fileMB: megabytes(packing.result.total),
       imagesMB: megabytes(packing.result.images),
       packSeconds: packing.seconds,
@@ -97,45 +100,61 @@ export async function measure(report) {
 async function timed(work) {
   const since = Date.now();
   const result = await work();
-  return { result, seconds: secondsSince(since) };
+  return { result, seconds: round((Date.now() - since) / 1000) };
 }
 
-/** @param {number} since in milliseconds */
-function secondsSince(since) {
-  return Math.round((Date.now() - since) / 100) / 10;
+/** @param {number} number */
+function round(number) {
+  return Math.round(number * 10) / 10;
 }
 
 function describeMachine() {
-  const system = existsSync('/etc/os-release')
-    ? /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1]
-    : undefined;
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  const [, system = THIS_PLATFORM] = /^PRETTY_NAME="(.*)"$/m.exec(release) ?? [];
   const memory = `${Math.round(totalmem() / 2 ** 30)} GB of memory`;
-  return `${system ?? THIS_PLATFORM}, ${cpus().length} cores, ${memory}`;
+  return `${system}, ${cpus().length} cores, ${memory}`;
 }
 
 /**
- * Runs `npm start` on a free port, with the usual three instances, and ends it.
+ * The megabytes that npm downloads for some packages: tarballs, and descriptions, which servers
+ * send compressed but npm stores uncompressed.
+ *
+ * @param {string[]} packages as `name@version`
+ */
+async function downloadOf(packages) {
+  const cache = temporaryFolder(join(tmpdir(), 'shared-state-cache-'));
+  await fillCache(cache, packages);
+  const contents = readdirSync(join(cache, '_cacache/content-v2'), {
+    recursive: true,
+    withFileTypes: true,
+  }).filter((entry) => entry.isFile());
+  const sizes = contents.map((entry) => {
+    const bytes = readFileSync(join(entry.parentPath, entry.name));
+    return Math.min(bytes.length, gzipSync(bytes).length);
+  });
+  return megabytes(sizes.reduce((sum, size) => sum + size, 0));
+}
+
+/**
+ * Runs `npm start` on a free port with three instances.
  *
  * @returns {Promise<{memoryMB: number, runDiskMB: number, startSeconds: number}>}
- * @throws {CannotDo} where it does not start
+ * @throws {StackError} if it does not start
  */
 export async function measureNative() {
   const name = `measure-${randomBytes(4).toString('hex')}`;
-  const since = Date.now();
-  const words = ['start', '--', '--port', '0', '--name', name];
-  const npm = start('npm', words, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  const args = ['start', '--', '--port', '0', '--name', name];
+  const npm = start('npm', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   const over = ended(npm, 'npm start');
   try {
-    const url = await Promise.race([readyAt(npm), over]);
-    const startSeconds = secondsSince(since);
+    const { result: url, seconds } = await timed(() => Promise.race([readyAt(npm), over]));
     await visit(url);
     await delay(REST_MS);
     const memoryMB = megabytes(memoryBelow(npm.pid ?? 0));
-    const folder = join(tmpdir(), `shared-state-${process.getuid?.() ?? 0}-${name}`);
-    return { memoryMB, runDiskMB: megabytes(diskUse(folder)), startSeconds };
+    return { memoryMB, runDiskMB: megabytes(diskUse(STACK_FOLDER + name)), startSeconds: seconds };
   } finally {
     npm.kill();
-    await over.catch(() => {}); // npm ends as its signal says
+    await over.catch(() => {}); // it ends with the signal
   }
 }
 
@@ -145,12 +164,10 @@ export async function measureNative() {
  */
 function readyAt(npm) {
   return new Promise((resolve, reject) => {
-    let text = '';
-    const late = () => reject(new CannotDo(`npm start is not ready after ${START_MS / 1000} s`));
+    const late = () => reject(new StackError(`npm start is not ready after ${START_MS / 1000} s`));
     const timer = setTimeout(late, START_MS);
     npm.on('close', () => clearTimeout(timer));
-    npm.stdout?.on('data', (chunk) => {
-      text += chunk;
+    npm.stdout?.on('data', (text) => {
       const [, url] = /^ready (\S+) instances=/m.exec(text) ?? [];
       if (!url) return;
       clearTimeout(timer);
@@ -159,41 +176,30 @@ function readyAt(npm) {
   });
 }
 
-/** The containers of a project of its own, which are removed again. */
+/** Runs the containers of a Compose project of its own. */
 async function measureContainers() {
   const project = `shared-state-measure-${randomBytes(4).toString('hex')}`;
-  const env = { ...process.env, COMPOSE_PROJECT_NAME: project, PORT: '0' };
-  /** @param {string[]} words */
-  const compose = (...words) => {
-    const args = ['compose', ...words];
-    const child = start('docker', args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    return ended(child, `docker compose ${words[0]}`);
-  };
+  const env = { ...process.env, COMPOSE_PROJECT_NAME: project, HTTP_PORT: '0' };
+  const compose = (/** @type {string[]} */ ...args) => run('docker', ['compose', ...args], { env });
   try {
     await compose('build', '--quiet');
-    const since = Date.now();
-    await compose('up', '--detach', '--wait', '--no-build');
-    const startSeconds = secondsSince(since);
+    const { seconds } = await timed(() => compose('up', '--detach', '--wait', '--no-build'));
     await visit(`http://${(await compose('port', 'nginx', '8080')).trim()}`);
     await delay(REST_MS);
     const ids = (await compose('ps', '--quiet')).trim().split('\n');
     const format = ['stats', '--no-stream', '--format', '{{.MemUsage}}'];
     const usages = ask('docker', [...format, ...ids]).stdout.split('\n');
     const memory = usages.reduce((sum, usage) => sum + bytesOf(usage), 0);
-    return { memoryMB: megabytes(memory), startSeconds };
+    return { memoryMB: megabytes(memory), startSeconds: seconds };
   } finally {
     await compose('down', '--volumes', '--rmi', 'local', '--timeout', '15');
   }
 }
 
-/**
- * @param {string} usage as Docker writes it: 45.3MiB / 23.5GiB
- */
+/** @param {string} usage as Docker prints it, for example 45.3MiB / 23.5GiB */
 function bytesOf(usage) {
   const [, number = 0, unit = ''] = /^([\d.]+)([KMG]i)?B/.exec(usage) ?? [];
-  /** @type {Record<string, number>} */
-  const factors = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
-  return Number(number) * (factors[unit] ?? 1);
+  return Number(number) * 1024 ** ['', 'Ki', 'Mi', 'Gi'].indexOf(unit);
 }
 
 /**
@@ -202,22 +208,15 @@ function bytesOf(usage) {
  * @param {string} url
  */
 async function visit(url) {
-  const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   let left = REQUESTS;
   const visitor = async () => {
-    while (left-- > 0) {
-      await new Promise((resolve, reject) => {
-        get(url, { agent }, (res) => res.resume().on('end', resolve)).on('error', reject);
-      });
-    }
+    while (left-- > 0) await (await fetch(url)).arrayBuffer();
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, visitor));
-  agent.destroy();
+  await Promise.all(Array.from({ length: CONCURRENCY }, visitor));
 }
 
 /**
- * The memory of a process and all that it has started, pages that they share counted once where
- * the system tells (Linux).
+ * Bytes of memory of a process and its descendants. Linux counts shared pages once.
  *
  * @param {number} root a pid
  */
@@ -240,7 +239,7 @@ function memoryOf(pid) {
 }
 
 /**
- * Bytes on the disk, a file with several names counted once.
+ * Bytes on the disk. A file with several names counts once.
  *
  * @param {string} folder
  */
@@ -256,52 +255,4 @@ function diskUse(folder) {
     return readdirSync(path).reduce((sum, name) => sum + use(join(path, name)), own);
   };
   return use(folder);
-}
-
-/**
- * What npm has loaded into a cache: the packages as they came, and what it was told of them, which
- * comes compressed.
- *
- * @param {string} cache
- * @param {string[]} [packages] only these, as `name@version`
- */
-function cachedBytes(cache, packages) {
-  const names = packages?.map((its) => its.slice(0, its.lastIndexOf('@')));
-  const counted = new Map();
-  for (const { key, integrity, size } of cacheEntries(join(cache, '_cacache/index-v5'))) {
-    const [, spec] = /^pacote:tarball:(.*)$/.exec(key) ?? [];
-    if (spec) {
-      if (!packages || packages.includes(spec)) counted.set(integrity, size);
-      continue;
-    }
-    if (key.endsWith('.tgz')) continue; // the same as above, under another name
-    const name = decodeURIComponent(new URL(key.slice(key.indexOf('http'))).pathname.slice(1));
-    if (names && !names.includes(name)) continue;
-    counted.set(integrity, gzipSync(readFileSync(contentOf(cache, integrity))).length);
-  }
-  return [...counted.values()].reduce((sum, size) => sum + size, 0);
-}
-
-/**
- * @param {string} folder of npm's index: files of lines, each a checksum, a tab and an entry
- * @returns {{key: string, integrity: string, size: number}[]}
- */
-function cacheEntries(folder) {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return cacheEntries(path);
-    const lines = readFileSync(path, 'utf8').split('\n').filter(Boolean);
-    return lines.map((line) => JSON.parse(line.slice(line.indexOf('\t') + 1)));
-  });
-}
-
-/**
- * @param {string} cache
- * @param {string} integrity as in sha512-BASE64
- */
-function contentOf(cache, integrity) {
-  const [algorithm = '', digest = ''] = integrity.split(/-(.*)/);
-  const hex = Buffer.from(digest, 'base64').toString('hex');
-  const parts = [algorithm, hex.slice(0, 2), hex.slice(2, 4), hex.slice(4)];
-  return join(cache, '_cacache/content-v2', ...parts);
 }

@@ -1,71 +1,50 @@
 // @ts-check
-// npm run preflight: whether the stack will run here, before anything is installed.
+// npm run preflight: checks whether the stack will run here, before anything is installed.
 import { parseArgs } from 'node:util';
 import { checkAll, judge } from './checks.mjs';
 import { measure } from './measure.mjs';
-import { readNeeds, writeNeeds } from './needs.mjs';
+import { readRequirements, writeRequirements } from './requirements.mjs';
 import { runTask } from './task.mjs';
 
-const USAGE = `npm run preflight              whether the stack will run here, and what is missing
-npm run preflight -- --json    the same for machines
-npm run preflight -- --measure measures again what it needs, takes minutes, and changes needs.json`;
+const USAGE = `npm run preflight              checks whether the stack will run here
+npm run preflight -- --json    the same as JSON
+npm run preflight -- --measure measures its requirements (minutes) and writes requirements.json`;
 
 /** @type {Record<string, string>} */
-const SIGN = { well: '✓', lacking: '!', broken: '✗' };
+const SIGN = { ok: '✓', warning: '!', error: '✗' };
 
-await runTask(USAGE, async (words) => {
+await runTask(USAGE, async (args) => {
   const { values } = parseArgs({
-    args: words,
+    args,
     options: { json: { type: 'boolean' }, measure: { type: 'boolean' } },
   });
-  if (values.measure) writeNeeds(await measure(console.error));
-  const needs = readNeeds();
-  const { works, ways, checks } = judge(await checkAll(needs));
+  if (values.measure) writeRequirements(await measure(console.error));
+  const requirements = readRequirements();
+  const { works, ways, checks } = judge(await checkAll(requirements));
   if (values.json) {
-    console.log(JSON.stringify({ works, ways, checks, needs }, null, 2));
+    console.log(JSON.stringify({ works, ways, checks, requirements }, null, 2));
   } else {
-    for (const { name, state, found, mend } of checks) {
-      console.log(`${SIGN[state]} ${name}: ${found}`);
-      if (mend) console.log(`    ${mend}`);
+    for (const { name, state, found, fix } of checks) {
+      console.log(`${SIGN[state]} ${name}: ${found}${fix ? `\n    ${fix}` : ''}`);
     }
-    console.log();
-    for (const verdict of ways) console.log(tell(verdict));
-    console.log(`\n${table(needs)}`);
+    console.log(`\n${ways.map(verdict).join('\n')}\n\n${table(requirements)}`);
   }
   if (!works) process.exitCode = 1;
 });
 
-/** @param {ReturnType<typeof judge>['ways'][number]} verdict */
-function tell({ way, stoppedBy, waitsFor }) {
-  if (stoppedBy.length > 0) return `${way}: not ready, see ${stoppedBy.join(', ')}`;
-  if (waitsFor.length > 0) return `${way}: ready after a download, see ${waitsFor.join(', ')}`;
+/** @param {ReturnType<typeof judge>['ways'][number]} way */
+function verdict({ way, blockedBy, downloads }) {
+  if (blockedBy.length > 0) return `${way}: not ready, see ${blockedBy.join(', ')}`;
+  if (downloads.length > 0) return `${way}: ready after a download, see ${downloads.join(', ')}`;
   return `${way}: ready`;
 }
 
-/** @param {import('./needs.mjs').Needs} needs */
+/** @param {import('./requirements.mjs').Requirements} requirements */
 function table({ native, containers, measured }) {
-  const rows = [
-    ['what it needs', 'memory', 'download', 'disk', 'start'],
-    ...[
-      { way: 'natively', ...native },
-      { way: 'in containers', ...containers },
-    ].map(({ way, memoryMB, downloadMB, diskMB, startSeconds }) => [
-      way,
-      `${memoryMB} MB`,
-      `${downloadMB} MB`,
-      `${diskMB} MB`,
-      `${startSeconds} s`,
-    ]),
-  ];
-  const lines = rows.map((row) =>
-    row
-      .map((cell) => cell.padEnd(15))
-      .join('')
-      .trimEnd(),
+  const rows = Object.entries({ natively: native, 'in containers': containers }).map(
+    ([way, { memoryMB, downloadMB, diskMB, startSeconds }]) =>
+      `${way.padEnd(15)}${memoryMB} MB of memory, ${downloadMB} MB to download, ` +
+      `${diskMB} MB on disk, ${startSeconds} s to start`,
   );
-  return [
-    ...lines,
-    `measured ${measured.date} on ${measured.machine}, with a load of ${measured.load};`,
-    `images: ${containers.images.join(', ')}`,
-  ].join('\n');
+  return `Requirements, measured ${measured.date} on ${measured.machine}:\n${rows.join('\n')}`;
 }

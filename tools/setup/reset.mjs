@@ -1,70 +1,60 @@
 // @ts-check
-// npm run reset: brings everything back to the first minute. It touches no source file.
+// npm run reset: ends all stacks of this checkout and removes what they have left. It changes no
+// source file.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { ask } from '../lib/child.mjs';
+import { isAlive, processesIn, signal } from '../lib/processes.mjs';
+import { ROOT } from '../lib/root.mjs';
 import { findDocker, PROJECT } from './docker.mjs';
-import { ask, ROOT } from './programs.mjs';
-import { findStacks, isAlive, processesIn } from './stacks.mjs';
+import { findStacks } from './stacks.mjs';
+import { runTask } from './task.mjs';
 
-/** Milliseconds for a stack to end in order, and after that by force. */
+const USAGE = 'npm run reset    ends all stacks and removes what they have left';
+/** Milliseconds for a stack to end by itself, and after SIGKILL. */
 const ORDERLY_MS = 15_000;
 const FORCED_MS = 5000;
 const POLL_MS = 50;
 /** How many changed files are named. */
 const NAMED = 10;
 
-if (process.argv.length > 2) {
-  console.error('npm run reset wants no words: it ends all stacks and removes what they left');
-  process.exit(2);
-}
-const done = [await endStacks(), removeContainers(), removeResults()].flat();
-if (done.length === 0) console.log('nothing to do');
-tellOthers();
-tellChanges();
-process.exitCode = done.includes(false) ? 1 : 0;
+await runTask(USAGE, async (args) => {
+  parseArgs({ args });
+  const stacks = findStacks().filter(({ kind }) => kind === 'ours' || kind === 'left over');
+  const results = await Promise.all(stacks.map(endStack));
+  results.push(...removeContainers(), ...removeFiles());
+  if (results.length === 0) console.log('Nothing to do.');
+  reportOthers();
+  reportChanges();
+  process.exitCode = results.includes(false) ? 1 : 0;
+});
 
 /**
- * Ends the stacks of this checkout and removes the folders that others have left.
- *
- * @returns {Promise<boolean[]>} for each whether it has ended
+ * @param {import('./stacks.mjs').FoundStack} stack
+ * @returns {Promise<boolean>} whether it has ended
  */
-async function endStacks() {
-  const mine = findStacks().filter(({ kind }) => kind === 'ours' || kind === 'left over');
-  return Promise.all(mine.map(endStack));
-}
-
-/** @param {import('./stacks.mjs').FoundStack} stack */
 async function endStack({ name, folder, launcher }) {
+  const isEmpty = () => processesIn(folder).length === 0;
   if (launcher) {
-    const gone = () => !isAlive(launcher);
+    const hasEnded = () => !isAlive(launcher);
     signal(launcher, 'SIGTERM');
-    if (!(await becomes(gone, ORDERLY_MS))) signal(launcher, 'SIGKILL'); // its watchdog ends the rest
-    await becomes(gone, FORCED_MS);
-    await becomes(() => processesIn(folder).length === 0, FORCED_MS);
+    if (!(await becomes(hasEnded, ORDERLY_MS))) signal(launcher, 'SIGKILL'); // the watchdog ends the rest
+    await becomes(hasEnded, FORCED_MS);
+    await becomes(isEmpty, FORCED_MS);
   }
   for (const pid of processesIn(folder)) signal(pid, 'SIGKILL');
-  const ended = await becomes(() => processesIn(folder).length === 0, FORCED_MS);
-  if (ended && !(launcher && isAlive(launcher))) {
+  if ((await becomes(isEmpty, FORCED_MS)) && !(launcher && isAlive(launcher))) {
     rmSync(folder, { recursive: true, force: true });
-    console.log(launcher ? `ended the stack "${name}"` : `removed what the stack "${name}" left`);
+    console.log(
+      launcher ? `Ended the stack "${name}".` : `Removed the rest of the stack "${name}".`,
+    );
     return true;
   }
   const pids = [launcher, ...processesIn(folder)].filter(Boolean).join(' ');
-  console.log(`could not end the stack "${name}"; by hand: kill -9 ${pids}`);
+  console.log(`Could not end the stack "${name}"; end it with: kill -9 ${pids}`);
   return false;
-}
-
-/**
- * @param {number} pid
- * @param {NodeJS.Signals} name
- */
-function signal(pid, name) {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // it has ended by itself, or may not be ended: what is left is looked for afterwards
-  }
 }
 
 /**
@@ -80,18 +70,9 @@ async function becomes(check, ms) {
   return true;
 }
 
-/** Says which stacks stay. */
-function tellOthers() {
-  for (const { name, kind, launcher } of findStacks()) {
-    if (kind !== 'a test' && kind !== 'another') continue;
-    const whose = kind === 'a test' ? 'a test run' : 'another checkout';
-    console.log(`left the stack "${name}" of ${whose} alone; to end it: kill ${launcher}`);
-  }
-}
-
 /**
- * Removes containers, networks and volumes of the project and of the lessons, by their labels, so
- * that no compose file is needed.
+ * Removes containers, networks and volumes of the project and its lessons. It finds them by their
+ * labels, because docker-compose.yml may have changed.
  */
 function removeContainers() {
   if (!findDocker().engine) return [];
@@ -106,39 +87,42 @@ function removeContainers() {
     const ids = ask('docker', [...list, '--filter', `label=${label}`, '--format', format])
       .stdout.split('\n')
       .map((line) => line.split(' '))
-      .filter(([, project = '']) => isOurs(project))
+      .filter(([, project = '']) => project === PROJECT || project.startsWith(`${PROJECT}-lesson`))
       .map(([first = '']) => first);
     if (ids.length === 0) return [];
     const { ok, said } = ask('docker', [...remove, ...ids]);
     const things = `${ids.length} ${what}${ids.length > 1 ? 's' : ''}`;
-    console.log(ok ? `removed ${things}` : `could not remove ${things}: ${said.split('\n')[0]}`);
+    console.log(ok ? `Removed ${things}.` : `Could not remove ${things}: ${said.split('\n')[0]}`);
     return [ok];
   });
 }
 
-/** @param {string} project */
-function isOurs(project) {
-  return project === PROJECT || project.startsWith(`${PROJECT}-lesson`);
+/** Removes results of load tests and the cookie file of the examples in the README. */
+function removeFiles() {
+  const results = readdirSync(join(ROOT, 'loadtest/results'))
+    .filter((name) => name !== '.gitignore')
+    .map((name) => join('loadtest/results', name));
+  const files = [...results, ...readdirSync(ROOT).filter((name) => name === 'cookies')];
+  for (const name of files) rmSync(join(ROOT, name), { recursive: true });
+  if (files.length > 0) console.log(`Removed ${files.join(', ')}.`);
+  return files.map(() => true);
 }
 
-/** Removes what load tests and the examples of the README have written. */
-function removeResults() {
-  const folder = join(ROOT, 'loadtest/results');
-  const results = readdirSync(folder).filter((name) => name !== '.gitignore');
-  const cookies = readdirSync(ROOT).filter((name) => name === 'cookies');
-  for (const name of results) rmSync(join(folder, name), { recursive: true });
-  for (const name of cookies) rmSync(join(ROOT, name));
-  if (results.length > 0) console.log(`removed ${results.length} files in loadtest/results`);
-  if (cookies.length > 0) console.log('removed the file "cookies"');
-  return [...results, ...cookies].map(() => true);
+function reportOthers() {
+  for (const { name, kind, launcher } of findStacks()) {
+    if (kind !== 'test' && kind !== 'other checkout') continue;
+    const owner = kind === 'test' ? 'a test run' : 'another checkout';
+    console.log(`The stack "${name}" of ${owner} keeps running; end it with: kill ${launcher}`);
+  }
 }
 
-/** Says which files differ from the last commit, and what would undo that. */
-function tellChanges() {
+function reportChanges() {
   const { ok, stdout } = ask('git', ['status', '--porcelain', '--', '.']);
   if (!ok || !stdout) return;
   const files = stdout.split('\n').map((line) => line.replace(/^\s*\S+\s+/, ''));
   const more = files.length > NAMED ? ` and ${files.length - NAMED} more` : '';
-  console.log(`your changes stay: ${files.slice(0, NAMED).join(', ')}${more}`);
-  console.log('  to put them away:  git stash --include-untracked   (back: git stash pop)');
+  console.log(`Your changes stay: ${files.slice(0, NAMED).join(', ')}${more}`);
+  console.log(
+    '  To put them away: git stash --include-untracked   (to restore them: git stash pop)',
+  );
 }

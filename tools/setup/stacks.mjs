@@ -1,69 +1,60 @@
 // @ts-check
-// The native stacks of this user: which run, who started them, and what is left of others.
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { ask, ROOT } from './programs.mjs';
+// The native stacks of this user, and what crashed ones have left.
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { listProcesses } from '../lib/processes.mjs';
+import { ROOT } from '../lib/root.mjs';
+import { STACK_FOLDER } from '../lib/stack-folder.mjs';
+
+const WATCHDOG = 'tools/stack/watchdog.sh';
 
 /**
  * @typedef {object} FoundStack
  * @property {string} name
  * @property {string} folder
  * @property {number} [port] of its nginx
- * @property {'ours' | 'a test' | 'another' | 'left over'} kind `another`: of another checkout;
- *   `left over`: nobody looks after it any more
- * @property {number} [launcher] the pid of who runs it
+ * @property {'ours' | 'test' | 'other checkout' | 'left over'} kind `left over`: its launcher is dead
+ * @property {number} [launcher] its pid
  */
 
-/** @typedef {{ppid: number, command: string}} Process */
-
-/**
- * All stacks in the folder for temporary files, as tools/stack/stack.ts names them.
- *
- * @returns {FoundStack[]}
- */
+/** @returns {FoundStack[]} */
 export function findStacks() {
-  const prefix = `shared-state-${process.getuid?.() ?? 0}-`;
+  const parent = dirname(STACK_FOLDER);
+  const prefix = basename(STACK_FOLDER);
   const processes = listProcesses();
-  return readdirSync(tmpdir(), { withFileTypes: true })
+  return readdirSync(parent, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && entry.name.startsWith(prefix))
-    .map(({ name }) => describe(name.slice(prefix.length), join(tmpdir(), name), processes))
+    .map(({ name }) => describe(name.slice(prefix.length), join(parent, name), processes))
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
 /**
- * Each stack has a watchdog, whose command line names the folder and whose parent is the launcher.
- * A pid in a file alone may be anybody's by now.
+ * The command line of a watchdog names the folder, and its parent is the launcher. The pid in the
+ * folder alone proves nothing: another process may have it now.
  *
  * @param {string} name
  * @param {string} folder
- * @param {Map<number, Process>} processes
+ * @param {ReturnType<typeof listProcesses>} processes
  * @returns {FoundStack}
  */
 function describe(name, folder, processes) {
-  const port = portOf(folder);
-  const found = { name, folder, ...(port && { port }) };
-  const written = Number(read(join(folder, 'launcher.pid')));
+  const [, port = 0] = /:(\d+);/.exec(read(join(folder, 'nginx/site/listen.conf'))) ?? [];
+  const launcher = Number(read(join(folder, 'launcher.pid')));
+  const found = { name, folder, ...(port && { port: Number(port) }) };
   const watchdog = [...processes.values()].find(({ command }) =>
-    command.endsWith(`tools/stack/watchdog.sh ${folder}`),
+    command.endsWith(`${WATCHDOG} ${folder}`),
   );
-  const launcher = processes.get(watchdog?.ppid ?? written);
-  if (watchdog && launcher && watchdog.ppid === written) {
-    if (/vitest/.test(launcher.command)) return { ...found, kind: 'a test', launcher: written };
-    const isOurs = watchdog.command.includes(` ${ROOT}tools/stack/watchdog.sh `);
-    return { ...found, kind: isOurs ? 'ours' : 'another', launcher: written };
+  const { command = '' } = processes.get(watchdog?.ppid ?? launcher) ?? {};
+  if (command && watchdog?.ppid === launcher) {
+    if (command.includes('vitest')) return { ...found, kind: 'test', launcher };
+    const isOurs = watchdog.command.includes(` ${ROOT}${WATCHDOG} `);
+    return { ...found, kind: isOurs ? 'ours' : 'other checkout', launcher };
   }
-  // Without its watchdog a stack still has its launcher; of which checkout, nobody knows.
-  if (launcher?.command.includes('tools/stack/main.ts')) {
-    return { ...found, kind: 'another', launcher: written };
+  // The watchdog was killed; only its command line says which checkout the stack belongs to.
+  if (command.includes('tools/stack/main.ts')) {
+    return { ...found, kind: 'other checkout', launcher };
   }
   return { ...found, kind: 'left over' };
-}
-
-/** @param {string} folder */
-function portOf(folder) {
-  const [, port] = /:(\d+);/.exec(read(join(folder, 'nginx/site/listen.conf'))) ?? [];
-  return Number(port ?? 0);
 }
 
 /** @param {string} file */
@@ -73,64 +64,4 @@ function read(file) {
   } catch {
     return '';
   }
-}
-
-/** @param {number} pid */
-export function isAlive(pid) {
-  try {
-    return process.kill(pid, 0);
-  } catch (err) {
-    return /** @type {NodeJS.ErrnoException} */ (err).code === 'EPERM';
-  }
-}
-
-/**
- * The processes that work in a folder, or below it as Redis does: what a launcher and a watchdog leave that were both killed.
- *
- * @param {string} folder
- * @returns {number[]} pids
- */
-export function processesIn(folder) {
-  if (existsSync('/proc/self/cwd')) {
-    return pidsOfProc().filter((pid) => {
-      try {
-        return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${folder}/`);
-      } catch {
-        return false; // it has ended, or is another user's
-      }
-    });
-  }
-  return ask('lsof', ['-a', '-t', '-d', 'cwd', '+D', folder])
-    .stdout.split('\n')
-    .filter(Boolean)
-    .map(Number);
-}
-
-function pidsOfProc() {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number);
-}
-
-/**
- * All processes by pid. From /proc where there is one, since small systems have no `ps`.
- *
- * @returns {Map<number, Process>}
- */
-export function listProcesses() {
-  const processes = new Map();
-  if (existsSync('/proc/self/stat')) {
-    for (const pid of pidsOfProc()) {
-      const command = read(`/proc/${pid}/cmdline`).replace(/\0$/, '').replaceAll('\0', ' ');
-      // The name in it may hold anything, so what follows is counted from its closing bracket.
-      const [, ppid] = read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? [];
-      if (ppid) processes.set(pid, { ppid: Number(ppid), command });
-    }
-    return processes;
-  }
-  for (const line of ask('ps', ['-Axww', '-o', 'pid=,ppid=,command=']).stdout.split('\n')) {
-    const [, pid, ppid, command] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
-    if (pid) processes.set(Number(pid), { ppid: Number(ppid), command: command ?? '' });
-  }
-  return processes;
 }

@@ -1,15 +1,16 @@
 // @ts-check
-// What the programs for the preparation have in common: how they end, and what they leave.
+// The frame of the commands in this folder: usage, errors, signals, temporary folders.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { CannotDo, endAll } from './programs.mjs';
+import { endAll } from '../lib/child.mjs';
+import { failure } from '../lib/errors.mjs';
 
 /** @type {Set<string>} */
 const folders = new Set();
 
 /**
- * Makes a folder that is gone when the task ends, however it does.
+ * Creates a folder that is removed when the task ends.
  *
- * @param {string} prefix the path that its name begins with
+ * @param {string} prefix the start of its path
  */
 export function temporaryFolder(prefix) {
   const folder = mkdtempSync(prefix);
@@ -22,20 +23,16 @@ function removeFolders() {
 }
 
 /**
- * Runs a task with the words that were typed. What it cannot do it tells in one line, exit code 1;
- * words that mean nothing are answered with 2. At Ctrl-C it ends what it started, and tidies up.
+ * Runs a task with the arguments of the command line. At Ctrl-C it ends what the task has started.
  *
  * @param {string} usage what `--help` prints
- * @param {(words: string[]) => Promise<void>} task
+ * @param {(args: string[]) => Promise<void>} task
  */
 export async function runTask(usage, task) {
-  const words = process.argv.slice(2);
-  if (words.includes('--help')) {
-    console.log(usage);
-    return;
-  }
+  const args = process.argv.slice(2);
+  if (args.includes('--help')) return console.log(usage);
   let interrupted = false;
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, async () => {
       interrupted = true;
       await endAll();
@@ -44,23 +41,14 @@ export async function runTask(usage, task) {
     });
   }
   try {
-    await task(words);
+    await task(args);
   } catch (err) {
-    // What fails because it was ended is no news.
-    if (interrupted) return;
-    const { code, message, stack } = /** @type {NodeJS.ErrnoException} */ (err);
-    const misused = code?.startsWith('ERR_PARSE_ARGS') || err instanceof UsageError;
-    const expected = misused || err instanceof CannotDo;
-    console.error(expected ? message : stack);
-    if (misused) console.error(usage);
-    process.exitCode = misused ? 2 : 1;
+    if (interrupted) return; // the signal caused the error
+    const { text, exitCode } = failure(err);
+    console.error(text);
+    if (exitCode === 2) console.error(usage);
+    process.exitCode = exitCode;
     await endAll();
   }
   removeFolders();
-}
-
-/** Words that mean nothing here. */
-export class UsageError extends Error {
-  /** @override */
-  name = 'UsageError';
 }

@@ -1,48 +1,47 @@
 // @ts-check
-// npm run offline -- unpack: installs from the file that `pack` has made, asking no registry.
+// npm run offline -- unpack: installs from the file of `pack`, without a network.
 import { existsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { pipe, run } from '../lib/child.mjs';
+import { StackError } from '../lib/errors.mjs';
+import { installedNode, installNode, isNewEnough } from '../lib/node.mjs';
+import { installPackages, missingPackages, readLock, THIS_PLATFORM } from '../lib/packages.mjs';
 import { findDocker } from './docker.mjs';
-import { installedPackages, readLock, THIS_PLATFORM } from './packages.mjs';
-import { CannotDo, ended, howToInstall, megabytes, start } from './programs.mjs';
+import { megabytes } from './megabytes.mjs';
 import { temporaryFolder } from './task.mjs';
 
 /** @typedef {import('./pack.mjs').Contents} Contents */
 /** @typedef {import('./pack.mjs').Report} Report */
 
 /**
- * Installs the npm packages into a checkout and gives Docker the images.
+ * Installs the npm packages and, if necessary, Node, and loads the images into Docker.
  *
  * @param {string} file
  * @param {string} root the folder of the checkout
  * @param {Report} report
- * @throws {CannotDo} where the file is missing, cut off, or for another commit or machine
+ * @throws {StackError} if the file is missing, truncated, or of another commit or platform
  */
 export async function unpack(file, root, report) {
   const contents = await readContents(file);
-  const { made, commit, lock, platforms } = contents;
+  const { made, commit, lock, images } = contents;
   if (!isDeepStrictEqual(readLock(root), lock)) {
-    const remedy = `git checkout ${commit}  or  npm run offline -- pack FILE`;
-    const made_ = `made on ${made} of commit ${commit}`;
-    throw new CannotDo(`${file} was ${made_}, with another package-lock.json: ${remedy}`);
+    throw new StackError(
+      `${file} was made on ${made} of commit ${commit}, with another package-lock.json: ` +
+        `git checkout ${commit}  or  npm run offline -- pack FILE`,
+    );
   }
-  // There only containers run.
-  if (process.platform === 'win32') report('npm packages: left out, Windows needs WSL for them');
-  else await installPackages(file, root, contents, report);
+  if (process.platform === 'win32') report('npm packages: left out; they need WSL');
+  else await installFrom(file, root, contents, report);
   await loadImages(file, contents, report);
 
-  report(
-    'natively: nginx and Redis come from this system; npm run preflight  says what is missing',
-  );
-  if (contents.images) {
-    const { settings } = contents.images;
-    const set = Object.entries(settings).map(([name, value]) => `${name}=${value} `);
-    report(`in containers: ${set.join('')}docker compose up`);
-    report('  after a change of the code they cannot be built anew without a registry');
+  report('natively: install nginx and Redis with the package manager; see npm run preflight');
+  if (images) {
+    const settings = Object.entries(images.settings).map(([name, value]) => `${name}=${value} `);
+    report(`in containers: ${settings.join('')}docker compose up`);
+    report('  Without a network you cannot build the images again after a change of the code.');
   }
-  return platforms;
 }
 
 /**
@@ -51,15 +50,14 @@ export async function unpack(file, root, report) {
  */
 async function readContents(file) {
   if (!existsSync(file)) {
-    throw new CannotDo(`${file} is not there; npm run offline -- pack FILE  makes one`);
+    throw new StackError(`${file} does not exist; make it with: npm run offline -- pack FILE`);
   }
-  const child = start('tar', ['-xOf', file, 'pack.json'], { stdio: ['ignore', 'pipe', 'pipe'] });
   try {
-    return JSON.parse(await ended(child, 'tar'));
+    return JSON.parse(await run('tar', ['-xOf', file, 'pack.json']));
   } catch (err) {
     if (/ENOENT/.test(String(err))) throw err;
     const size = `${megabytes(statSync(file).size)} MB`;
-    throw new CannotDo(`${file} is cut off (${size}) or not made by pack; copy it again`);
+    throw new StackError(`${file} is truncated (${size}) or not made by pack; copy it again`);
   }
 }
 
@@ -69,39 +67,20 @@ async function readContents(file) {
  * @param {Contents} contents
  * @param {Report} report
  */
-async function installPackages(file, root, { platforms, registry }, report) {
-  if ('node' in installedPackages(root)) {
-    report('npm packages: are there already');
-    return;
-  }
+async function installFrom(file, root, { platforms, registry }, report) {
+  const needsNode = !isNewEnough() && !installedNode();
+  if (!needsNode && !missingPackages(root)) return report('npm packages: installed already');
   if (!platforms.includes(THIS_PLATFORM)) {
     const has = `has packages for ${platforms.join(', ')}, not for ${THIS_PLATFORM}`;
-    throw new CannotDo(`${file} ${has}: pack it with --for ${[...platforms, THIS_PLATFORM]}`);
+    throw new StackError(`${file} ${has}: pack it with --for ${[...platforms, THIS_PLATFORM]}`);
   }
-  report('npm packages ...');
+  report('npm packages …');
   const work = temporaryFolder(join(tmpdir(), 'shared-state-offline-'));
-  await extractInto(file, 'npm.tar.gz', ['tar', '-xzf', '-', '-C', work]);
-  // As words, which count for more than any setting; npm hands them on to the install scripts.
-  const where = ['--offline', '--cache', join(work, 'npm'), '--registry', registry];
-  const how = [
-    '--include=dev',
-    '--include=optional',
-    '--no-audit',
-    '--no-fund',
-    '--loglevel=error',
-    '--logs-max=0',
-  ];
-  const npm = start('npm', ['ci', ...where, ...how], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const said = await ended(npm, 'npm ci');
-  const result = installedPackages(root);
-  if ('missing' in result) {
-    const remedy = result.wantsNode ? howToInstall('node') : 'unpack again';
-    throw new CannotDo(`the packages are ${result.missing}: ${remedy}`);
-  }
-  report(`npm packages: ${said.trim().split('\n').at(-1)}, with Node ${result.node}`);
+  await pipe(['tar', '-xOf', file, 'npm.tar.gz'], ['tar', '-xzf', '-', '-C', work]);
+  const args = ['--offline', '--cache', join(work, 'npm'), '--registry', registry];
+  const result = await installPackages(report, { root, args });
+  report(`npm packages: ${result ?? 'installed already'}`);
+  if (needsNode) report(`Node: ${(await installNode(report, args)).version}`);
 }
 
 /**
@@ -110,37 +89,14 @@ async function installPackages(file, root, { platforms, registry }, report) {
  * @param {Report} report
  */
 async function loadImages(file, { images }, report) {
-  if (!images) {
-    report('images: none in this file');
-    return;
-  }
+  if (!images) return report('images: none in this file');
   const docker = findDocker();
-  if (docker.missing) {
-    report(`images: left out, since of Docker ${docker.missing}`);
-    return;
-  }
+  if (docker.missing) return report(`images: left out, because ${docker.missing}`);
   if (docker.platform !== images.platform) {
-    const differs = `they are for ${images.platform}, Docker here is ${docker.platform}`;
-    report(`images: left out, ${differs}; they have to be packed on such a machine`);
-    return;
+    const reason = `they are for ${images.platform}, and Docker here runs ${docker.platform}`;
+    return report(`images: left out, because ${reason}`);
   }
-  report('images ...');
-  await extractInto(file, 'images.tar.gz', ['docker', 'load', '--quiet']);
+  report('images …');
+  await pipe(['tar', '-xOf', file, 'images.tar.gz'], ['docker', 'load', '--quiet']);
   report(`images: ${images.names.join(', ')}`);
-}
-
-/**
- * Hands a part of the file to the standard input of a program.
- *
- * @param {string} file
- * @param {string} part
- * @param {string[]} command
- */
-async function extractInto(file, part, [program = '', ...args]) {
-  const from = start('tar', ['-xOf', file, part], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const into = start(program, args, { stdio: ['pipe', 'ignore', 'pipe'] });
-  const both = Promise.all([ended(into, program), ended(from, 'tar')]);
-  into.stdin?.on('error', () => {}); // it has ended already, and tells why
-  if (from.stdout && into.stdin) from.stdout.pipe(into.stdin);
-  await both;
 }

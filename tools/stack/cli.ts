@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { type CommandResult, failure, UsageError } from '../lib/errors.ts';
+import { type CommandResult, failure, UsageError } from '../lib/errors.mjs';
 import { controlSocket, NAME_OPTION } from './folder.ts';
 
 const USAGE = `npm run stack -- COMMAND [--name STACK]

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { failure, UsageError } from '../lib/errors.ts';
+import { failure, UsageError } from '../lib/errors.mjs';
 import { controlSocket } from './folder.ts';
 import type { ProcessStatus } from './managed-process.ts';
 import type { Stack } from './stack.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { StackError, UsageError } from '../lib/errors.ts';
+import { StackError, UsageError } from '../lib/errors.mjs';
+import { STACK_FOLDER } from '../lib/stack-folder.mjs';
 
 /** The option of every command that concerns one stack. */
 export const NAME_OPTION = { type: 'string', default: 'default' } as const;
@@ -18,7 +18,7 @@ export function stackFolder(name: string): string {
       `\`--name\` expects up to 20 lowercase letters, digits and hyphens, not ${given}.`,
     );
   }
-  return join(tmpdir(), `shared-state-${process.getuid?.() ?? 0}-${name}`);
+  return STACK_FOLDER + name;
 }
 
 /** The Unix socket on which a stack accepts commands. */

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { ROOT } from '../lib/root.ts';
+import { ROOT } from '../lib/root.mjs';
 import { ManagedProcess, type StackContext } from './managed-process.ts';
 
 /** Limits the heap; without limits Node lets it grow before it collects garbage. As in the Dockerfile. */

@@ -2,9 +2,9 @@
 import { readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { failure } from '../lib/errors.ts';
+import { failure } from '../lib/errors.mjs';
 import { wholeNumber } from '../lib/options.ts';
-import { ROOT } from '../lib/root.ts';
+import { ROOT } from '../lib/root.mjs';
 import { startControlServer } from './control-server.ts';
 import { NAME_OPTION } from './folder.ts';
 import { faultInjectionSettings } from './public-url.ts';
@@ -14,8 +14,6 @@ import { MAX_SCALE, Stack } from './stack.ts';
 const QUIET_MS = 100;
 /** Milliseconds within which repeated signals count as one. */
 const REPEAT_MS = 1000;
-/** Milliseconds between two checks that the parent is alive. */
-const PARENT_MS = 500;
 
 try {
   const { values } = parseArgs({
@@ -38,7 +36,7 @@ try {
   const report = (line: string) => console.log(line);
   const stack = await Stack.start({ name, scale, port, bind, program, install, env, report });
   const control = await startControlServer(name, stack);
-  const end = endOnce(async () => {
+  endOnce(async () => {
     control.close();
     await stack.close();
   });
@@ -48,7 +46,6 @@ try {
   const { PRESENTER_KEY } = faultInjection;
   if (PRESENTER_KEY) console.log(`For the presenter: ${stack.url}/#key=${PRESENTER_KEY}`);
   console.log('Press Ctrl-C to stop. In a second terminal: npm run stack');
-  endWithParent(end);
 } catch (err) {
   const { text, exitCode } = failure(err);
   console.error(text);
@@ -59,7 +56,7 @@ try {
  * Ends the stack at the first signal. A later one exits at once, and the watchdog kills the rest.
  * One Ctrl-C arrives several times, from the terminal and from npm, and counts once.
  */
-function endOnce(close: () => Promise<void>): () => void {
+function endOnce(close: () => Promise<void>): void {
   let since: number | undefined;
   const end = async () => {
     if (since !== undefined) {
@@ -72,18 +69,6 @@ function endOnce(close: () => Promise<void>): () => void {
     process.exit(0);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
-  return end;
-}
-
-/** Ends the stack if npm is killed, which sends no signal to its children. */
-function endWithParent(end: () => void): void {
-  if (!process.env.npm_lifecycle_event) return;
-  const parent = process.ppid;
-  const timer = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(timer);
-    end();
-  }, PARENT_MS);
 }
 
 /** npm run dev: restarts the services after a change. The others wait for the first one to start. */

@@ -4,7 +4,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { StackError } from '../lib/errors.ts';
+import { StackError } from '../lib/errors.mjs';
 import type { Watchdog } from './watchdog.ts';
 
 /** A line of `ps`. */

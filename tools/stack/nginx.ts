@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { StackError } from '../lib/errors.ts';
-import { ROOT } from '../lib/root.ts';
+import { StackError } from '../lib/errors.mjs';
+import { ROOT } from '../lib/root.mjs';
 import { ManagedProcess, type StackContext } from './managed-process.ts';
 
 /** Milliseconds to wait after a reload for the workers with the old configuration. */

@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { isIPv6 } from 'node:net';
-import { networkInterfaces } from 'node:os';
+import { lanAddress } from '../lib/network.mjs';
 
 const LOOPBACK = /^(127\.|::1$)/;
-/** Names of networks inside this machine: Docker, virtual machines, tunnels. */
-const VIRTUAL = /^(docker|br-|veth|virbr|vmnet|vboxnet|bridge|utun|tun|tap|zt|tailscale|wg)/;
-
 /**
  * The URL at which other machines reach a stack.
  *
@@ -16,13 +13,6 @@ export function publicUrl(bind: string, port: number): string | undefined {
   if (LOOPBACK.test(bind)) return undefined;
   const address = bind === '0.0.0.0' || bind === '::' ? lanAddress() : bind;
   return address && `http://${isIPv6(address) ? `[${address}]` : address}:${port}`;
-}
-
-/** The IPv4 address of this machine in its local network. */
-export function lanAddress(networks = networkInterfaces()): string | undefined {
-  return Object.entries(networks)
-    .flatMap(([name, addresses = []]) => (VIRTUAL.test(name) ? [] : addresses))
-    .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
 }
 
 /**

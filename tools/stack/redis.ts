@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { ROOT } from '../lib/root.ts';
+import { ROOT } from '../lib/root.mjs';
 import { ManagedProcess, type StackContext } from './managed-process.ts';
 
 /** Milliseconds to wait for the reply to a PING. */

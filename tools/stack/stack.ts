@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, globSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { StackError, UsageError } from '../lib/errors.ts';
-import { ROOT } from '../lib/root.ts';
+import { StackError, UsageError } from '../lib/errors.mjs';
+import { findTools } from '../lib/programs.mjs';
+import { ROOT } from '../lib/root.mjs';
 import { createStackFolder } from './folder.ts';
 import { Instance } from './instance.ts';
 import type { ManagedProcess, ProcessStatus, StackContext } from './managed-process.ts';
@@ -10,7 +11,6 @@ import { Nginx } from './nginx.ts';
 import { freePort, isPortFree } from './port.ts';
 import { publicUrl } from './public-url.ts';
 import { Redis } from './redis.ts';
-import { findTools } from './tools.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** The largest number of instances. */

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsageError } from '../../tools/lib/errors.ts';
-import { ROOT } from '../../tools/lib/root.ts';
+import { UsageError } from '../../tools/lib/errors.mjs';
+import { ROOT } from '../../tools/lib/root.mjs';
 import type { Lesson } from './lesson.ts';
 
 /** A lesson in the list of lessons. */

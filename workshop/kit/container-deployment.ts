@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { StackError } from '../../tools/lib/errors.ts';
+import { StackError } from '../../tools/lib/errors.mjs';
 import { eventually } from '../../tools/lib/eventually.ts';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import type { Action, Deployment, DeploymentOptions } from './environment.ts';
 
 /** Bytes: the log of nginx can be long. */

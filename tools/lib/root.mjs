@@ -1,4 +1,5 @@
+// @ts-check
 import { fileURLToPath } from 'node:url';
 
-/** The folder of the project. */
+/** The folder of the project, with a slash at the end. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));

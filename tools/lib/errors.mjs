@@ -1,0 +1,33 @@
+// @ts-check
+
+/** An expected failure. Its message tells the user in one line what happened and what to do. */
+export class StackError extends Error {
+  /** @override */
+  name = 'StackError';
+}
+
+/** A mistake in the command line. */
+export class UsageError extends StackError {
+  /** @override */
+  name = 'UsageError';
+}
+
+/**
+ * How a command ends: what it prints, and its exit code.
+ * 0: success. 1: the command cannot be carried out now. 2: the command line is wrong.
+ *
+ * @typedef {{text: string, exitCode: 0 | 1 | 2}} CommandResult
+ */
+
+/**
+ * The end of a command after an error: one line if the user can act on it, or else a stack trace.
+ *
+ * @param {unknown} err
+ * @returns {CommandResult}
+ */
+export function failure(err) {
+  const { message, code, stack } = /** @type {NodeJS.ErrnoException} */ (err);
+  const isUsage = err instanceof UsageError || code?.startsWith('ERR_PARSE_ARGS');
+  if (!isUsage && !(err instanceof StackError)) return { text: stack ?? message, exitCode: 1 };
+  return { text: message.replaceAll('\n', ' '), exitCode: isUsage ? 2 : 1 };
+}

@@ -1,0 +1,54 @@
+// @ts-check
+// What a stack needs, as measured by `npm run preflight -- --measure`.
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const FILE = new URL('requirements.json', import.meta.url);
+
+/**
+ * Megabytes are millions of bytes, rounded up.
+ *
+ * @typedef {object} Requirements
+ * @property {{date: string, machine: string, load: number}} measured `load`: the load average before
+ *   the measurement. If it is not below the number of cores, the seconds say little.
+ * @property {Native} native
+ * @property {Containers} containers
+ * @property {Pack} pack
+ */
+
+/**
+ * @typedef {object} Native `npm start`
+ * @property {number} memoryMB all processes with npm, after some requests
+ * @property {number} downloadMB the npm packages
+ * @property {number} nodeMB the download of Node for a machine with an older one
+ * @property {number} diskMB the installed packages and `runDiskMB`
+ * @property {number} runDiskMB the files of a stack after some requests
+ * @property {number} startSeconds until the stack is ready, without installation
+ */
+
+/**
+ * @typedef {object} Containers `docker compose up`
+ * @property {number} memoryMB all containers after as many requests, without the engine
+ * @property {number} downloadMB the images, compressed, and the npm packages for the built ones
+ * @property {number} diskMB the images, each layer once
+ * @property {number} startSeconds until the stack is ready, without downloads
+ * @property {string[]} images the downloaded images; of built ones, their base
+ */
+
+/**
+ * @typedef {object} Pack `npm run offline -- pack`
+ * @property {string[]} platforms
+ * @property {number} fileMB
+ * @property {number} imagesMB the images in the file
+ * @property {number} packSeconds
+ * @property {number} unpackSeconds
+ */
+
+/** @returns {Requirements} */
+export function readRequirements() {
+  return JSON.parse(readFileSync(FILE, 'utf8'));
+}
+
+/** @param {Requirements} requirements */
+export function writeRequirements(requirements) {
+  writeFileSync(FILE, `${JSON.stringify(requirements, null, 2)}\n`);
+}
