@@ -19,7 +19,6 @@ export function chooseByName<T extends { name: string }>(only: string[], items: 
 export function wholeNumber(option: string, text: string, min: number, max: number): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= min && number <= max) return number;
-  throw new UsageError(
-    `${option} ${JSON.stringify(text)}: expects a whole number from ${min} to ${max}`,
-  );
+  const given = JSON.stringify(text);
+  throw new UsageError(`\`${option}\` expects a whole number from ${min} to ${max}, not ${given}.`);
 }

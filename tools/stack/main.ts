@@ -2,7 +2,8 @@
 import { readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { failure, UsageError } from '../lib/errors.ts';
+import { failure } from '../lib/errors.ts';
+import { wholeNumber } from '../lib/options.ts';
 import { ROOT } from '../lib/root.ts';
 import { startControlServer } from './control-server.ts';
 import { NAME_OPTION } from './folder.ts';
@@ -29,8 +30,8 @@ try {
     },
   });
   const { name, program, install } = values;
-  const scale = wholeNumber('--scale', values.scale, MAX_SCALE);
-  const port = wholeNumber('--port', values.port, 65_535);
+  const scale = wholeNumber('--scale', values.scale, 1, MAX_SCALE);
+  const port = wholeNumber('--port', values.port, 0, 65_535);
   const bind = process.env.BIND || '127.0.0.1';
   const faultInjection = faultInjectionSettings(bind, process.env);
   const env = { ...process.env, ...faultInjection };
@@ -52,12 +53,6 @@ try {
   const { text, exitCode } = failure(err);
   console.error(text);
   process.exit(exitCode);
-}
-
-function wholeNumber(option: string, text: string, max: number): number {
-  if (/^\d+$/.test(text) && Number(text) <= max) return Number(text);
-  const given = JSON.stringify(text);
-  throw new UsageError(`\`${option}\` expects a whole number up to ${max}, not ${given}.`);
 }
 
 /**
