@@ -31,8 +31,8 @@ try {
     },
   });
   const options = {
-    rounds: wholeNumber('--rounds', values.rounds, 9999, 1),
-    seconds: wholeNumber('--seconds', values.seconds, 9999, 1),
+    rounds: wholeNumber('--rounds', values.rounds, 1, 9999),
+    seconds: wholeNumber('--seconds', values.seconds, 1, 9999),
     generator: values.generator as keyof typeof GENERATORS,
   };
   assertKnown('--generator', values.generator, Object.keys(GENERATORS));

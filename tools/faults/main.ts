@@ -28,7 +28,7 @@ try {
   if (chosen.length === 0)
     throw new UsageError(`\`--only ${only}\` has no short form; run it without \`--short\`.`);
   if (docs) checkSections(docs, ['faults']);
-  const options = { seed: wholeNumber('--seed', values.seed, 999_999_999), short };
+  const options = { seed: wholeNumber('--seed', values.seed, 0, 999_999_999), short };
   const results: Result[] = [];
   for (const scenario of chosen) {
     const from = performance.now();

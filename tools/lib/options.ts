@@ -19,10 +19,9 @@ export function chooseByName<T extends { name: string }>(only: string[], items: 
 }
 
 /** @throws {UsageError} if the value of an option is not a whole number from `min` to `max` */
-export function wholeNumber(option: string, text: string, max: number, min = 0): number {
+export function wholeNumber(option: string, text: string, min: number, max: number): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= min && number <= max) return number;
-  const range = min > 0 ? `from ${min} to ${max}` : `up to ${max}`;
   const given = JSON.stringify(text);
-  throw new UsageError(`\`${option}\` expects a whole number ${range}, not ${given}.`);
+  throw new UsageError(`\`${option}\` expects a whole number from ${min} to ${max}, not ${given}.`);
 }

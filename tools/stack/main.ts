@@ -28,8 +28,8 @@ try {
     },
   });
   const { name, program, install } = values;
-  const scale = wholeNumber('--scale', values.scale, MAX_SCALE);
-  const port = wholeNumber('--port', values.port, 65_535);
+  const scale = wholeNumber('--scale', values.scale, 1, MAX_SCALE);
+  const port = wholeNumber('--port', values.port, 0, 65_535);
   const bind = process.env.BIND || '127.0.0.1';
   const faultInjection = faultInjectionSettings(bind, process.env);
   const env = { ...process.env, ...faultInjection };
