@@ -55,7 +55,7 @@ export function createApp(context: ServiceContext<Config>): Express {
 
   const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on')];
   app.get('/dashboard/session', session, showSession(state));
-  app.put('/dashboard/nickname', change, jsonBody(nicknameBody), session, setNickname(state));
+  app.post('/dashboard/nickname', change, jsonBody(nicknameBody), session, setNickname(state));
   app.post('/dashboard/participants', sameOrigin, jsonBody(viewBody), session, reportView(redis));
 
   if (config.FAULT_INJECTION === 'on') {

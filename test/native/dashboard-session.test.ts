@@ -24,7 +24,7 @@ describe('the dashboard, another application with the same sessions', () => {
   async function setNickname(visitor: Shopper, nickname: unknown, more = {}): Promise<Reply> {
     const headers = { 'content-type': 'application/json', ...more };
     const body = JSON.stringify({ nickname });
-    return visitor.send('/dashboard/nickname', { method: 'PUT', headers, body });
+    return visitor.send('/dashboard/nickname', { method: 'POST', headers, body });
   }
 
   it('should show the name, the views and the cart of the other application', async () => {

@@ -132,7 +132,7 @@ export class SessionPanel {
 
   /** @param {string} nickname */
   async setNickname(nickname) {
-    await request('PUT', '/dashboard/nickname', { body: { nickname } });
+    await request('POST', '/dashboard/nickname', { body: { nickname } });
     await this.readSession();
   }
 

@@ -14,7 +14,7 @@ export function showSession(state: SessionState): RequestHandler {
 
 export const nicknameBody = z.object({ nickname: trimmedText(40) });
 
-/** `PUT /dashboard/nickname` */
+/** `POST /dashboard/nickname` */
 export function setNickname(state: SessionState): RequestHandler {
   return async (req, res) => {
     const { nickname } = req.body as z.output<typeof nicknameBody>;
