@@ -77,8 +77,9 @@ describe('npm start', () => {
   });
 
   it('should pass environment variables on, and print the warnings of the instances', async () => {
-    const env = { SESSION_COOKIE_NAME: 'visit', SESSION_STORE: 'memory' };
-    await using running = npmStart(['--port', '0', '--scale=1', '--name', newName()], env);
+    const ports = { HTTP_PORT: '0', PORT: '1' };
+    const env = { ...ports, SESSION_COOKIE_NAME: 'visit', SESSION_STORE: 'memory' };
+    await using running = npmStart(['--scale=1', '--name', newName()], env);
     const visitor = new Visitor(await ready(running));
     await visitor.view();
     expect([...visitor.cookies.keys()]).toEqual(['visit']);
@@ -107,14 +108,19 @@ describe('npm start', () => {
   });
 
   it.each([
-    [['--scale', 'many'], '`--scale` expects a whole number up to 32, not "many".'],
-    [['--scale', '0'], 'The number of instances must be a whole number from 1 to 32.'],
+    [['--scale', 'many'], '`--scale` expects a whole number from 1 to 32, not "many".'],
+    [['--scale', '0'], '`--scale` expects a whole number from 1 to 32, not "0".'],
     [['--port', '65536'], '`--port` expects a whole number up to 65535, not "65536".'],
     [['--port', '-1'], /--port/],
     [
       ['--name', 'A b'],
       '`--name` expects up to 20 lowercase letters, digits and hyphens, not "A b".',
     ],
+    [
+      ['--program', 'nope'],
+      /^There is no program "nope"; choose one of app, dashboard(, minimal)?\.$/m,
+    ],
+    [['--program', 'test/nope.ts'], 'There is no program "test/nope.ts"; choose one of app, '],
     [['--frob'], "Unknown option '--frob'"],
   ])('should refuse %j in one line and exit 2', async (words, message) => {
     const name = words.includes('--name') ? [] : ['--name', newName()];

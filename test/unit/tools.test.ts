@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findTools } from '../../tools/lib/programs.mjs';
 
 describe('findTools', () => {
@@ -42,6 +42,15 @@ describe('findTools', () => {
   ])('should print the command that installs them with %s', (manager, command) => {
     provide(manager, 'nginx');
     expect(find).toThrow(`Redis and nginx are needed. To install them:  ${command}`);
+  });
+
+  it('should install nothing if it must not', () => {
+    provide('apt-get'); // this one would fail
+    const report = vi.fn();
+    expect(() => findTools(report, false, [folder])).toThrow(
+      'Redis and nginx are needed. To install them:  sudo apt-get install redis-server nginx',
+    );
+    expect(report).not.toHaveBeenCalled();
   });
 
   it('should print all commands if it knows no package manager', () => {

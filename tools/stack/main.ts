@@ -28,7 +28,7 @@ try {
     },
   });
   const { name, program, install } = values;
-  const scale = wholeNumber('--scale', values.scale, MAX_SCALE);
+  const scale = wholeNumber('--scale', values.scale, MAX_SCALE, 1);
   const port = wholeNumber('--port', values.port, 65_535);
   const bind = process.env.BIND || '127.0.0.1';
   const faultInjection = faultInjectionSettings(bind, process.env);
