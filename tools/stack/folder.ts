@@ -13,10 +13,8 @@ export const NAME_OPTION = { type: 'string', default: 'default' } as const;
  */
 export function stackFolder(name: string): string {
   if (!/^[a-z0-9][a-z0-9-]{0,19}$/.test(name)) {
-    const given = JSON.stringify(name);
-    throw new UsageError(
-      `\`--name\` expects up to 20 lowercase letters, digits and hyphens, not ${given}.`,
-    );
+    const expected = 'up to 20 lowercase letters, digits and hyphens';
+    throw new UsageError(`\`--name\` expects ${expected}, not ${JSON.stringify(name)}.`);
   }
   return STACK_FOLDER + name;
 }

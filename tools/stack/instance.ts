@@ -48,10 +48,9 @@ export class Instance extends ManagedProcess {
 
   protected override async isServing(): Promise<boolean> {
     const signal = AbortSignal.timeout(READY_MS);
-    return fetch(`http://127.0.0.1:${this.port}/readyz`, { signal }).then(
-      ({ ok }) => ok,
-      () => false,
-    );
+    const url = `http://127.0.0.1:${this.port}/readyz`;
+    const reply = await fetch(url, { signal }).catch(() => undefined);
+    return reply?.ok ?? false;
   }
 
   protected override failureReason(lines: string[]): string | undefined {

@@ -27,8 +27,8 @@ export interface StackContext {
   isClosing?: boolean;
 }
 
-/** Milliseconds for a process to become ready. */
-const START_MS = 15_000;
+/** Seconds for a process to become ready. */
+const START_SECONDS = 15;
 /** Milliseconds for a process to end in order. */
 export const STOP_MS = 10_000;
 const POLL_MS = 25;
@@ -99,10 +99,11 @@ export abstract class ManagedProcess extends EventEmitter {
     if (this.#context.isClosing) throw new StackError(`${name}: the stack is closing.`);
     const child = this.#spawn();
     const closed = once(child, 'close').catch(() => {});
-    const deadline = Date.now() + START_MS;
-    const seconds = START_MS / 1000;
+    const deadline = Date.now() + START_SECONDS * 1000;
     while (!(await this.#checkReady()) && this.#child === child) {
-      if (Date.now() > deadline) throw new StackError(`${name} is not ready after ${seconds} s.`);
+      if (Date.now() > deadline) {
+        throw new StackError(`${name} is not ready after ${START_SECONDS} s.`);
+      }
       await delay(POLL_MS);
     }
     if (this.#child === child) return;

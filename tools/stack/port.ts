@@ -11,14 +11,9 @@ const LAST = 31_999;
 /** Tells whether a server can listen on `port` at `host`. */
 export async function isPortFree(port: number, host: string): Promise<boolean> {
   const server = createServer().listen(port, host);
-  try {
-    await once(server, 'listening');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    server.close();
-  }
+  const error = await once(server, 'listening').catch((err) => err);
+  server.close();
+  return !(error instanceof Error);
 }
 
 /** Ports given out before: their processes may not listen yet, or not at the moment. */

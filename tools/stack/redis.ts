@@ -31,16 +31,9 @@ export class Redis extends ManagedProcess {
 
 /** Tells whether a Redis on this machine answers a PING. While it loads its data it does not. */
 export async function pingRedis(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
   const signal = AbortSignal.timeout(PING_MS);
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect', { signal });
-    socket.write('PING\r\n');
-    const [reply] = await once(socket, 'data', { signal });
-    return String(reply).startsWith('+PONG');
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
+  const [reply] = await once(socket, 'data', { signal }).catch(() => []);
+  socket.destroy();
+  return String(reply).startsWith('+PONG');
 }
