@@ -56,15 +56,21 @@ describe.each(['on', 'off'])('the view counter, with FAST_PATH=%s', (FAST_PATH) 
     }
   });
 
-  it.each(['/', '/data', '/data/%ff', '/cart/%ff', '/nothing', '/dashboard/assets/x/y', '/livez', '/me'])(
-    'should name the instance and the request ID in the reply to %s',
-    async (path) => {
-      const { headers } = await send(stack.url + path);
-      expect(headers['x-instance']).toMatch(/^app-[123]$/);
-      expect(headers['x-request-id']).toMatch(/^[0-9a-f]{32}$/);
-      expect(headers['x-content-type-options']).toBe('nosniff');
-    },
-  );
+  it.each([
+    '/',
+    '/data',
+    '/data/%ff',
+    '/cart/%ff',
+    '/nothing',
+    '/dashboard/assets/x/y',
+    '/livez',
+    '/me',
+  ])('should name the instance and the request ID in the reply to %s', async (path) => {
+    const { headers } = await send(stack.url + path);
+    expect(headers['x-instance']).toMatch(/^app-[123]$/);
+    expect(headers['x-request-id']).toMatch(/^[0-9a-f]{32}$/);
+    expect(headers['x-content-type-options']).toBe('nosniff');
+  });
 
   it('should forbid every cache to store the number', async () => {
     expect((await send(`${stack.url}/`)).headers['cache-control']).toBe('no-store');

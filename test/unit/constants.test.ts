@@ -39,6 +39,12 @@ function amount(text: string): number {
   return Number(number) * factor;
 }
 
+/** A number that a file of code names. */
+function constant(file: string, name: string): number {
+  const text = valueIn(file, new RegExp(`^(?:export )?const ${name} = ([\\d_]+);`));
+  return Number(text.replaceAll('_', ''));
+}
+
 function expectAscending(values: number[]): void {
   for (const value of values) expect(value).toBeGreaterThan(0);
   expect(values).toEqual([...new Set(values)].sort((a, b) => a - b));
@@ -64,6 +70,11 @@ describe('the constants', () => {
     },
   );
 
+  it('should close an idle connection in nginx before the minimal program does', () => {
+    const minimalMs = valueIn('services/minimal/main.ts', /^server\.keepAliveTimeout = ([\d_]+);/);
+    expect(Number(minimalMs.replaceAll('_', ''))).toBe(KEEP_ALIVE_MS);
+  });
+
   it('should remember an applied request for longer than it can arrive again', () => {
     const retriedMs = nginx('proxy_next_upstream_timeout');
     expectAscending([retriedMs, MAX_AGE_MS, APPLIED_TTL_SECONDS * 1000]);
@@ -87,5 +98,21 @@ describe('the constants', () => {
   it('should survive lost heartbeats, and deliver a fault with the next one', () => {
     expectAscending([3 * HEARTBEAT_MS, HEARTBEAT_TTL_MS]);
     expectAscending([HEARTBEAT_MS, FAULT_TTL_MS]);
+  });
+
+  it('should poll Redis and instances more often than the dashboard expects', () => {
+    const dashboard = (file: string, name: string) => constant(`services/dashboard/${file}`, name);
+    const pollMs = dashboard('monitor.ts', 'TICK_MS');
+    const scrapeMs = pollMs * dashboard('monitor.ts', 'TICKS_PER_SCRAPE');
+    expectAscending([dashboard('monitor.ts', 'POLL_PATIENCE_MS'), pollMs]);
+    expectAscending([pollMs, dashboard('scripts.ts', 'MAX_GAP_MS'), HEARTBEAT_TTL_MS]);
+    expectAscending([2 * pollMs, dashboard('page/event-stream.js', 'SILENT_MS')]);
+    expectAscending([dashboard('instances.ts', 'SCRAPE_TIMEOUT_MS'), scrapeMs]);
+    expectAscending([2 * scrapeMs, dashboard('instances.ts', 'WINDOW_MS')]);
+  });
+
+  it('should keep a participant while the page connects again', () => {
+    const retryMs = constant('services/dashboard/page/event-stream.js', 'RETRY_MS');
+    expectAscending([retryMs, constant('services/dashboard/scripts.ts', 'LEASE_MS')]);
   });
 });

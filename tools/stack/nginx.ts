@@ -42,7 +42,7 @@ export class Nginx extends ManagedProcess {
 
   /**
    * Loads the current configuration into a running nginx. Resolves after the workers with the old
-   * one have ended, so that removed instances receive no more requests.
+   * one have ended, so that no request reaches a removed instance.
    *
    * @throws {StackError} if the configuration is invalid; nginx keeps the old one
    */

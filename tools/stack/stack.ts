@@ -129,8 +129,8 @@ export class Stack implements AsyncDisposable {
   }
 
   /**
-   * Runs `count` instances: starts those that are missing or dead, reloads nginx, and then ends the
-   * surplus ones, which receive no more requests.
+   * Runs `count` instances: starts missing and dead instances, reloads nginx, and then ends the
+   * surplus instances, which nginx no longer uses.
    *
    * @throws {UsageError} if `count` is not a whole number from 1 to 32
    */
