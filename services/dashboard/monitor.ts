@@ -29,7 +29,6 @@ export class Monitor {
   #options: MonitorOptions;
   #instances = new Instances();
   #audience = new Audience();
-  #isActive = false;
   #watchedUntil = 0;
   #ticks = 0;
   /** Participants whose stream is about to open. */
@@ -112,7 +111,7 @@ export class Monitor {
   }
 
   async #tick(): Promise<void> {
-    if (!this.#isWatched) return this.#stop();
+    if (!this.#isWatched) return this.#reset();
     await Promise.race([this.poll(), delay(POLL_PATIENCE_MS)]);
     if (this.#ticks % TICKS_PER_SCRAPE === 0) void this.#instances.scrape();
     this.#ticks += 1;
@@ -122,9 +121,8 @@ export class Monitor {
     stream.send('tick', tick);
   }
 
-  #stop(): void {
-    if (!this.#isActive) return;
-    this.#isActive = false;
+  /** So that a later client sees nothing outdated. */
+  #reset(): void {
     this.#pollState = FIRST_POLL;
     this.#ticks = 0;
     this.#instances = new Instances();
@@ -132,7 +130,6 @@ export class Monitor {
   }
 
   async #poll(): Promise<void> {
-    this.#isActive = true;
     const own = [...this.#options.stream.participants(), ...this.#joining];
     const latest = own.map((one): Participant => this.#audience.get(one[0]) ?? one);
     try {
