@@ -73,7 +73,7 @@ export function startHeartbeat(
   const timer = setInterval(beat, HEARTBEAT_MS).unref();
   redis.on('ready', beat);
   draining.addEventListener('abort', beat);
-  listening.then((port) => {
+  void listening.then((port) => {
     address = `${reachableHost(config.HOST)}:${port}`;
     beat();
   });

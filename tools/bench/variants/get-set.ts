@@ -10,6 +10,7 @@ const app = express();
 app.get('/readyz', (_req, res) => void res.send('ready'));
 app.get('/', async (_req, res) => {
   const views = Number(await client.get('views')) + 1;
+  // oxlint-disable-next-line typescript/no-floating-promises -- the sample does not wait
   client.set('views', views);
   res.send(`Views: ${views}`);
 });
