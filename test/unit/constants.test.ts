@@ -12,7 +12,7 @@ import { commonVariables } from '../../services/shared/process/config.ts';
 import { KEEP_ALIVE_MS } from '../../services/shared/process/server.ts';
 import { CLOSE_REDIS_MS, DRAIN_MS } from '../../services/shared/process/service.ts';
 import { APPLIED_TTL_SECONDS } from '../../services/shared/session/scripts.ts';
-import { ROOT } from '../../tools/lib/root.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { NODE_OPTIONS } from '../../tools/stack/instance.ts';
 import { STOP_MS } from '../../tools/stack/managed-process.ts';
 
