@@ -8,7 +8,7 @@ import { lanAddress } from '../lib/network.mjs';
 import { isWsl } from '../lib/programs.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { PROJECT } from './docker.mjs';
-import { megabytes } from './megabytes.mjs';
+import { megabytes } from './requirements.mjs';
 import { findStacks } from './stacks.mjs';
 
 /** @typedef {import('./checks.mjs').Finding} Finding */

@@ -14,8 +14,8 @@ import { listProcesses } from '../lib/processes.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { STACK_FOLDER } from '../lib/stack-folder.mjs';
 import { findDocker, listImages } from './docker.mjs';
-import { megabytes } from './megabytes.mjs';
 import { fillCache, pack, pullMissing, saveImages } from './pack.mjs';
+import { megabytes } from './requirements.mjs';
 import { temporaryFolder } from './task.mjs';
 import { unpack } from './unpack.mjs';
 

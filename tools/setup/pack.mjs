@@ -7,7 +7,7 @@ import { StackError } from '../lib/errors.mjs';
 import { nodePackage } from '../lib/node.mjs';
 import { packagesFor, readLock } from '../lib/packages.mjs';
 import { findDocker, hasImage, listImages } from './docker.mjs';
-import { megabytes } from './megabytes.mjs';
+import { megabytes } from './requirements.mjs';
 import { temporaryFolder } from './task.mjs';
 
 /** The variables of docker-compose.yml that replace images. */

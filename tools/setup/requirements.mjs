@@ -52,3 +52,12 @@ export function readRequirements() {
 export function writeRequirements(requirements) {
   writeFileSync(FILE, `${JSON.stringify(requirements, null, 2)}\n`);
 }
+
+/**
+ * Millions of bytes, rounded up.
+ *
+ * @param {number} bytes
+ */
+export function megabytes(bytes) {
+  return Math.ceil(bytes / 1e6);
+}

@@ -9,7 +9,7 @@ import { StackError } from '../lib/errors.mjs';
 import { installedNode, installNode, isNewEnough } from '../lib/node.mjs';
 import { installPackages, missingPackages, readLock, THIS_PLATFORM } from '../lib/packages.mjs';
 import { findDocker } from './docker.mjs';
-import { megabytes } from './megabytes.mjs';
+import { megabytes } from './requirements.mjs';
 import { temporaryFolder } from './task.mjs';
 
 /** @typedef {import('./pack.mjs').Contents} Contents */
