@@ -23,8 +23,8 @@ const SCANS_PER_POLL = 5;
 const KEYS_PER_SCAN = 1000;
 
 /**
- * The state that a poll passes on to the next one: cursor and result of the count of sessions so
- * far, the time of the poll, the end of the grace period. Times are by the clock of Redis.
+ * What a poll passes on to the next one: the cursor and the result of the count of sessions, its
+ * time, and the end of the grace period. Redis gives the times.
  */
 export const FIRST_POLL = ['0', '0', '0', '0'];
 
