@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { sign } from 'cookie-signature';
-import pLimit from 'p-limit';
 import type { RedisClientType } from 'redis';
 import { sessionKeys } from '../../../services/shared/session/keys.ts';
 
@@ -26,10 +25,14 @@ export async function copySession(
   count: number,
 ): Promise<string[]> {
   const ids = Array.from({ length: count }, () => randomBytes(24).toString('base64url'));
-  await pLimit(AT_ONCE).map(ids, async (id) => {
-    const copies = sessionKeys(id);
-    await Promise.all(sessionKeys(model).map((key, i) => redis.copy(key, copies[i] ?? '')));
-  });
+  const [session, views] = sessionKeys(model);
+  for (let i = 0; i < count; i += AT_ONCE) {
+    const copies = ids.slice(i, i + AT_ONCE).flatMap((id) => {
+      const [sessionCopy, viewsCopy] = sessionKeys(id);
+      return [redis.copy(session, sessionCopy), redis.copy(views, viewsCopy)];
+    });
+    await Promise.all(copies);
+  }
   return ids;
 }
 
