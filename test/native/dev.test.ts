@@ -21,7 +21,14 @@ describe('npm run dev', () => {
   const copy = mkdtempSync(join(tmpdir(), 'shared-state-dev-'));
   const origin = join(copy, 'services/app/cache/origin.ts');
   beforeAll(() => {
-    for (const name of ['package.json', 'services', 'tools', 'nginx', 'redis']) {
+    for (const name of [
+      'package.json',
+      'package-lock.json',
+      'services',
+      'tools',
+      'nginx',
+      'redis',
+    ]) {
       cpSync(join(ROOT, name), join(copy, name), { recursive: true });
     }
     symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
