@@ -301,7 +301,7 @@ describe('the state of an instance', () => {
   });
 
   it('should not be dead because the dashboard stood still', async () => {
-    await using events = await watch();
+    await using events = await watch(undefined, direct('dashboard'));
     await events.next('tick', allReady(3));
     stack.dashboard.pause();
     await delay(2500); // longer than a heartbeat lives
