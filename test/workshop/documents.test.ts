@@ -79,7 +79,7 @@ describe('updateDocument', () => {
     const [first = ''] = /^export class UsageError.*$/m.exec(source) ?? [];
     const whole = updateDocument(document(`code: ${file} | class UsageError`, 'old\n'));
     expect(whole).toContain(first);
-    expect(source).toContain(/```ts\n(.*?)\n```/s.exec(whole)?.[1]);
+    expect(source).toContain(/```mjs\n(.*?)\n```/s.exec(whole)?.[1]);
   });
 
   it('should insert a whole file', () => {
