@@ -9,9 +9,9 @@ import { type DashboardRedis, FIRST_POLL } from './scripts.ts';
 /** Milliseconds between two polls of Redis, each followed by a tick. */
 const TICK_MS = 500;
 const TICKS_PER_SCRAPE = 2;
-/** A tick waits for its poll, but not longer. */
+/** A message waits for its poll, but not longer. */
 const POLL_PATIENCE_MS = 200;
-/** A client of `GET /dashboard/instances` counts as watching for this time. */
+/** After a request, its client counts as watching for this time. */
 const WATCH_MS = 3000;
 /** If Redis has not answered for so long, its last answer is outdated. */
 const REACHABLE_MS = 1500;
@@ -56,10 +56,10 @@ export class Monitor {
     if (this.#instances.settings().origin === null) await this.#instances.scrape();
   }
 
-  /** Polls for a page that is about to connect, and adds it to the audience. */
+  /** Watches for a page that is about to connect, and adds it to the audience. */
   async join(subscriber: Subscriber): Promise<void> {
     if (subscriber) this.#joining.add(subscriber);
-    await Promise.race([this.poll(), delay(POLL_PATIENCE_MS)]);
+    await Promise.race([this.watch(), delay(POLL_PATIENCE_MS)]);
     if (subscriber) this.#joining.delete(subscriber);
   }
 

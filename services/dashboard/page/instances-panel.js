@@ -104,11 +104,12 @@ class Card {
   show({ state, uptimeSeconds, requestsPerSecond, p99Ms, memoryBytes }, canInject) {
     this.element.dataset.state = state;
     setText(this.state, state);
+    const isKnown = memoryBytes > 0; // its metrics were read
     const texts = [
-      inTime(uptimeSeconds),
+      isKnown ? inTime(uptimeSeconds) : '–',
       String(Math.round(requestsPerSecond)),
       p99Ms === null ? '–' : `${round(p99Ms)} ms`,
-      inMegabytes(memoryBytes),
+      isKnown ? inMegabytes(memoryBytes) : '–',
     ];
     for (const [i, { value }] of this.figures.entries()) setText(value, texts[i] ?? '');
     this.rates = [...this.rates, requestsPerSecond].slice(-HISTORY);
