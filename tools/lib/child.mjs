@@ -136,6 +136,7 @@ export async function pipe([from = '', ...fromArgs], [to = '', ...toArgs]) {
   const sink = start(to, toArgs, { stdio: ['pipe', 'ignore', 'pipe'] });
   const both = [ended(sink, nameOf(to, toArgs)), ended(source, nameOf(from, fromArgs))];
   sink.stdin?.on('error', () => {}); // `ended` reports why the program has ended
+  sink.on('close', () => source.stdout?.destroy()); // or the source waits forever for a reader
   if (source.stdout && sink.stdin) source.stdout.pipe(sink.stdin);
   await Promise.all(both);
 }
