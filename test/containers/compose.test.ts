@@ -81,7 +81,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   });
 
   it('should serve the page, with two dashboards that show the same', async () => {
-    const up = ['up', '--detach', '--no-build', '--no-recreate', '--wait', '--scale', 'app=3'];
+    const up = ['up', '--detach', '--no-build', '--no-recreate', '--no-deps', '--wait'];
     compose(...up, '--scale', 'dashboard=2', 'dashboard');
     const headers = { accept: 'text/html' };
     const dashboards = new Map<string, string[]>();

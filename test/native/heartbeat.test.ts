@@ -60,14 +60,14 @@ describe('the heartbeat of an instance', () => {
     await inRedis(alone.url, async (redis) => {
       await redis.set('instances', 'not a set');
       await redis.rPush('fault:app-1', 'not a string');
-      await redis.rPush('fault:origin', 'not a string');
+      await redis.rPush('origin-fault', 'not a string');
       await redis.set('heartbeat:app-1', 'not JSON');
     });
     await start({ FAULT_INJECTION: 'on' });
     await untilState('ready');
     expect(await inRedis(alone.url, (redis) => redis.sMembers('instances'))).toEqual(['app-1']);
     for (const origin of ['not JSON', '{}', '{"delayMs":"1","failurePercent":0}', 'null']) {
-      await inRedis(alone.url, (redis) => redis.set('fault:origin', origin));
+      await inRedis(alone.url, (redis) => redis.set('origin-fault', origin));
       await inRedis(alone.url, (redis) => redis.del('heartbeat:app-1'));
       await untilState('ready');
     }

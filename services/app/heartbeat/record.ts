@@ -37,7 +37,7 @@ export function faultKey(name: string): string {
 export const FAULT_TTL_MS = 2000;
 
 /** The key that tells the origin of all instances how to behave: {@link OriginBehavior} as JSON. */
-export const ORIGIN_FAULT_KEY = 'fault:origin';
+export const ORIGIN_FAULT_KEY = 'origin-fault';
 
 /** Seconds after which the origin returns to its configured behavior. */
 export const ORIGIN_FAULT_TTL_SECONDS = 600;
