@@ -140,7 +140,7 @@ describe('the process of an instance', () => {
     await using second = runInstance({ REDIS_URL: stack.redis.url, PORT: port });
     expect(await second.ended).toMatchObject({
       code: 1,
-      stderr: `PORT=${port}: cannot listen on 127.0.0.1: another program has it\n`,
+      stderr: `PORT=${port}: cannot listen on 127.0.0.1: another program uses it\n`,
     });
   });
 
