@@ -16,7 +16,8 @@ describe('npm run check', () => {
 
   function run(program: string, ...args: string[]) {
     const file = join(ROOT, 'node_modules/.bin', program);
-    return spawnSync(file, args, { cwd: folder, encoding: 'utf8' });
+    const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' }; // CI asks for colors
+    return spawnSync(file, args, { cwd: folder, encoding: 'utf8', env });
   }
 
   it('should report a promise from a package that is not awaited', () => {
