@@ -1,5 +1,5 @@
 // The fast path of `GET /data`. It is optional: delete this file and its line in app.ts.
-// Measured worth: see "fast path" in docs/performance.md.
+// Measured worth: 1.55 times the requests per second with FAST_PATH=off (1.21 to 1.59 in five rounds).
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
 import { requestIdOf, securityHeaders } from '../../shared/http/reply-headers.ts';

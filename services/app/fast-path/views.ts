@@ -1,5 +1,5 @@
 // The fast path of `GET /`. It is optional: delete this file, verified-cookies.ts and their line in
-// app.ts. Measured worth: see "fast path" in docs/performance.md.
+// app.ts. Measured worth: 1.76 times the requests per second with FAST_PATH=off (1.65 to 2.07).
 import type { RequestHandler } from 'express';
 import type { SessionRedis } from '../../shared/session/scripts.ts';
 import { isCorrupt } from '../../shared/session/state.ts';
