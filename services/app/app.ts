@@ -38,7 +38,7 @@ export function createApp(context: ServiceContext<Config>): Express {
 
   const redis = connect({ name: 'Redis', scripts: { ...sessionScripts, ...heartbeatScripts } });
   const { store, state } = sessionStorage(context, redis);
-  const secrets = sessionSecrets(config.SESSION_SECRET, redis);
+  const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
   const session = sessions({ cookieName, store, secrets });
   const faults = faultInjection(context);
   const cache = createCache(context, faults);
@@ -69,8 +69,9 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.get('/data/:key', getData(cache));
   app.delete('/data', sameOrigin, invalidateData(cache));
   app.delete('/data/:key', sameOrigin, invalidateData(cache));
+  const check = () => Promise.all([redis.ping(), secrets()]);
   app.get('/livez', live);
-  app.get('/readyz', ready({ ping: () => redis.ping(), draining, started: named }));
+  app.get('/readyz', ready({ check, draining, started: named }));
   app.get('/metrics', metrics.expose); // nginx does not pass it on
 
   app.use(notFound);

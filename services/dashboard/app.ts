@@ -36,7 +36,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   const redis = connect({ name: 'Redis', scripts: { ...sessionScripts, ...dashboardScripts } });
   const store = new RedisSessionStore(redis, ttlSeconds, log);
   const state = redisSessionState(redis, ttlSeconds, log);
-  const secrets = sessionSecrets(config.SESSION_SECRET, redis);
+  const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
   const session = sessions({ cookieName, store, secrets });
   const stream = new EventStream(draining);
   const monitor = new Monitor({ config, instance, redis, stream });
@@ -70,8 +70,9 @@ export function createApp(context: ServiceContext<Config>): Express {
     app.post('/dashboard/faults/redis', presenter, pause, faults.pauseRedis(redis));
   }
 
+  const check = () => Promise.all([redis.ping(), secrets()]);
   app.get('/livez', live);
-  app.get('/readyz', ready({ ping: () => redis.ping(), draining }));
+  app.get('/readyz', ready({ check, draining }));
   app.get('/metrics', exposeMetrics(instance)); // nginx does not pass it on
 
   app.use(notFound);
