@@ -54,7 +54,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
   // With a session. A change is refused to other sites, and applied at most once.
-  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on')];
+  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on', log)];
   if (isFast) app.get('/', change, fastViews({ redis, cookieName, secrets, ttlSeconds, instance }));
   app.get('/', change, session, countView(state, instance));
   app.post('/login', change, jsonBody(loginBody), session, logIn);

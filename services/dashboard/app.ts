@@ -53,7 +53,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.get('/dashboard/qr.svg', qrCode(config.PUBLIC_URL));
   app.get('/dashboard/instances', instances(monitor));
 
-  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on')];
+  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on', log)];
   app.get('/dashboard/session', session, showSession(state));
   app.post('/dashboard/nickname', change, jsonBody(nicknameBody), session, setNickname(state));
   app.post('/dashboard/participants', sameOrigin, jsonBody(viewBody), session, reportView(redis));
