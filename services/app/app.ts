@@ -31,6 +31,9 @@ import { countView } from './routes/views.ts';
 import { memoryStore } from './wrong-ways/memory-store.ts';
 import { stateInSession, viewsInSession } from './wrong-ways/state-in-session.ts';
 
+/** Longer than the simulated origin can be set to take. */
+const ORIGIN_TIMEOUT_MS = 10_000;
+
 /** One instance: all of its middleware in order, and all of its routes. */
 export function createApp(context: ServiceContext<Config>): Express {
   const { config, instance, connect, log, draining } = context;
@@ -107,6 +110,7 @@ function createCache(
     isEnabled: config.CACHE !== 'off',
     ttlMs: ttl * 1000,
     staleMs: stale * 1000,
+    originTimeoutMs: ORIGIN_TIMEOUT_MS,
     instance,
     log,
   });
