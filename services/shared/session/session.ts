@@ -110,10 +110,15 @@ export async function replaceSession(req: Request, data: Partial<SessionData>): 
   else await startSession(req, data);
 }
 
-/** Ends the session of a request, if it has one, with all its state. */
+/**
+ * Ends the session of a request, if it has one, with all its state.
+ *
+ * @throws {SessionEnded} if the state lives on, because a login has just replaced the session
+ */
 export async function endSession(req: Request): Promise<void> {
-  if (isStored(req)) await promisify(req.session.destroy).call(req.session);
-  else await assertNotReplaced(req);
+  if (!isStored(req)) return assertNotReplaced(req);
+  await promisify(req.session.destroy).call(req.session);
+  if (await storeOf(req).wasReplaced(req.sessionID)) throw new SessionEnded();
 }
 
 async function loadSession(req: Request, id: string): Promise<void> {
