@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { send } from '../../tools/lib/visitor.ts';
+import { send, Visitor } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { Events } from '../support/events.ts';
@@ -34,6 +34,21 @@ describe('nginx', () => {
     expect(status).toBe(431);
     expect(received.server).toBe('nginx');
     expect(received['x-instance']).toBeUndefined();
+  });
+
+  it.each([
+    ['127.0.0.0/8', 'believe', { cookie: /; Secure/, https: 200, http: 403 }],
+    ['10.0.0.0/8', 'not believe', { cookie: /SameSite=Lax$/, https: 403, http: 403 }],
+  ])('should, with trusted proxies in %s, %s one on this machine', async (range, _, expected) => {
+    await using behind = await Stack.start({ scale: 1, trustedProxies: ['::1', range] });
+    const claims = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'shop.example' };
+    const { headers } = await send(`${behind.url}/`, { headers: claims });
+    expect(headers['set-cookie']?.[0]).toMatch(expected.cookie);
+    for (const scheme of ['https', 'http'] as const) {
+      const sending = { headers: { ...claims, origin: `${scheme}://shop.example` } };
+      const { status } = await new Visitor(behind.url).post('/login', { name: 'Ada' }, sending);
+      expect(status, scheme).toBe(expected[scheme]);
+    }
   });
 
   it('should compress the page and its files, but no event stream', async () => {
