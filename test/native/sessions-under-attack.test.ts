@@ -238,6 +238,8 @@ describe('sessions under attack', () => {
 
     it.each<[string, () => Record<string, string>]>([
       ['Sec-Fetch-Site: cross-site', () => ({ 'sec-fetch-site': 'cross-site' })],
+      ['another port of this machine', () => ({ 'sec-fetch-site': 'same-site' })],
+      ['a subdomain of this site', () => ({ origin: `http://evil.${host()}` })],
       ['a foreign Origin', () => ({ origin: 'http://evil.example' })],
       ['the same host on another port', () => ({ origin: 'http://localhost:1' })],
       ['Origin: null', () => ({ origin: 'null' })],
@@ -253,6 +255,9 @@ describe('sessions under attack', () => {
         const reply = await ada.copy().send(path, sending(method, body, headers()));
         expect(reply.status, `${method} ${path}`).toBe(403);
         expect(reply.headers['content-type']).toContain('application/problem+json');
+        expect(JSON.parse(reply.body).detail).toBe(
+          `Only a page of http://${host()} can send this request.`,
+        );
         expect(reply.headers['set-cookie']).toBeUndefined();
       }
       expect(await ada.me()).toEqual(before);
@@ -261,12 +266,36 @@ describe('sessions under attack', () => {
     it.each<[string, () => Record<string, string>]>([
       ['curl', () => ({})],
       ['the page itself', () => ({ origin: `http://${host()}`, 'sec-fetch-site': 'same-origin' })],
+      [
+        'the page itself, if a proxy has changed Host',
+        () => ({ origin: 'https://shop.example', 'sec-fetch-site': 'same-origin' }),
+      ],
+      ['a browser that sends no Sec-Fetch-Site', () => ({ origin: `http://${host()}` })],
       ['the address bar', () => ({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' })],
     ])('should not be confused with %s', async (_name, headers) => {
       for (const [method, path, body] of writes) {
         const reply = await new Shopper(stack.url).send(path, sending(method, body, headers()));
         expect(reply.status, `${method} ${path}`).toBeLessThan(300);
       }
+    });
+
+    it.each([
+      ['https', 'shop.example', 'https://shop.example', 200],
+      ['https', 'shop.example:443', 'https://shop.example', 200],
+      ['https', 'shop.example', 'https://shop.example:443', 200],
+      ['http', 'shop.example:80', 'http://shop.example', 200],
+      ['https', 'shop.example:8443', 'https://shop.example:8443', 200],
+      ['https', 'shop.example', 'http://shop.example', 403],
+      ['http', 'shop.example', 'https://shop.example', 403],
+      ['https', 'shop.example', 'https://shop.example:8443', 403],
+      ['https', 'shop.example', 'https://shop.example.evil.example', 403],
+      ['https', 'not a host', 'null', 403],
+    ])('should be told from %s://%s by Origin: %s → %i', async (scheme, name, origin, status) => {
+      const headers = { 'x-forwarded-proto': scheme, 'x-forwarded-host': name, origin };
+      const direct = new Shopper(`http://127.0.0.1:${stack.instances[0]?.port}`);
+      expect((await direct.post('/cart', { item: 'tea', quantity: 1 }, { headers })).status).toBe(
+        status,
+      );
     });
 
     it('should be able to link to this site', async () => {

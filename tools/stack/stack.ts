@@ -25,6 +25,8 @@ export interface StackOptions {
   port?: number;
   /** The address that nginx listens on; loopback by default. */
   bind?: string;
+  /** The addresses and CIDR ranges of proxies in front of nginx, whose claims nginx believes. */
+  trustedProxies?: string[];
   /** The program of an instance: a folder of services, or a file relative to the project. */
   program?: string;
   /** The environment of all services, or a function of the instance; read at each of its starts. */
@@ -75,12 +77,12 @@ export class Stack implements AsyncDisposable {
     ...ports: readonly [number, number, number]
   ) {
     const { name = randomBytes(4).toString('hex'), bind, env = process.env } = options;
-    const { program = 'app', install = true, report = () => {} } = options;
+    const { program = 'app', install = true, report = () => {}, trustedProxies = [] } = options;
     this.#program = programFile(program);
     const tools = findTools(report, install);
     this.folder = createStackFolder(name);
     this.#context = { folder: this.folder, watchdog: new Watchdog(this.folder), report };
-    this.nginx = new Nginx(tools.nginx, bind, ports[0], this.#context);
+    this.nginx = new Nginx(tools.nginx, bind, ports[0], this.#context, trustedProxies);
     this.redis = new Redis(tools.redis, ports[1], this.#context);
     // The app agrees on a secret through Redis; a simpler program requires one.
     const secret = program === 'app' ? '' : randomBytes(32).toString('base64url');

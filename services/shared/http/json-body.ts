@@ -1,8 +1,9 @@
-import express, { type RequestHandler, type Router } from 'express';
+import express, { type ErrorRequestHandler, type RequestHandler, type Router } from 'express';
 import { z } from 'zod';
 import { sendProblem } from './problem.ts';
 
-const parse = express.json({ limit: '16kb' });
+const MAX_KB = 16;
+const parse = express.json({ limit: MAX_KB * 1024 });
 
 /**
  * Reads a JSON body into `req.body` and checks it. Answers 415 if it has another type, 400 if it is
@@ -20,8 +21,13 @@ export function jsonBody(schema: z.ZodObject): Router {
     req.body = data;
     next();
   };
-  return express.Router().use(requireJson, parse, validate);
+  return express.Router().use(requireJson, parse, nameLimit, validate);
 }
+
+const nameLimit: ErrorRequestHandler = (err, _req, res, next) => {
+  if (err.type !== 'entity.too.large') return next(err);
+  sendProblem(res, 413, `The body is larger than ${MAX_KB} KB.`);
+};
 
 /** A text of 1 to `max` characters (Unicode code points). */
 export function text(max: number) {

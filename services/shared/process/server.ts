@@ -23,11 +23,15 @@ export const KEEP_ALIVE_MS = 65_000;
  */
 const LINGER_MS = 300;
 
-/** The status for what Node's HTTP parser refuses; otherwise 400. */
-const STATUS_BY_CODE: Record<string, number> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-  HPE_HEADER_OVERFLOW: 431,
+/** Kilobytes of all headers. More than nginx lets pass, so that nginx refuses larger ones. */
+export const MAX_HEADERS_KB = 160;
+
+/** The reply to what Node's HTTP parser refuses. */
+const REFUSALS: Record<string, [status: number, detail: string]> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time.'],
+  HPE_HEADER_OVERFLOW: [431, `URL and headers, cookies included, exceed ${MAX_HEADERS_KB} KB.`],
 };
+const OTHER_REFUSAL = [400, 'This is not a valid HTTP request.'] as const;
 
 /** An HTTP server that can shut down without cutting off a request. */
 export class HttpServer {
@@ -36,7 +40,10 @@ export class HttpServer {
   #isDraining = false;
 
   constructor(listener: RequestListener) {
-    this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS });
+    this.#server = createServer({
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_HEADERS_KB * 1024,
+    });
     this.#server.on('request', (_req, res) => this.#track(res));
     this.#server.on('request', listener);
     this.#server.on('clientError', refuse);
@@ -88,9 +95,9 @@ export class HttpServer {
 /** Answers what Node's HTTP parser refuses with a problem document, as the routes do. */
 function refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || code === 'ECONNRESET') return void socket.destroy();
-  const status = (code && STATUS_BY_CODE[code]) || 400;
+  const [status, detail] = (code && REFUSALS[code]) || OTHER_REFUSAL;
   const title = STATUS_CODES[status];
-  const body = JSON.stringify({ type: 'about:blank', title, status });
+  const body = JSON.stringify({ type: 'about:blank', title, status, detail });
   socket.end(
     [
       `HTTP/1.1 ${status} ${title}`,
