@@ -181,6 +181,23 @@ describe('Cache, on three instances with one Redis', () => {
       await later;
     });
 
+    it('should not renew the lock of a later load', async () => {
+      const [slow] = await three();
+      const gate = gated();
+      origin = gate.origin;
+      const loading = slow.get();
+      await eventually(() => expect(calls).toBe(1));
+      // As if a later load had begun, and its instance had died.
+      await inRedis(alone.url, (redis) =>
+        redis.set('cache:lock:data', '2', { expiration: { type: 'PX', value: 1000 } }),
+      );
+      await eventually(async () => {
+        expect(await inRedis(alone.url, (redis) => redis.get('cache:lock:data'))).toBeNull();
+      });
+      gate.open();
+      await loading;
+    });
+
     it('should not store its result after a later invalidation', async () => {
       const [first, second, third] = await three();
       const gate = gated();
