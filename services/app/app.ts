@@ -41,7 +41,7 @@ export function createApp(context: ServiceContext<Config>): Express {
 
   const redis = connect({ name: 'Redis', scripts: { ...sessionScripts, ...heartbeatScripts } });
   const { store, state } = sessionStorage(context, redis);
-  const secrets = sessionSecrets(config.SESSION_SECRET, redis);
+  const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
   const session = sessions({ cookieName, store, secrets });
   const faults = faultInjection(context);
   const cache = createCache(context, faults);
@@ -57,7 +57,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
   // With a session. A change is refused to other sites, and applied at most once.
-  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on')];
+  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on', log)];
   if (isFast) app.get('/', change, fastViews({ redis, cookieName, secrets, ttlSeconds, instance }));
   app.get('/', change, session, countView(state, instance));
   app.post('/login', change, jsonBody(loginBody), session, logIn);
@@ -72,8 +72,9 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.get('/data/:key', getData(cache));
   app.delete('/data', sameOrigin, invalidateData(cache));
   app.delete('/data/:key', sameOrigin, invalidateData(cache));
+  const check = () => Promise.all([redis.ping(), secrets()]);
   app.get('/livez', live);
-  app.get('/readyz', ready({ ping: () => redis.ping(), draining, started: named }));
+  app.get('/readyz', ready({ check, draining, started: named }));
   app.get('/metrics', metrics.expose); // nginx does not pass it on
 
   app.use(notFound);

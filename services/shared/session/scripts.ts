@@ -262,9 +262,34 @@ const replaceSession = defineScript({
   transformReply: (reply: unknown) => reply as string | null,
 });
 
+/**
+ * Agrees on a secret of 43 characters, 32 random bytes in base64url. Replies with the stored one, or
+ * else stores the offered one; an empty offer stores nothing. It has no TTL, so that it is never
+ * evicted.
+ */
+const agreeOnSecret = defineScript({
+  NUMBER_OF_KEYS: 1,
+  SCRIPT: `
+    local kind = redis.call('TYPE', KEYS[1]).ok
+    local stored = kind == 'string' and redis.call('GET', KEYS[1])
+    if stored and #stored == 43 and string.match(stored, '^[%w_-]+$') then return {stored, 0} end
+    if ARGV[1] == '' then return {'', 0} end
+    redis.call('SET', KEYS[1], ARGV[1])
+    return {ARGV[1], kind == 'none' and 0 or 1}`,
+  parseCommand(parser: CommandParser, offered: string) {
+    parser.pushKey('secret:session');
+    parser.push(offered);
+  },
+  transformReply: (reply: unknown) => {
+    const [agreed, wasCorrupt] = reply as [agreed: string, wasCorrupt: number];
+    return { agreed, wasCorrupt: wasCorrupt === 1 };
+  },
+});
+
 /** The scripts to pass to `createClient`. */
 export const sessionScripts = {
   addToCart,
+  agreeOnSecret,
   countView,
   dropCorruptState,
   readState,
