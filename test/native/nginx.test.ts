@@ -148,6 +148,12 @@ describe('nginx', () => {
     return text(socket);
   }
 
+  it('should refuse TRACE, whatever the path, with a problem document', async () => {
+    const { status, body } = await send(`${stack.url}/`, { method: 'TRACE' });
+    expect(status).toBe(501);
+    expect(JSON.parse(body)).toMatchObject({ title: 'Not Implemented', status: 501 });
+  });
+
   it.each([
     ['an unknown method', 'FOO', '/', 'x'],
     ['a header with a control character', 'GET', '/', 'a\x01b'],
@@ -206,6 +212,18 @@ describe('nginx', () => {
       for (let i = 0; i < 4; i += 1) await send(`${stack.url}/`);
       expect(new Set(received.map((req) => req.socket)).size).toBeLessThanOrEqual(2);
     });
+  });
+
+  it('should repeat a POST elsewhere if an instance dies during it', async () => {
+    const dying = createServer((req) => req.socket.destroy()).listen(0, '127.0.0.1');
+    await once(dying, 'listening');
+    const ports = [(dying.address() as AddressInfo).port, stack.instances[0]?.port ?? 0];
+    stack.nginx.write({ app: ports, dashboard: [1] });
+    await stack.nginx.reload();
+    for (const _ of range(1, 4)) {
+      expect((await new Visitor(stack.url).post('/login', { name: 'Ada' })).status).toBe(200);
+    }
+    dying.close();
   });
 
   it('should refuse a broken configuration and go on with the one it has', async () => {

@@ -29,12 +29,21 @@ const nameLimit: ErrorRequestHandler = (err, _req, res, next) => {
   sendProblem(res, 413, `The body is larger than ${MAX_KB} KB.`);
 };
 
-/** A text of 1 to `max` characters (Unicode code points). */
+/**
+ * Characters that nobody sees, or that turn the text around them: controls, directions, zero width.
+ * Those that join letters and emoji are needed in names.
+ */
+const HIDDEN =
+  /[[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\u{200c}\u{200d}\u{fe0e}\u{fe0f}]]/v;
+const VISIBLE = /[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\u{2800}]]/v;
+
+/** A text of 1 to `max` characters (Unicode code points) that can be seen. */
 export function text(max: number) {
-  const message = `must be a text of 1 to ${max} characters`;
+  const message = `must be a text of 1 to ${max} visible characters`;
   return z
     .string(message)
-    .refine((value) => value.isWellFormed() && value !== '' && [...value].length <= max, message);
+    .refine((value) => value.isWellFormed() && [...value].length <= max, message)
+    .refine((value) => VISIBLE.test(value) && !HIDDEN.test(value), message);
 }
 
 /** The same, without the white space around it. */

@@ -37,6 +37,7 @@ const OTHER_REFUSAL = [400, 'This is not a valid HTTP request.'] as const;
 export class HttpServer {
   #server: Server;
   #inProgress = new Set<ServerResponse>();
+  #refused = new WeakSet<Duplex>();
   #isDraining = false;
 
   constructor(listener: RequestListener) {
@@ -46,7 +47,7 @@ export class HttpServer {
     });
     this.#server.on('request', (_req, res) => this.#track(res));
     this.#server.on('request', listener);
-    this.#server.on('clientError', refuse);
+    this.#server.on('clientError', (err, socket) => this.#refuse(err, socket));
   }
 
   /**
@@ -90,11 +91,27 @@ export class HttpServer {
     this.#inProgress.add(res);
     res.once('close', () => this.#inProgress.delete(res));
   }
+
+  /**
+   * Answers what Node's HTTP parser refuses, after the replies to the whole requests before it on the
+   * same connection. Otherwise a client would take the refusal for one of them.
+   */
+  #refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
+    if (code === 'ECONNRESET' || socket.writableFinished) return void socket.destroy();
+    if (this.#refused.has(socket)) return; // more of the same
+    this.#refused.add(socket);
+    const earlier = [...this.#inProgress].filter(
+      ({ req }) => req.socket === socket && req.complete,
+    );
+    const last = earlier.at(-1);
+    if (last) last.once('close', () => sendRefusal(code, socket));
+    else sendRefusal(code, socket);
+  }
 }
 
-/** Answers what Node's HTTP parser refuses with a problem document, as the routes do. */
-function refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || code === 'ECONNRESET') return void socket.destroy();
+/** Sends a problem document, as the routes do. */
+function sendRefusal(code: string | undefined, socket: Duplex): void {
+  if (!socket.writable) return;
   const [status, detail] = (code && REFUSALS[code]) || OTHER_REFUSAL;
   const title = STATUS_CODES[status];
   const body = JSON.stringify({ type: 'about:blank', title, status, detail });
