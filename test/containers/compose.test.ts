@@ -61,6 +61,13 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     });
   });
 
+  it('should have a cookie of its own, unlike other projects and npm start', async () => {
+    const visitor = new Visitor(url);
+    await visitor.view();
+    expect([...visitor.cookies.keys()]).toEqual([`connect.sid.compose.${stack.project}`]);
+    expect(JSON.parse((await visitor.send('/dashboard/session')).body).views).toBe(1);
+  });
+
   it('should count 200 views at once as exactly 200', () => proveNothingLost(url));
 
   it('should share cached data between instances', async () => {

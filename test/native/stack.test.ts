@@ -12,6 +12,7 @@ import { Running } from '../../tools/lib/running.ts';
 import { send, Visitor } from '../../tools/lib/visitor.ts';
 import { controlSocket, stackFolder } from '../../tools/stack/folder.ts';
 import type { ProcessStatus } from '../../tools/stack/managed-process.ts';
+import { Stack } from '../../tools/stack/stack.ts';
 import { newName, npmRunStack, npmStart, ready } from '../support/npm.ts';
 
 // As a user runs it: npm start in one terminal, npm run stack in another.
@@ -87,6 +88,24 @@ describe('npm start', () => {
     expect([...visitor.cookies.keys()]).toEqual(['visit']);
     expect(running.stdout).toContain('app-1: SESSION_STORE=memory');
   });
+
+  it.each(['app', 'minimal'])(
+    'should share no cookie with another stack, so that one browser can use both: %s',
+    async (program) => {
+      const name = newName();
+      await using first = await Stack.start({ scale: 2, program });
+      await using second = await Stack.start({ scale: 2, program, name });
+      const visitor = new Visitor(first.url);
+      const same = new Visitor(second.url, visitor.cookies);
+      for (const views of [1, 2, 3]) {
+        expect((await visitor.send()).body).toBe(`Views: ${views}`);
+        expect((await same.send()).body).toBe(`Views: ${views}`);
+      }
+      expect([...visitor.cookies.keys()]).toEqual(['connect.sid', `connect.sid.${name}`]);
+      const seen = JSON.parse((await same.send('/dashboard/session')).body);
+      expect(seen.views).toBe(program === 'app' ? 3 : 0); // minimal counts for itself
+    },
+  );
 
   it('should report an invalid setting of an instance, and exit 1', async () => {
     const words = ['--port', '0', '--name', newName()];

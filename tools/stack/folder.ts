@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { StackError, UsageError } from '../lib/errors.mjs';
 import { STACK_FOLDER } from '../lib/stack-folder.mjs';
 
+/** The name of a stack that is started without `--name`. */
+export const DEFAULT_NAME = 'default';
+
 /** The option of every command that concerns one stack. */
-export const NAME_OPTION = { type: 'string', default: 'default' } as const;
+export const NAME_OPTION = { type: 'string', default: DEFAULT_NAME } as const;
 
 /**
  * The folder that holds every file of a stack.

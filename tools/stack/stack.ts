@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { StackError, UsageError } from '../lib/errors.mjs';
 import { findTools } from '../lib/programs.mjs';
 import { ROOT } from '../lib/root.mjs';
-import { createStackFolder } from './folder.ts';
+import { createStackFolder, DEFAULT_NAME } from './folder.ts';
 import { Instance } from './instance.ts';
 import type { ManagedProcess, ProcessStatus, StackContext } from './managed-process.ts';
 import { Nginx } from './nginx.ts';
@@ -17,7 +17,7 @@ import { Watchdog } from './watchdog.ts';
 export const MAX_SCALE = 32;
 
 export interface StackOptions {
-  /** The name of the stack; a random one by default. */
+  /** The name of the stack; by default a random one, and the cookie of the default stack. */
   name?: string;
   /** The number of instances; 3 by default. */
   scale?: number;
@@ -89,7 +89,8 @@ export class Stack implements AsyncDisposable {
     this.#env = (instance) => {
       const own = typeof env === 'function' ? env(instance) : env;
       const SESSION_SECRET = own.SESSION_SECRET || secret;
-      const fixed = { SESSION_SECRET, REDIS_URL: this.redis.url, BIND: bind };
+      const SESSION_COOKIE_NAME = own.SESSION_COOKIE_NAME || cookieName(options.name);
+      const fixed = { SESSION_SECRET, SESSION_COOKIE_NAME, REDIS_URL: this.redis.url, BIND: bind };
       return { PUBLIC_URL: this.publicUrl, ...own, ...fixed };
     };
     this.dashboard = this.#newInstance('dashboard', programFile('dashboard'), ports[2]);
@@ -182,6 +183,11 @@ function programFile(program: string): string {
     .map(dirname)
     .sort();
   throw new UsageError(`There is no program "${program}"; choose one of ${known.join(', ')}.`);
+}
+
+/** Browsers send a cookie to every port of a host, so each named stack has a cookie of its own. */
+function cookieName(stack = DEFAULT_NAME): string {
+  return stack === DEFAULT_NAME ? 'connect.sid' : `connect.sid.${stack}`;
 }
 
 /** Waits for all of them, then fails with the first error. */
