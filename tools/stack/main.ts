@@ -34,7 +34,8 @@ try {
   const faultInjection = faultInjectionSettings(bind, process.env);
   const env = { ...process.env, ...faultInjection };
   const report = (line: string) => console.log(line);
-  const stack = await Stack.start({ name, scale, port, bind, program, install, env, report });
+  const options = { name, keepData: true, scale, port, bind, program, install, env, report };
+  const stack = await Stack.start(options);
   const control = await startControlServer(name, stack);
   endOnce(async () => {
     control.close();
