@@ -123,8 +123,9 @@ describe('npm start', () => {
       const [path, isOpen] = [join(stack.folder, file), file === 'nginx'];
       if (!isOpen) expect(modeOf(path) & 0o077, file).toBe(0);
     }
-    const stranger = inRedis(`redis://127.0.0.1:${stack.redis.port}`, (redis) => redis.get('x'));
-    await expect(stranger).rejects.toThrow('NOAUTH');
+    const stranger = connect(stack.redis.port, '127.0.0.1');
+    stranger.write('PING\r\nQUIT\r\n');
+    expect(await text(stranger)).toMatch(/^-NOAUTH /);
     const password = new URL(stack.redis.url).password;
     expect(password).toMatch(/^[\w-]{32,}$/);
     for (const { command } of listProcesses().values()) expect(command).not.toContain(password);
@@ -162,15 +163,32 @@ describe('npm start', () => {
     );
   });
 
-  it('should report that its port is in use, and exit 1', async () => {
-    const server = createServer().listen(0, '127.0.0.1');
+  it.each([
+    ['127.0.0.1', 'is in use on 127.0.0.1'],
+    ['::1', 'is in use on ::1, where a browser looks for localhost'],
+  ])('should report that its port is in use on %s, and exit 1', async (host, reason) => {
+    const server = createServer().listen(0, host);
     await once(server, 'listening');
     const port = String((server.address() as AddressInfo).port);
     await using running = npmStart(['--port', port, '--name', newName()]);
     const { code, stderr } = await running.ended;
     server.close();
     expect(code).toBe(1);
-    expect(stderr).toBe(`Port ${port} is in use; try \`npm start -- --port 8081\`.\n`);
+    expect(stderr).toBe(`Port ${port} ${reason}; try \`npm start -- --port 8081\`.\n`);
+  });
+
+  it.each([
+    ['203.0.113.1', '203.0.113.1 is not an address of this machine'],
+    ['localhost', '"localhost" is not an IP address'],
+    [`${'x'.repeat(9999)}`, `"${'x'.repeat(60)}…" is not an IP address`],
+  ])('should report at once that BIND cannot be had, with any port (%#)', async (BIND, reason) => {
+    for (const port of ['0', '8080']) {
+      const words = [main, '--port', port, '--name', newName()];
+      await using running = new Running(process.execPath, words, { BIND });
+      const { code, stderr } = await running.ended;
+      expect(stderr).toBe(`BIND=${reason}; unset BIND, or set BIND=0.0.0.0 for an audience.\n`);
+      expect(code).toBe(1);
+    }
   });
 
   it.each([

@@ -12,6 +12,18 @@ export class UsageError extends StackError {
   name = 'UsageError';
 }
 
+/** The longest part of a value in a message. */
+const MAX_SHOWN = 60;
+
+/**
+ * A value of the user for a message: in quotation marks, without control characters, and cut.
+ *
+ * @param {string} value
+ */
+export function quoted(value) {
+  return JSON.stringify(value.length > MAX_SHOWN ? `${value.slice(0, MAX_SHOWN)}…` : value);
+}
+
 /**
  * How a command ends: what it prints, and its exit code.
  * 0: success. 1: the command cannot be carried out now. 2: the command line is wrong.

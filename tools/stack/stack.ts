@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, globSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { StackError, UsageError } from '../lib/errors.mjs';
+import { UsageError } from '../lib/errors.mjs';
 import { findTools } from '../lib/programs.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { createStackFolder } from './folder.ts';
@@ -9,8 +9,8 @@ import { Instance } from './instance.ts';
 import { limitLogs } from './log-limit.ts';
 import type { ManagedProcess, ProcessStatus, StackContext } from './managed-process.ts';
 import { Nginx } from './nginx.ts';
-import { freePort, isPortFree } from './port.ts';
-import { publicUrl } from './public-url.ts';
+import { assertFree, freePort } from './port.ts';
+import { publicUrl, urlOf } from './public-url.ts';
 import { Redis } from './redis.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -62,9 +62,7 @@ export class Stack implements AsyncDisposable {
     const program = programFile(options.program ?? 'app');
     const tools = findTools(report, install);
     const ports = [port || (await freePort(bind)), await freePort(), await freePort()] as const;
-    if (!(await isPortFree(ports[0], bind))) {
-      throw new StackError(`Port ${port} is in use; try \`npm start -- --port 8081\`.`);
-    }
+    await assertFree(ports[0], bind);
     const folder = await createStackFolder(name, keepData);
     const keepFolder = existsSync(join(folder, 'redis'));
     if (keepFolder) report('Continuing with the data of a stack that was killed.');
@@ -108,7 +106,9 @@ export class Stack implements AsyncDisposable {
 
   /** The address for this machine. */
   get url(): string {
-    return `http://localhost:${this.nginx.port}`;
+    const { bind, port } = this.nginx;
+    const isLocalhost = ['127.0.0.1', '0.0.0.0', '::1', '::'].includes(bind);
+    return isLocalhost ? `http://localhost:${port}` : urlOf(bind, port);
   }
 
   /** The address for other machines; `undefined` if they cannot reach the stack. */
