@@ -45,8 +45,9 @@ function checked(body: unknown): Request {
 async function runCommand(stack: Stack, { words, asJson }: Request): Promise<string> {
   const [command = '', argument = '', ...rest] = words;
   if (rest.length > 0) throw new UsageError(`\`${command}\` takes one argument; remove "${rest}".`);
-  if (command === 'ps') {
-    if (argument) throw new UsageError('`ps` takes no name.');
+  if (command === 'ps' || command === 'redis') {
+    if (argument) throw new UsageError(`\`${command}\` takes no name.`);
+    if (command === 'redis') return stack.redis.url;
     const statuses = await stack.ps();
     return asJson ? JSON.stringify(statuses) : table(statuses);
   }

@@ -36,7 +36,7 @@ try {
   const env = { ...process.env, ...faultInjection };
   const report = (line: string) => console.log(line);
   const stack = await Stack.start({
-    ...{ name, scale, program, install, env, report },
+    ...{ name, keepData: true, scale, program, install, env, report },
     ...{ port, bind, trustedProxies },
   });
   const control = await startControlServer(name, stack);
