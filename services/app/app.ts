@@ -4,6 +4,7 @@ import { createExpress } from '../shared/http/express.ts';
 import { live, ready } from '../shared/http/health.ts';
 import { idempotency } from '../shared/http/idempotency.ts';
 import { jsonBody } from '../shared/http/json-body.ts';
+import { noSpeculation } from '../shared/http/no-speculation.ts';
 import { notFound, problemHandler } from '../shared/http/problem.ts';
 import { replyHeaders } from '../shared/http/reply-headers.ts';
 import { sameOrigin } from '../shared/http/same-origin.ts';
@@ -31,6 +32,9 @@ import { countView } from './routes/views.ts';
 import { memoryStore } from './wrong-ways/memory-store.ts';
 import { stateInSession, viewsInSession } from './wrong-ways/state-in-session.ts';
 
+/** Longer than the simulated origin can be set to take. */
+const ORIGIN_TIMEOUT_MS = 10_000;
+
 /** One instance: all of its middleware in order, and all of its routes. */
 export function createApp(context: ServiceContext<Config>): Express {
   const { config, instance, connect, log, draining } = context;
@@ -53,8 +57,8 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.use(replyHeaders(instance));
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
-  // With a session. A change is refused to other sites, and applied at most once.
-  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on', log)];
+  // With a session. A change is refused to other sites and to a prefetch, and applied at most once.
+  const change = [sameOrigin, noSpeculation, idempotency(config.IDEMPOTENCY === 'on', log)];
   if (isFast) app.get('/', change, fastViews({ redis, cookieName, secrets, ttlSeconds, instance }));
   app.get('/', change, session, countView(state, instance));
   app.post('/login', change, jsonBody(loginBody), session, logIn);
@@ -108,6 +112,7 @@ function createCache(
     isEnabled: config.CACHE !== 'off',
     ttlMs: ttl * 1000,
     staleMs: stale * 1000,
+    originTimeoutMs: ORIGIN_TIMEOUT_MS,
     instance,
     log,
   });

@@ -4,6 +4,7 @@ import { createExpress } from '../shared/http/express.ts';
 import { live, ready } from '../shared/http/health.ts';
 import { idempotency } from '../shared/http/idempotency.ts';
 import { jsonBody } from '../shared/http/json-body.ts';
+import { noSpeculation } from '../shared/http/no-speculation.ts';
 import { notFound, problemHandler } from '../shared/http/problem.ts';
 import { replyHeaders } from '../shared/http/reply-headers.ts';
 import { sameOrigin } from '../shared/http/same-origin.ts';
@@ -45,10 +46,11 @@ export function createApp(context: ServiceContext<Config>): Express {
   const app = createExpress();
   app.use(replyHeaders(instance));
   // Before the deadline: it stays open for as long as the page.
-  app.get('/dashboard/events', session, ...events(stream, monitor, state));
+  app.get('/dashboard/events', noSpeculation, session, ...events(stream, monitor, state));
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
-  app.get(['/', '/dashboard'], page(assets));
+  // Prerendered, the page would join the audience while nobody looks at it.
+  app.get(['/', '/dashboard'], noSpeculation, page(assets));
   app.get('/dashboard/assets/:version/:file', assets.send);
   app.get('/dashboard/qr.svg', qrCode(config.PUBLIC_URL));
   app.get('/dashboard/instances', instances(monitor));

@@ -173,7 +173,7 @@ describe('tools/run.mjs', () => {
   });
 
   it('should not wait for a process that has the pid of a dead holder', async () => {
-    const other = spawn('sleep', ['60']);
+    const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)', 'npm']);
     try {
       mkdirSync(join(project, 'node_modules.lock'));
       writeFileSync(join(project, 'node_modules.lock', String(other.pid)), '');

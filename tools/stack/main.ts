@@ -3,7 +3,7 @@ import { readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { failure } from '../lib/errors.mjs';
-import { wholeNumber } from '../lib/options.ts';
+import { addressRanges, wholeNumber } from '../lib/options.ts';
 import { ROOT } from '../lib/root.mjs';
 import { startControlServer } from './control-server.ts';
 import { NAME_OPTION } from './folder.ts';
@@ -31,15 +31,21 @@ try {
   const scale = wholeNumber('--scale', values.scale, 1, MAX_SCALE);
   const port = wholeNumber('--port', values.port, 0, 65_535);
   const bind = process.env.BIND || '127.0.0.1';
+  const trustedProxies = addressRanges('TRUSTED_PROXIES', process.env.TRUSTED_PROXIES ?? '');
   const faultInjection = faultInjectionSettings(bind, process.env);
   const env = { ...process.env, ...faultInjection };
   const report = (line: string) => console.log(line);
-  const stack = await Stack.start({ name, scale, port, bind, program, install, env, report });
+  const stack = await Stack.start({
+    ...{ name, keepData: true, scale, program, install, env, report },
+    ...{ port, bind, trustedProxies },
+  });
   const control = await startControlServer(name, stack);
   endOnce(async () => {
     control.close();
     await stack.close();
   });
+  // The end of the launcher would end the stack too.
+  process.on('uncaughtException', (err) => console.error(failure(err).text));
   if (values.watch) restartOnChange(stack);
   console.log(`ready ${stack.url} instances=${scale}`);
   if (stack.publicUrl) console.log(`For the audience: ${stack.publicUrl}`);

@@ -47,7 +47,7 @@ export function fastViews(options: FastViewsOptions): RequestHandler {
   }
 
   return async (req, res, next) => {
-    const visitor = await cookies.find(req);
+    const visitor = req.method === 'GET' ? await cookies.find(req) : undefined;
     if (visitor === undefined) return next();
     const views = await count(visitor, req.idempotencyKey?.());
     if (views === undefined) return next();
