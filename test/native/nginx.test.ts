@@ -148,7 +148,7 @@ describe('nginx', () => {
     return text(socket);
   }
 
-  it('should refuse TRACE, whatever the path, with a problem document', async () => {
+  it('should refuse TRACE on any path with a problem document', async () => {
     const { status, body } = await send(`${stack.url}/`, { method: 'TRACE' });
     expect(status).toBe(501);
     expect(JSON.parse(body)).toMatchObject({ title: 'Not Implemented', status: 501 });

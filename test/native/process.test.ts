@@ -73,6 +73,21 @@ describe('the process of an instance', () => {
     await expectEnd(running, 1500);
   });
 
+  it('should answer all requests that are on a connection on SIGTERM', async () => {
+    const { running, url, port } = await startInstance({ ORIGIN_DELAY_MS: '1000' });
+    await using _ = running;
+    await send(`${stack.url}/data`, { method: 'DELETE' });
+    const socket = connect(port, '127.0.0.1');
+    for (const path of ['/data', '/livez', '/data/item-1', '/nothing']) {
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: here\r\n\r\n`);
+    }
+    await send(`${url}/livez`); // by now the instance has all of them
+    running.child.kill('SIGTERM');
+    const statuses = (await text(socket)).matchAll(/HTTP\/1\.1 (\d+)/g);
+    expect([...statuses].map(([, status]) => status)).toEqual(['200', '200', '200', '404']);
+    await expectEnd(running, 2000);
+  });
+
   it('should end at once if only idle connections are open', async () => {
     const { running, url } = await startInstance();
     await using _ = running;
