@@ -37,7 +37,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   const redis = connect({ name: 'Redis', scripts: { ...sessionScripts, ...dashboardScripts } });
   const store = new RedisSessionStore(redis, ttlSeconds, log);
   const state = redisSessionState(redis, ttlSeconds, log);
-  const secrets = sessionSecrets(config.SESSION_SECRET, redis);
+  const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
   const session = sessions({ cookieName, store, secrets });
   const stream = new EventStream(draining);
   const monitor = new Monitor({ config, instance, redis, stream });
@@ -55,7 +55,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.get('/dashboard/qr.svg', qrCode(config.PUBLIC_URL));
   app.get('/dashboard/instances', instances(monitor));
 
-  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on')];
+  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on', log)];
   app.get('/dashboard/session', session, showSession(state));
   app.post('/dashboard/nickname', change, jsonBody(nicknameBody), session, setNickname(state));
   app.post('/dashboard/participants', sameOrigin, jsonBody(viewBody), session, reportView(redis));
@@ -72,8 +72,9 @@ export function createApp(context: ServiceContext<Config>): Express {
     app.post('/dashboard/faults/redis', presenter, pause, faults.pauseRedis(redis));
   }
 
+  const check = () => Promise.all([redis.ping(), secrets()]);
   app.get('/livez', live);
-  app.get('/readyz', ready({ ping: () => redis.ping(), draining }));
+  app.get('/readyz', ready({ check, draining }));
   app.get('/metrics', exposeMetrics(instance)); // nginx does not pass it on
 
   app.use(notFound);

@@ -9,6 +9,7 @@ import { type Running, runInstance } from '../../tools/lib/running.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
+import { RedisAlone } from '../support/redis-alone.ts';
 
 describe('the process of an instance', () => {
   let stack: Stack;
@@ -143,6 +144,21 @@ describe('the process of an instance', () => {
     running.child.kill('SIGTERM');
     await expectEnd(running, 4000);
     await stack.redis.start();
+  });
+
+  it('should not listen before Redis answers', async () => {
+    await using redis = await RedisAlone.start();
+    await redis.process.stop();
+    const port = await freePort('127.0.0.1');
+    const settings = { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '100', PORT: String(port) };
+    await using running = runInstance({ ...settings, LOG_LEVEL: 'info' });
+    await eventually(() => expect(running.stdout).toContain('ECONNREFUSED'));
+    for (const until = Date.now() + 500; Date.now() < until; await delay(20)) {
+      await expect(send(`http://127.0.0.1:${port}/livez`)).rejects.toThrow('ECONNREFUSED');
+    }
+    await redis.process.start();
+    const first = await eventually(() => send(`http://127.0.0.1:${port}/`));
+    expect(first.body).toBe('Views: 1');
   });
 
   describe('that gets several requests at once on a connection', () => {

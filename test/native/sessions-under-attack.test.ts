@@ -27,6 +27,9 @@ async function fuzz<T>(property: fc.IAsyncProperty<T>): Promise<void> {
   await fc.assert(property, { numRuns: 200, seed, endOnFailure: true });
 }
 
+/** Of which state, by which command, with which value. */
+type Corruption = [kind: string, command: string, value: string[]];
+
 describe('sessions under attack', () => {
   let stack: Stack;
   let ada: Shopper;
@@ -78,11 +81,16 @@ describe('sessions under attack', () => {
       for (const line of warned) expect(line.length).toBeLessThan(400);
     });
 
-    it.each([
+    it.each<Corruption>([
       ['views', 'SET', ['junk']],
       ['views', 'HSET', ['a', 'b']],
+      ...['9223372036854775807', '9'.repeat(23), '007', '-5', '-1', '1.5', ' 7', ''].map(
+        (views): Corruption => ['views', 'SET', [views]],
+      ),
       ['cart', 'SET', ['junk']],
-      ['cart', 'HSET', ['tea', 'many']],
+      ...['many', '9223372036854775807', '9'.repeat(23), '007', '-5', '-1', '1e3', ''].map(
+        (quantity): Corruption => ['cart', 'HSET', ['tea', quantity]],
+      ),
       ['profile', 'SET', ['junk']],
     ])('should lose only its %s if they are corrupt (%s, %j)', async (kind, command, value) => {
       await ada.add('milk', 2);
@@ -91,11 +99,13 @@ describe('sessions under attack', () => {
         await redis.del(key);
         await redis.sendCommand([command, key, ...value]);
       });
-      expect((await ada.send('/')).status).toBe(200);
+      const before = warnings().length;
+      expect((await ada.view()).views).toBe(kind === 'views' ? 1 : 2);
       expect((await ada.add('tea')).status).toBe(200);
       expect(await ada.me()).toMatchObject({ name: 'Ada', cart: { tea: 1 } });
       expect((await ada.post('/dashboard/nickname', { nickname: 'x' })).status).toBe(200);
       expect((await ada.send('/dashboard/session')).status).toBe(200);
+      await eventually(() => expect(warnings()).toHaveLength(before + 1));
     });
   });
 
@@ -120,7 +130,7 @@ describe('sessions under attack', () => {
       ['with NUL', () => `connect.sid=${signed(id())}%00`],
       ['of 6 KB', () => `connect.sid=${'x'.repeat(6 * 1024)}`],
       ['of 12 KB', () => `connect.sid=${'x'.repeat(12 * 1024)}`],
-      ['duplicated, forged first', () => `connect.sid=s%3Aevil.x; connect.sid=${signed(id())}`],
+      ['duplicated, both forged', () => `connect.sid=s%3Aevil.x; connect.sid=s%3A${id()}.x`],
       ['that is empty', () => 'connect.sid='],
       ['of a session that an attacker made up', () => `connect.sid=s%3Aevil.evil`],
     ])('should give a new session or be rejected: a cookie %s', (_name, cookie) =>
@@ -169,6 +179,44 @@ describe('sessions under attack', () => {
           await expectNewVisitor(cookie);
         }),
       );
+    });
+  });
+
+  describe('a second cookie of the same name', () => {
+    const signedByOther = () => signed('theirs', 'the-secret-of-another-program-here');
+    /** Ada's next view, her name, and her views as the dashboard sees them. */
+    async function seenBy(cookie: string) {
+      const headers = { cookie, accept: 'application/json' };
+      const view = await send(`${stack.url}/`, { headers });
+      const me = await send(`${stack.url}/me`, { headers });
+      const dashboard = await send(`${stack.url}/dashboard/session`, { headers });
+      expect(view.headers['set-cookie']).toBeUndefined();
+      const [{ views }, { name }, there] = [view, me, dashboard].map(({ body }) =>
+        JSON.parse(body),
+      );
+      return { views, name, there: there.views };
+    }
+
+    it.each<[string, () => string]>([
+      ['of another program', signedByOther],
+      ['that is unsigned', () => 'theirs'],
+      ['that is quoted', () => '"s:theirs.x"'],
+      ['of an ended session of ours', () => signed('ended')],
+    ])('should cost a visitor nothing, before or after ours: a cookie %s', async (_name, value) => {
+      const ours = `connect.sid=${signed(sessionIdOf(ada))}`;
+      const theirs = `connect.sid=${value()}`;
+      const seen = [`${theirs}; ${ours}`, `${ours}; ${theirs}`, `a=b; ${theirs};${ours}; c=d`];
+      for (const [i, cookie] of seen.entries()) {
+        expect(await seenBy(cookie)).toEqual({ views: i + 2, name: 'Ada', there: i + 2 });
+      }
+    });
+
+    it('should not take part if two sessions of ours exist: the first one is used', async () => {
+      const eve = new Shopper(stack.url);
+      await eve.logIn('Eve');
+      const [first, second] = [ada, eve].map((one) => `connect.sid=${signed(sessionIdOf(one))}`);
+      expect(await seenBy(`${first}; ${second}`)).toEqual({ views: 2, name: 'Ada', there: 2 });
+      expect(await seenBy(`${second}; ${first}`)).toEqual({ views: 1, name: 'Eve', there: 1 });
     });
   });
 

@@ -1,14 +1,16 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
+import { existsSync, mkdtempDisposableSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { ROOT } from '../../tools/lib/root.mjs';
 import { Running } from '../../tools/lib/running.ts';
 import { send, Visitor } from '../../tools/lib/visitor.ts';
-import { stackFolder } from '../../tools/stack/folder.ts';
+import { controlSocket, stackFolder } from '../../tools/stack/folder.ts';
 import type { ProcessStatus } from '../../tools/stack/managed-process.ts';
 import { newName, npmRunStack, npmStart, ready } from '../support/npm.ts';
 
@@ -236,6 +238,44 @@ describe('npm run stack', () => {
     });
     expect((await send(`${url}/`)).status).toBe(200);
   }, 90_000);
+
+  it('should survive cancelled commands, other clients of its socket, and errors of its own', async () => {
+    const name = newName();
+    using folder = mkdtempDisposableSync(join(tmpdir(), 'shared-state-preload-'));
+    const preload = join(folder.path, 'throw.cjs');
+    writeFileSync(preload, "process.on('SIGUSR2', () => { throw new Error('a bug'); });");
+    const main = join(ROOT, 'tools/stack/main.ts');
+    const words = ['--require', preload, main, '--name', name, '--port', '0', '--scale', '1'];
+    await using running = new Running(process.execPath, words);
+    const url = await ready(running);
+    const post = (body: string) => {
+      const req = request({ socketPath: controlSocket(name), method: 'POST' });
+      req.end(body);
+      return once(req, 'response').then(async ([res]) => JSON.parse(await text(res)));
+    };
+
+    // A command waits for the one before, is cancelled, and the next one still runs.
+    const scaled = npmRunStack('scale', '2', '--name', name);
+    const log = join(stackFolder(name), 'app-2.log');
+    await eventually(() => expect(existsSync(log)).toBe(true)); // `scale` is at work
+    const cancelled = connect(controlSocket(name));
+    const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n';
+    cancelled.write(`${head}{"words"`, () => cancelled.destroy());
+    expect(await scaled).toMatchObject({ code: 0, stdout: '2 instances\n' });
+
+    for (const body of ['', 'ps', 'null', '[]', '{}', '{"words":"ps"}', '{"words":[1]}']) {
+      const answer = { text: 'The command is not readable; use `npm run stack`.', exitCode: 2 };
+      expect(await post(body), body).toEqual(answer);
+    }
+
+    running.child.kill('SIGUSR2');
+    await eventually(() => expect(running.stderr).toContain('Error: a bug'));
+    running.child.stdout?.destroy();
+    running.child.stderr?.destroy();
+    expect(await post('{"words":["kill","app-2"]}')).toEqual({ text: 'app-2 dead', exitCode: 0 });
+    expect(await post('{"words":["start","app-2"]}')).toEqual({ text: 'app-2 ready', exitCode: 0 });
+    expect((await send(`${url}/`)).status).toBe(200);
+  });
 
   it('should report that no stack of that name runs, and exit 2', async () => {
     const { code, stderr } = await npmRunStack('ps', '--name', 'none');

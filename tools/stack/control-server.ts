@@ -19,9 +19,10 @@ interface Request {
 /** Accepts the commands of `npm run stack` and runs them one after the other. */
 export async function startControlServer(name: string, stack: Stack): Promise<Server> {
   let last: Promise<unknown> = Promise.resolve();
-  const server = createServer((req, res) => {
+  const server = createServer(async (req, res) => {
+    const body = await json(req).catch(() => undefined); // before the turn: the client may not wait
     last = last
-      .then(async () => runCommand(stack, (await json(req)) as Request))
+      .then(async () => runCommand(stack, checked(body)))
       .then((text) => ({ text, exitCode: 0 }), failure)
       .then((result) => res.end(JSON.stringify(result)));
   });
@@ -29,6 +30,15 @@ export async function startControlServer(name: string, stack: Stack): Promise<Se
   await once(server, 'listening');
   chmodSync(controlSocket(name), 0o600);
   return server;
+}
+
+/** @throws {UsageError} if the body is not a {@link Request} */
+function checked(body: unknown): Request {
+  const { words, asJson } = Object(body) as Request;
+  if (Array.isArray(words) && words.every((word) => typeof word === 'string')) {
+    return { words, asJson: asJson === true };
+  }
+  throw new UsageError('The command is not readable; use `npm run stack`.');
 }
 
 /** Runs one command and returns the text to print. */

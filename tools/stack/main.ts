@@ -44,6 +44,8 @@ try {
     control.close();
     await stack.close();
   });
+  // The end of the launcher would end the stack too.
+  process.on('uncaughtException', (err) => console.error(failure(err).text));
   if (values.watch) restartOnChange(stack);
   console.log(`ready ${stack.url} instances=${scale}`);
   if (stack.publicUrl) console.log(`For the audience: ${stack.publicUrl}`);
