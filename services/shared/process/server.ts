@@ -117,7 +117,7 @@ export class HttpServer {
    */
   #refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
     if (code === 'ECONNRESET' || socket.writableFinished) return void socket.destroy();
-    if (this.#refused.has(socket)) return; // more of the same
+    if (this.#refused.has(socket)) return; // each further piece is an error again
     this.#refused.add(socket);
     const last = this.#inProgressOn(socket).findLast(({ req }) => req.complete);
     if (last) last.once('close', () => sendRefusal(code, socket));
