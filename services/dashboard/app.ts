@@ -49,7 +49,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.get('/dashboard/events', noSpeculation, session, ...events(stream, monitor, state));
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
-  // Prerendered, the page would join the audience while nobody looks at it.
+  // A page that is prerendered would join the audience before the user sees it.
   app.get(['/', '/dashboard'], noSpeculation, page(assets));
   app.get('/dashboard/assets/:version/:file', assets.send);
   app.get('/dashboard/qr.svg', qrCode(config.PUBLIC_URL));

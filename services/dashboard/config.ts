@@ -14,6 +14,10 @@ export const variables = commonVariables.extend({
     .union([z.ipv4(), z.ipv6()])
     .default('127.0.0.1')
     .meta({ allowed: 'an IP address, where nginx listens' }),
+  TRUSTED_PROXIES: z
+    .string()
+    .optional()
+    .meta({ allowed: 'IP addresses or CIDR ranges, separated by commas' }),
   PUBLIC_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
@@ -36,8 +40,12 @@ export type Config = z.output<typeof variables>;
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config = readVariables(variables, env);
   forbidInProduction(config, 'FAULT_INJECTION', 'off');
-  if (config.FAULT_INJECTION === 'on' && !config.PRESENTER_KEY && !LOOPBACK.test(config.BIND)) {
-    throw new ConfigError(`FAULT_INJECTION=on with BIND=${config.BIND} requires a PRESENTER_KEY`);
+  const { BIND, TRUSTED_PROXIES, PRESENTER_KEY } = config;
+  // Through a proxy on this machine, other machines reach the dashboard too.
+  const isPublic = !LOOPBACK.test(BIND) || TRUSTED_PROXIES !== undefined;
+  if (config.FAULT_INJECTION === 'on' && isPublic && !PRESENTER_KEY) {
+    const reason = TRUSTED_PROXIES === undefined ? `BIND=${BIND}` : 'TRUSTED_PROXIES';
+    throw new ConfigError(`FAULT_INJECTION=on with ${reason} requires a PRESENTER_KEY`);
   }
   return config;
 }

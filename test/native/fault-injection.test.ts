@@ -356,6 +356,7 @@ describe('the settings of fault injection', () => {
     [{ FAULT_INJECTION: 'on', BIND: '0.0.0.0' }, 'PRESENTER_KEY'],
     [{ FAULT_INJECTION: 'on', BIND: '::' }, 'PRESENTER_KEY'],
     [{ FAULT_INJECTION: 'on', BIND: '192.168.1.5', PRESENTER_KEY: '' }, 'PRESENTER_KEY'],
+    [{ FAULT_INJECTION: 'on', TRUSTED_PROXIES: '127.0.0.1' }, 'PRESENTER_KEY'],
     [{ FAULT_INJECTION: 'yes' }, 'FAULT_INJECTION'],
     [{ PRESENTER_KEY: 'short' }, 'PRESENTER_KEY'],
     [{ PRESENTER_KEY: 'with a space in it' }, 'PRESENTER_KEY'],
@@ -380,6 +381,7 @@ describe('the settings of fault injection', () => {
     { FAULT_INJECTION: 'on', BIND: '127.0.0.1' },
     { FAULT_INJECTION: 'on', BIND: '::1' },
     { FAULT_INJECTION: 'on', BIND: '0.0.0.0', PRESENTER_KEY: KEY },
+    { FAULT_INJECTION: 'on', TRUSTED_PROXIES: '127.0.0.1', PRESENTER_KEY: KEY },
     { FAULT_INJECTION: 'off', BIND: '0.0.0.0', NODE_ENV: 'production' },
   ])('should take %j', (env) => {
     expect(readConfig(env)).toMatchObject(env);

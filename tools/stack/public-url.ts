@@ -22,10 +22,10 @@ export function urlOf(address: string, port: number): string {
 
 /**
  * The settings of fault injection: on by default if only this machine reaches the stack. If other
- * machines reach it, fault injection requires the key of the presenter.
+ * machines reach it, directly or through a proxy, it requires the key of the presenter.
  */
 export function faultInjectionSettings(bind: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const isPublic = !LOOPBACK.test(bind);
+  const isPublic = !LOOPBACK.test(bind) || Boolean(env.TRUSTED_PROXIES);
   const isSafe = !isPublic && env.NODE_ENV !== 'production';
   const FAULT_INJECTION = env.FAULT_INJECTION || (isSafe ? 'on' : 'off');
   if (FAULT_INJECTION !== 'on' || !isPublic) return { FAULT_INJECTION };

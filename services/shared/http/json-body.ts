@@ -30,8 +30,8 @@ const nameLimit: ErrorRequestHandler = (err, _req, res, next) => {
 };
 
 /**
- * Characters that nobody sees, or that turn the text around them: controls, directions, zero width.
- * Those that join letters and emoji are needed in names.
+ * Invisible characters, and those for the direction of a text. The joiners and variation selectors
+ * of letters and emoji are allowed.
  */
 const HIDDEN =
   /[[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\u{200c}\u{200d}\u{fe0e}\u{fe0f}]]/v;

@@ -13,6 +13,6 @@ export const noSpeculation: RequestHandler = (req, res, next) => {
   const isSpeculative = HEADERS.some((name) =>
     /prefetch|prerender|preview/.test(`${req.headers[name]}`),
   );
-  if (isSpeculative) sendProblem(res, 503, 'This is not loaded before somebody asks for it.');
+  if (isSpeculative) sendProblem(res, 503, 'This is not sent before the user asks for it.');
   else next();
 };

@@ -69,7 +69,7 @@ export class HttpServer {
    */
   async drain(timeoutMs: number): Promise<number> {
     this.#isDraining = true;
-    for (const res of this.#inProgress) closeAfter(res);
+    for (const { req } of this.#inProgress) this.#closeAfterLast(req.socket);
     let cut = 0;
     const timer = setTimeout(() => {
       cut = this.#inProgress.size;
@@ -87,9 +87,28 @@ export class HttpServer {
   }
 
   #track(res: ServerResponse): void {
-    if (this.#isDraining) closeAfter(res);
+    const { socket } = res.req;
     this.#inProgress.add(res);
-    res.once('close', () => this.#inProgress.delete(res));
+    res.once('close', () => {
+      this.#inProgress.delete(res);
+      // For a reply that had begun before the draining, without `Connection: close`.
+      if (this.#isDraining && this.#inProgressOn(socket).length === 0) socket.end();
+    });
+    if (this.#isDraining) this.#closeAfterLast(socket);
+  }
+
+  /** The requests in progress on a connection, in order: a client may send several at once. */
+  #inProgressOn(socket: Duplex): ServerResponse[] {
+    return [...this.#inProgress].filter(({ req }) => req.socket === socket);
+  }
+
+  /** Lets a connection end with the reply to its last request. */
+  #closeAfterLast(socket: Duplex): void {
+    const all = this.#inProgressOn(socket);
+    for (const res of all.filter(({ headersSent }) => !headersSent)) {
+      if (res === all.at(-1)) res.setHeader('Connection', 'close');
+      else res.removeHeader('Connection');
+    }
   }
 
   /**
@@ -98,12 +117,9 @@ export class HttpServer {
    */
   #refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
     if (code === 'ECONNRESET' || socket.writableFinished) return void socket.destroy();
-    if (this.#refused.has(socket)) return; // more of the same
+    if (this.#refused.has(socket)) return; // each further piece is an error again
     this.#refused.add(socket);
-    const earlier = [...this.#inProgress].filter(
-      ({ req }) => req.socket === socket && req.complete,
-    );
-    const last = earlier.at(-1);
+    const last = this.#inProgressOn(socket).findLast(({ req }) => req.complete);
     if (last) last.once('close', () => sendRefusal(code, socket));
     else sendRefusal(code, socket);
   }
@@ -126,8 +142,4 @@ function sendRefusal(code: string | undefined, socket: Duplex): void {
       body,
     ].join('\r\n'),
   );
-}
-
-function closeAfter(res: ServerResponse): void {
-  if (!res.headersSent) res.setHeader('Connection', 'close');
 }
