@@ -667,6 +667,7 @@ describe.skipIf(missing)(title, () => {
       expect(await textOf(page, '#warning')).not.toBe('');
       const { wrong } = await switchesOf(page);
       expect(wrong).toEqual(['SESSION_STORE=memory']);
+      expect(await page.getByText('in Redis, which all instances share').isVisible()).toBe(false);
       expect(await page.locator('#faults').isVisible()).toBe(false); // it is off by default
       expect(await page.getByRole('button', { name: /Kill|Hang|Pause/ }).count()).toBe(0);
 
