@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import {
   ConfigError,
+  checkProduction,
   commonVariables,
-  forbidInProduction,
   readVariables,
 } from '../shared/process/config.ts';
 
@@ -35,7 +35,7 @@ export type Config = z.output<typeof variables>;
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config = readVariables(variables, env);
-  forbidInProduction(config, 'FAULT_INJECTION', 'off');
+  checkProduction(config);
   if (config.FAULT_INJECTION === 'on' && !config.PRESENTER_KEY && !LOOPBACK.test(config.BIND)) {
     throw new ConfigError(`FAULT_INJECTION=on with BIND=${config.BIND} requires a PRESENTER_KEY`);
   }

@@ -1,9 +1,9 @@
-import { UsageError } from './errors.mjs';
+import { quoted, UsageError } from './errors.mjs';
 
 /** @throws {UsageError} if the value of an option is not one of the known names */
 export function assertKnown(option: string, name: string, known: readonly string[]): void {
   if (known.includes(name)) return;
-  throw new UsageError(`\`${option}\` knows no "${name}"; choose from ${known.join(', ')}.`);
+  throw new UsageError(`\`${option}\` knows no ${quoted(name)}; choose from ${known.join(', ')}.`);
 }
 
 /**
@@ -22,6 +22,6 @@ export function chooseByName<T extends { name: string }>(only: string[], items: 
 export function wholeNumber(option: string, text: string, min: number, max: number): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= min && number <= max) return number;
-  const given = JSON.stringify(text);
-  throw new UsageError(`\`${option}\` expects a whole number from ${min} to ${max}, not ${given}.`);
+  const expected = `a whole number from ${min} to ${max}`;
+  throw new UsageError(`\`${option}\` expects ${expected}, not ${quoted(text)}.`);
 }

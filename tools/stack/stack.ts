@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, globSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { UsageError } from '../lib/errors.mjs';
+import { quoted, UsageError } from '../lib/errors.mjs';
 import { findTools } from '../lib/programs.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { createStackFolder } from './folder.ts';
@@ -138,7 +138,7 @@ export class Stack implements AsyncDisposable {
     const found = this.#processes.find((process) => process.name === name);
     if (found) return found;
     const names = this.#processes.map((process) => process.name).join(', ');
-    throw new UsageError(`There is no process "${name}"; choose one of ${names}.`);
+    throw new UsageError(`There is no process ${quoted(name)}; choose one of ${names}.`);
   }
 
   /**
@@ -198,7 +198,9 @@ function programFile(program: string): string {
   const known = globSync('*/main.ts', { cwd: join(ROOT, 'services') })
     .map(dirname)
     .sort();
-  throw new UsageError(`There is no program "${program}"; choose one of ${known.join(', ')}.`);
+  throw new UsageError(
+    `There is no program ${quoted(program)}; choose one of ${known.join(', ')}.`,
+  );
 }
 
 /** Waits for all of them, then fails with the first error. */
