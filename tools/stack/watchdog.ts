@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A small process that ends the processes of a stack if the launcher dies. */
@@ -15,7 +15,10 @@ export class Watchdog {
    */
   constructor(folder: string, report: (line: string) => void = () => {}) {
     this.#folder = folder;
-    this.#process = spawn('/bin/sh', [join(import.meta.dirname, 'watchdog.sh'), folder], {
+    const name = 'watchdog.sh';
+    const script = readFileSync(join(import.meta.dirname, name), 'utf8');
+    const lines = script.replaceAll('\r', ''); // of a checkout on Windows
+    this.#process = spawn('/bin/sh', ['-c', lines, name, folder], {
       detached: true, // Ctrl-C in the terminal must not reach it
       stdio: ['pipe', 'ignore', 'ignore'],
     });
