@@ -179,7 +179,7 @@ describe('npm start', () => {
     expect(running.stdout).not.toContain('watchdog');
   });
 
-  it('should start whatever the shell of the user sets', async () => {
+  it('should start in any shell of the user', async () => {
     using folder = mkdtempDisposableSync(join(tmpdir(), "it's a-"));
     const proxy = 'http://127.0.0.1:9';
     const env = {

@@ -96,5 +96,5 @@ function makePrivate(folder: string): void {
   if (!entry.isDirectory() || entry.uid !== process.getuid?.()) {
     throw new StackError(`${folder} belongs to another user; set TMPDIR to a folder of your own.`);
   }
-  chmodSync(folder, FOLDER_MODE); // whatever the umask is
+  chmodSync(folder, FOLDER_MODE); // with any umask
 }

@@ -22,7 +22,7 @@ export class Nginx extends ManagedProcess {
     this.bind = bind;
     this.#prefix = join(context.folder, 'nginx');
     mkdirSync(join(this.#prefix, 'site'), { recursive: true });
-    chmodSync(this.#prefix, 0o711); // for the workers, whatever the umask is
+    chmodSync(this.#prefix, 0o711); // for the workers, with any umask
     copyFileSync(join(ROOT, 'nginx/nginx.conf'), join(this.#prefix, 'nginx.conf'));
     const address = bind.includes(':') ? `[${bind}]` : bind;
     writeFileSync(join(this.#prefix, 'site/listen.conf'), `listen ${address}:${port};\n`);
