@@ -105,6 +105,15 @@ describe('npm start', () => {
     await expectNothingLeft(name, processes);
   });
 
+  it('should leave nothing behind after Ctrl-C during the start', async () => {
+    const name = newName();
+    await using running = new Running(process.execPath, [main, '--port', '0', '--name', name]);
+    await eventually(() => expect(existsSync(join(stackFolder(name), 'redis.log'))).toBe(true));
+    running.child.kill('SIGINT');
+    await running.ended;
+    await expectNothingLeft(name, []);
+  });
+
   it('should not take another process for its launcher', async () => {
     const name = newName();
     mkdirSync(stackFolder(name), { recursive: true });

@@ -67,11 +67,12 @@ export class Stack implements AsyncDisposable {
     const keepFolder = existsSync(join(folder, 'redis'));
     if (keepFolder) report('Continuing with the data of a stack that was killed.');
     const stack = new Stack({ ...options, bind }, program, tools, folder, ports);
-    if (!keepData) stack.#context.watchdog.removeFolderAtEnd();
+    stack.#context.watchdog.keepFolder(keepFolder);
     try {
       const scaled = stack.scale(options.scale ?? 3);
       await all([stack.redis.start(), stack.dashboard.start(), scaled]);
       await stack.nginx.start();
+      stack.#context.watchdog.keepFolder(keepData);
       return stack;
     } catch (err) {
       await stack.close({ keepFolder });
@@ -173,7 +174,7 @@ export class Stack implements AsyncDisposable {
    */
   async close(options: { keepFolder?: boolean } = {}): Promise<void> {
     this.#context.isClosing = true;
-    if (!options.keepFolder) this.#context.watchdog.removeFolderAtEnd();
+    if (!options.keepFolder) this.#context.watchdog.keepFolder(false);
     await stopAll([this.nginx]);
     await stopAll([this.dashboard, ...this.#instances]);
     await stopAll([this.redis]);

@@ -44,9 +44,9 @@ export class Watchdog {
     this.#process.stdin?.write(`-${pid}\n`);
   }
 
-  /** From now on the folder is removed, however the launcher ends. */
-  removeFolderAtEnd(): void {
-    this.#process.stdin?.write('rm\n');
+  /** Decides whether the folder stays if the launcher dies. */
+  keepFolder(isKept: boolean): void {
+    this.#process.stdin?.write(isKept ? 'keep\n' : 'rm\n');
   }
 
   /** Ends the watchdog. Resolves after its end. */
