@@ -5,13 +5,14 @@ import {
   mkdirSync,
   mkdtempDisposableSync,
   readdirSync,
+  readFileSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { request } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
@@ -19,10 +20,12 @@ import { listProcesses } from '../../tools/lib/processes.mjs';
 import { inRedis } from '../../tools/lib/redis-client.ts';
 import { ROOT } from '../../tools/lib/root.mjs';
 import { Running } from '../../tools/lib/running.ts';
+import { launcherOf } from '../../tools/lib/stack-folder.mjs';
 import { send, Visitor } from '../../tools/lib/visitor.ts';
 import { controlSocket, stackFolder } from '../../tools/stack/folder.ts';
 import type { ProcessStatus } from '../../tools/stack/managed-process.ts';
 import { Stack } from '../../tools/stack/stack.ts';
+import { Checkout } from '../support/checkout.ts';
 import { newName, npmRunStack, npmStart, ready } from '../support/npm.ts';
 
 // As a user runs it: npm start in one terminal, npm run stack in another.
@@ -102,6 +105,15 @@ describe('npm start', () => {
     await expectNothingLeft(name, processes);
   });
 
+  it('should leave nothing behind after Ctrl-C during the start', async () => {
+    const name = newName();
+    await using running = new Running(process.execPath, [main, '--port', '0', '--name', name]);
+    await eventually(() => expect(existsSync(join(stackFolder(name), 'redis.log'))).toBe(true));
+    running.child.kill('SIGINT');
+    await running.ended;
+    await expectNothingLeft(name, []);
+  });
+
   it('should not take another process for its launcher', async () => {
     const name = newName();
     mkdirSync(stackFolder(name), { recursive: true });
@@ -141,6 +153,88 @@ describe('npm start', () => {
       code: 1,
       stderr: `${planted} belongs to another user; set TMPDIR to a folder of your own.\n`,
     });
+  });
+
+  it('should survive the end of its terminal under nohup', async () => {
+    const name = newName();
+    // Under nohup too the output goes to no terminal, and npm is ended by the signal.
+    await using running = npmStart(['--port', '0', '--scale', '1', '--name', name]);
+    const url = await ready(running);
+    const processes = await ps(name);
+    process.kill(-(running.child.pid ?? 0), 'SIGHUP');
+    await once(running.child, 'exit');
+    await npmRunStack('restart', 'app-1', '--name', name);
+    await npmRunStack('restart', 'dashboard', '--name', name);
+    expect((await send(`${url}/`)).status).toBe(200);
+    process.kill(launcherOf(stackFolder(name))?.pid ?? 0, 'SIGTERM');
+    await running.ended;
+    await expectNothingLeft(name, processes);
+  });
+
+  it('should start from files with the line ends of Windows, and end if it is killed', async () => {
+    using checkout = new Checkout();
+    for (const entry of readdirSync(checkout.root, { recursive: true, withFileTypes: true })) {
+      const file = join(entry.parentPath, entry.name);
+      if (!entry.isFile() || !/\.(ts|mjs|sh|conf|json)$/.test(file)) continue;
+      writeFileSync(file, readFileSync(file, 'utf8').replaceAll('\n', '\r\n'));
+    }
+    checkout.linkPackages();
+    const words = ['tools/stack/main.ts', '--port', '0', '--scale', '1'];
+    await using running = checkout.start(process.execPath, words);
+    const url = await ready(running);
+    expect((await send(`${url}/`)).body).toBe('Views: 1');
+    running.child.kill('SIGKILL');
+    await eventually(() => expect(send(url)).rejects.toThrow('ECONNREFUSED'));
+    expect(running.stdout).not.toContain('watchdog');
+  });
+
+  it('should start in any shell of the user', async () => {
+    using folder = mkdtempDisposableSync(join(tmpdir(), "it's a-"));
+    const proxy = 'http://127.0.0.1:9';
+    const env = {
+      ...{
+        NODE_USE_ENV_PROXY: '1',
+        HTTP_PROXY: proxy,
+        http_proxy: proxy,
+        NO_PROXY: '',
+        no_proxy: '',
+      },
+      ...{
+        LC_ALL: 'xx_YY.UTF-8',
+        NODE_OPTIONS: '--inspect=0 --no-warnings',
+        NGINX: '/usr/sbin/nginx',
+      },
+      ...{ REDIS_URL: 'nonsense', INSTANCE: 'a b', HOST: 'nonsense', PORT: 'nonsense' },
+      TMPDIR: relative(ROOT, folder.path),
+    };
+    const shell = 'umask 0777; ulimit -n 256; exec "$0" "$@"';
+    const words = [main, '--port', '0', '--scale', '1'];
+    await using running = new Running('sh', ['-c', shell, process.execPath, ...words], env);
+    const url = await ready(running);
+    expect((await send(`${url}/`)).body).toBe('Views: 1');
+    running.child.kill('SIGTERM');
+    expect((await running.ended).code).toBe(0);
+    const [parent = ''] = readdirSync(folder.path);
+    expect(readdirSync(join(folder.path, parent))).toEqual([]);
+  });
+
+  it.each([
+    [{ TMPDIR: join(tmpdir(), 'x'.repeat(90)) }, /^The path \S+ is too long; set TMPDIR to a/],
+    [{ TMPDIR: main }, /^ENOTDIR: not a directory, mkdir '\S+'$/],
+    [{ HTTP_PORT: '8081\r' }, /^`HTTP_PORT` expects a whole number .*, not "8081\\r"\.$/],
+    [
+      { SESSION_SECRET: 'short' },
+      /^(app-1|dashboard) did not start: SESSION_SECRET=\(5 characters, not shown\)/,
+    ],
+    [{ NODE_OPTIONS: '--no-such-option' }, /--no-such-option is not allowed in NODE_OPTIONS$/],
+  ])('should refuse %j in one line', async (env, message) => {
+    const port = 'HTTP_PORT' in env ? [] : ['--port', '0'];
+    const words = [main, ...port, '--scale', '1', '--name', newName()];
+    await using running = new Running(process.execPath, words, env);
+    const { code, stderr } = await running.ended;
+    expect(code).not.toBe(0);
+    expect(stderr.trimEnd()).toMatch(message);
+    expect(stderr.trimEnd()).not.toContain('\n');
   });
 
   it('should pass environment variables on, and print the warnings of the instances', async () => {

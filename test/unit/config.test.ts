@@ -30,6 +30,8 @@ describe('readConfig', () => {
   it.each([
     ['INSTANCE', 'a b'],
     ['INSTANCE', '<script>'],
+    ['INSTANCE', '..'],
+    ['INSTANCE', '__proto__'],
     ['HOST', 'not-an-address'],
     ['PORT', '65536'],
     ['PORT', '-1'],
@@ -81,10 +83,24 @@ describe('readConfig', () => {
     expect(lines).toThrow(/^PORT="x": .+\nCOUNTER="y": .+$/);
   });
 
-  it('should reject the memory store in production only', () => {
-    expect(readConfig({ SESSION_STORE: 'memory' }).SESSION_STORE).toBe('memory');
-    expect(() => readConfig({ SESSION_STORE: 'memory', NODE_ENV: 'production' })).toThrow(
-      'SESSION_STORE=memory: with NODE_ENV=production it must be redis',
+  it.each([
+    ['SESSION_STORE', 'memory', 'redis'],
+    ['COUNTER', 'session', 'atomic'],
+    ['IDEMPOTENCY', 'off', 'on'],
+    ['REQUEST_TIMEOUT_MS', '1701', 'at most 1700'], // nginx waits 1800 ms
+  ])('should reject %s=%s in production only', (name, value, safe) => {
+    expect(String(readConfig({ [name]: value })[name as 'COUNTER'])).toBe(value);
+    expect(() => readConfig({ [name]: value, NODE_ENV: 'production' })).toThrow(
+      `${name}=${value}: with NODE_ENV=production it must be ${safe}`,
     );
+  });
+
+  it.each(['nginx', 'redis', 'dashboard'])('should reserve the name %s', (INSTANCE) => {
+    expect(() => readConfig({ INSTANCE })).toThrow(ConfigError);
+  });
+
+  it('should cut a value in its message', () => {
+    const read = () => readConfig({ COUNTER: 'x'.repeat(100_000) });
+    expect(read).toThrow(`COUNTER="${'x'.repeat(60)}…": must be atomic or session`);
   });
 });

@@ -6,7 +6,7 @@ import { ask } from '../lib/child.mjs';
 import { quoted } from '../lib/errors.mjs';
 import { listenProblem } from '../lib/listen.mjs';
 import { lanAddress } from '../lib/network.mjs';
-import { isWsl } from '../lib/programs.mjs';
+import { isWsl, ON_WINDOWS } from '../lib/programs.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { PROJECT } from './docker.mjs';
 import { megabytes } from './requirements.mjs';
@@ -22,8 +22,7 @@ const BOTH = ['natively', 'in containers'];
 export function checkSystem(platform = process.platform, wsl = isWsl()) {
   const name = 'system';
   if (platform === 'win32') {
-    const fix = 'wsl --install, then run everything in its terminal; or use Docker Desktop';
-    return { name, found: 'Windows, outside of WSL', fix, blocks: ['natively'] };
+    return { name, found: 'Windows, outside of WSL', fix: ON_WINDOWS, blocks: ['natively'] };
   }
   const system = { darwin: 'macOS', linux: wsl ? 'Linux in WSL' : 'Linux' }[String(platform)];
   return { name, found: `${system ?? platform}, ${process.arch}` };

@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { StackError, UsageError } from '../lib/errors.mjs';
+import { quoted, StackError, UsageError } from '../lib/errors.mjs';
 import { eventually } from '../lib/eventually.ts';
 import { withLock } from '../lib/lock.mjs';
 import { identityOf, processesIn } from '../lib/processes.mjs';
@@ -38,7 +38,7 @@ const FOLDER_MODE = process.getuid?.() === 0 ? 0o711 : 0o700;
 export function stackFolder(name: string): string {
   if (!/^[a-z0-9][a-z0-9-]{0,19}$/.test(name)) {
     const expected = 'up to 20 lowercase letters, digits and hyphens';
-    throw new UsageError(`\`--name\` expects ${expected}, not ${JSON.stringify(name)}.`);
+    throw new UsageError(`\`--name\` expects ${expected}, not ${quoted(name)}.`);
   }
   return join(STACKS, name);
 }
@@ -99,5 +99,5 @@ function makePrivate(folder: string): void {
   if (!entry.isDirectory() || entry.uid !== process.getuid?.()) {
     throw new StackError(`${folder} belongs to another user; set TMPDIR to a folder of your own.`);
   }
-  chmodSync(folder, FOLDER_MODE); // whatever the umask is
+  chmodSync(folder, FOLDER_MODE); // with any umask
 }

@@ -13,7 +13,7 @@ export function limitLogs(folder: string): NodeJS.Timeout {
   return timer.unref();
 }
 
-/** Their writers go on, because they append to whatever the file contains. */
+/** The writers of the log go on, because they append to it. */
 function startAgainIfFull(file: string): void {
   if (statSync(file).size <= MAX_BYTES) return;
   try {

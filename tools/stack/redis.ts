@@ -37,6 +37,11 @@ export class Redis extends ManagedProcess {
     ];
   }
 
+  /** Redis refuses to start in a locale that is not installed. */
+  protected override env(): NodeJS.ProcessEnv {
+    return { ...super.env(), LC_ALL: 'C' };
+  }
+
   protected override isServing(): Promise<boolean> {
     return pingRedis(this.port, this.#password);
   }

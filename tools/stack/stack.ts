@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, globSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { UsageError } from '../lib/errors.mjs';
+import { quoted, UsageError } from '../lib/errors.mjs';
 import { findTools } from '../lib/programs.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { createStackFolder, DEFAULT_NAME } from './folder.ts';
@@ -69,11 +69,12 @@ export class Stack implements AsyncDisposable {
     const keepFolder = existsSync(join(folder, 'redis'));
     if (keepFolder) report('Continuing with the data of a stack that was killed.');
     const stack = new Stack({ ...options, bind }, program, tools, folder, ports);
-    if (!keepData) stack.#context.watchdog.removeFolderAtEnd();
+    stack.#context.watchdog.keepFolder(keepFolder);
     try {
       const scaled = stack.scale(options.scale ?? 3);
       await all([stack.redis.start(), stack.dashboard.start(), scaled]);
       await stack.nginx.start();
+      stack.#context.watchdog.keepFolder(keepData);
       return stack;
     } catch (err) {
       await stack.close({ keepFolder });
@@ -141,7 +142,7 @@ export class Stack implements AsyncDisposable {
     const found = this.#processes.find((process) => process.name === name);
     if (found) return found;
     const names = this.#processes.map((process) => process.name).join(', ');
-    throw new UsageError(`There is no process "${name}"; choose one of ${names}.`);
+    throw new UsageError(`There is no process ${quoted(name)}; choose one of ${names}.`);
   }
 
   /**
@@ -176,7 +177,7 @@ export class Stack implements AsyncDisposable {
    */
   async close(options: { keepFolder?: boolean } = {}): Promise<void> {
     this.#context.isClosing = true;
-    if (!options.keepFolder) this.#context.watchdog.removeFolderAtEnd();
+    if (!options.keepFolder) this.#context.watchdog.keepFolder(false);
     await stopAll([this.nginx]);
     await stopAll([this.dashboard, ...this.#instances]);
     await stopAll([this.redis]);
@@ -201,7 +202,9 @@ function programFile(program: string): string {
   const known = globSync('*/main.ts', { cwd: join(ROOT, 'services') })
     .map(dirname)
     .sort();
-  throw new UsageError(`There is no program "${program}"; choose one of ${known.join(', ')}.`);
+  throw new UsageError(
+    `There is no program ${quoted(program)}; choose one of ${known.join(', ')}.`,
+  );
 }
 
 /** Browsers send a cookie to every port of a host, so each named stack has a cookie of its own. */

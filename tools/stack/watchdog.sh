@@ -1,8 +1,8 @@
 #!/bin/sh
 # Kills the processes of a stack if the launcher dies without cleaning up (kill -9, a crash).
 # Standard input is a pipe from the launcher; the system closes it when the launcher dies.
-# The line "+PID" adds a process group, "-PID" removes it. With the line "rm" the folder $1 is
-# removed at the end; without it the data of Redis stays for the next stack of the same name.
+# The line "+PID" adds a process group, "-PID" removes it. After the line "rm" the folder $1 is
+# removed at the end; after "keep" the data of Redis stays for the next stack of the same name.
 groups=' '
 rm=false
 while read -r line; do
@@ -11,6 +11,7 @@ while read -r line; do
     +*) groups="$groups$pid " ;;
     -*) groups="${groups%% "$pid" *} ${groups#* "$pid" }" ;;
     rm) rm=true ;;
+    keep) rm=false ;;
   esac
 done
 for pid in $groups; do

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A small process that ends the processes of a stack if the launcher dies. */
@@ -15,7 +15,10 @@ export class Watchdog {
    */
   constructor(folder: string, report: (line: string) => void = () => {}) {
     this.#folder = folder;
-    this.#process = spawn('/bin/sh', [join(import.meta.dirname, 'watchdog.sh'), folder], {
+    const name = 'watchdog.sh';
+    const script = readFileSync(join(import.meta.dirname, name), 'utf8');
+    const lines = script.replaceAll('\r', ''); // of a checkout on Windows
+    this.#process = spawn('/bin/sh', ['-c', lines, name, folder], {
       detached: true, // Ctrl-C in the terminal must not reach it
       stdio: ['pipe', 'ignore', 'ignore'],
     });
@@ -41,9 +44,9 @@ export class Watchdog {
     this.#process.stdin?.write(`-${pid}\n`);
   }
 
-  /** From now on the folder is removed, however the launcher ends. */
-  removeFolderAtEnd(): void {
-    this.#process.stdin?.write('rm\n');
+  /** Decides whether the folder stays if the launcher dies. */
+  keepFolder(isKept: boolean): void {
+    this.#process.stdin?.write(isKept ? 'keep\n' : 'rm\n');
   }
 
   /** Ends the watchdog. Resolves after its end. */
