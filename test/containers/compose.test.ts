@@ -113,7 +113,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   it('should have a cookie of its own, unlike other projects and npm start', async () => {
     const visitor = new Visitor(url);
     await visitor.view();
-    expect([...visitor.cookies.keys()]).toEqual([`connect.sid.compose.${stack.project}`]);
+    expect([...visitor.cookies.keys()]).toEqual([`connect.sid.${stack.project}`]);
     expect(JSON.parse((await visitor.send('/dashboard/session')).body).views).toBe(1);
   });
 

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfig, variables } from '../../services/app/config.ts';
 import { ConfigError, describeVariables } from '../../services/shared/process/config.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 
 describe('readConfig', () => {
   it('should not require any variable', () => {
@@ -20,6 +23,16 @@ describe('readConfig', () => {
 
   it('should treat an empty variable as unset', () => {
     expect(readConfig({ PORT: '', SESSION_SECRET: '' })).toEqual(readConfig({}));
+  });
+
+  it('should name the cookie after the Compose project, but not after the default one', () => {
+    const compose = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8');
+    const nameOf = (env: NodeJS.ProcessEnv) => readConfig(env).SESSION_COOKIE_NAME;
+    const [, COMPOSE_PROJECT_NAME] = /^name: (\S+)$/m.exec(compose) ?? [];
+    expect(COMPOSE_PROJECT_NAME).toBeDefined();
+    expect(nameOf({ COMPOSE_PROJECT_NAME })).toBe('connect.sid');
+    expect(nameOf({ COMPOSE_PROJECT_NAME: 'blue' })).toBe('connect.sid.blue');
+    expect(nameOf({ COMPOSE_PROJECT_NAME: 'blue', SESSION_COOKIE_NAME: 'sid' })).toBe('sid');
   });
 
   it('should split the secrets', () => {

@@ -67,7 +67,7 @@ export const commonVariables = z.object({
     .default('connect.sid')
     .meta({
       allowed: 'a cookie name: up to 64 letters, digits and . _ -',
-      fallback: '`connect.sid`; with `--name blue` `connect.sid.blue`',
+      fallback: '`connect.sid`; with `--name blue` or `-p blue` `connect.sid.blue`',
     }),
   SESSION_SECRET: secrets.optional().meta({
     allowed: 'secrets of 32 or more characters each, separated by commas',
@@ -112,6 +112,14 @@ export class ConfigError extends Error {
   override name = 'ConfigError';
 }
 
+/** The project in docker-compose.yml. */
+const DEFAULT_PROJECT = 'shared-state';
+
+/** Browsers send a cookie to every port of a host, so each other project has its own cookie. */
+function cookieNameOf(project = DEFAULT_PROJECT): string | undefined {
+  return project === DEFAULT_PROJECT ? undefined : `connect.sid.${project}`;
+}
+
 /**
  * Reads settings from environment variables. An empty variable counts as unset.
  *
@@ -122,6 +130,7 @@ export function readVariables<T extends z.ZodObject>(
   env: NodeJS.ProcessEnv,
 ): z.output<T> {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  given.SESSION_COOKIE_NAME ??= cookieNameOf(given.COMPOSE_PROJECT_NAME);
   const { data, error } = variables.safeParse(given);
   if (data) return data;
   const names = new Set(error?.issues.map((issue) => String(issue.path[0])));
