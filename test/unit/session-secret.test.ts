@@ -30,6 +30,9 @@ describe('the agreed secret', () => {
     lines.length = 0;
   });
   const newInstance = () => sessionSecrets(undefined, redis, log);
+  /** At once, because the instances of earlier tests still offer their secret. */
+  const corrupt = (command: string, value: string) =>
+    redis.multi().del('secret:session').addCommand([command, 'secret:session', value]).exec();
 
   it('should be one for all instances that start at once', async () => {
     const secrets = await Promise.all(
@@ -58,11 +61,7 @@ describe('the agreed secret', () => {
     async (_what, [command, value]) => {
       const older = newInstance();
       const before = await older();
-      const corrupt = async () => {
-        await redis.del('secret:session');
-        await redis.sendCommand([command as string, 'secret:session', value as string]);
-      };
-      await corrupt();
+      await corrupt(command as string, value as string);
       await eventually(async () => expect(await redis.get('secret:session')).toBe(before[0]));
       expect(await newInstance()()).toEqual(before);
       expect(lines).toHaveLength(1);
@@ -71,7 +70,7 @@ describe('the agreed secret', () => {
   );
 
   it('should be replaced before the first request of a new instance if it is a list', async () => {
-    await redis.rPush('secret:session', 'x');
+    await corrupt('RPUSH', 'x');
     expect(await newInstance()()).toEqual([expect.stringMatching(/^[\w-]{43}$/)]);
     expect(lines).toHaveLength(1);
   });
@@ -80,7 +79,8 @@ describe('the agreed secret', () => {
     const acl = (...rules: string[]) => redis.sendCommand(['ACL', 'SETUSER', 'app', ...rules]);
     await acl('on', '>app', '~*', '&*', '+@all', '-set');
     const port = await freePort('127.0.0.1');
-    const REDIS_URL = `${alone.url.replace('//', '//app:app@')}/1`; // without the instances above
+    const asApp = { username: 'app', password: 'app', pathname: '1' }; // without the instances above
+    const REDIS_URL = Object.assign(new URL(alone.url), asApp).href;
     await using _ = runInstance({ INSTANCE: 'app-1', REDIS_URL, PORT: String(port) });
     const statusOf = async (path: string) => (await send(`http://127.0.0.1:${port}${path}`)).status;
     await eventually(async () => expect(await statusOf('/livez')).toBe(200), 15_000);
