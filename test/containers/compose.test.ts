@@ -312,7 +312,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
       await underLoad(async () => {
         {
           await using killed = stack.start('sh', ['tools/rollout.sh'], setting);
-          await eventually(() => expect(idsOf('app'), killed.stderr).toHaveLength(4), 60_000);
+          await eventually(() => expect(idsOf('app'), killed.stderr).toHaveLength(4), 120_000);
         }
         await run('sh', ['tools/rollout.sh'], setting);
       });
@@ -321,7 +321,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
       expect(after.filter((id) => before.includes(id))).toEqual([]);
       for (const env of environmentsOf(after)) expect(env).toContain('LOG_LEVEL=debug');
       expect(idsOf('--all', 'app')).toHaveLength(3); // with the trial containers
-    }, 300_000);
+    }, 420_000);
 
     it('should replace nothing if the new container is never ready, and show its log', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'shared-state-rollout-'));
