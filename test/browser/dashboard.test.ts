@@ -671,11 +671,12 @@ describe.skipIf(missing)(title, () => {
       expect(await page.locator('#faults').isVisible()).toBe(false); // it is off by default
       expect(await page.getByRole('button', { name: /Kill|Hang|Pause/ }).count()).toBe(0);
 
+      expect(await textOf(page, '#warning')).toContain('The dashboard sees no login');
       await press(page, 'Visit ×100');
       await expectText(
         page,
         '#trail-summary',
-        /^100 of 100 views counted, \S+ lost, [1-9]\d* counted twice, 3 inst/,
+        /^100 of 100 views counted, \S+ lost, [1-9]\d* counted twice, 3 instances$/,
       );
       const marks = page.locator('#trail .gap, #trail .duplicate');
       await marks.first().waitFor();

@@ -9,7 +9,7 @@ import { byId, make, setText } from './elements.js';
 const WRONG = {
   SESSION_STORE: {
     memory:
-      'SESSION_STORE=memory: each instance has sessions of its own. Press Visit ×100: each instance counts from 1, and the trail turns red.',
+      'SESSION_STORE=memory: each instance has sessions of its own. Press Visit ×100: each instance counts from 1, and the trail turns red. The dashboard sees no login, cart or participant.',
   },
   COUNTER: {
     session:
