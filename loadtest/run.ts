@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { k6TooOld } from '../tools/lib/k6.mjs';
 
 const FOLDER = import.meta.dirname;
 const RESULTS = join(FOLDER, 'results');
@@ -23,19 +24,28 @@ const USAGE = `Usage: npm run loadtest -- NAME [-e NAME=VALUE] [any option of "k
 
 /** How a load test can be run. */
 interface Way {
-  isThere(): boolean;
+  /** Why it cannot be used here: empty if it is not installed, `undefined` if it can be used. */
+  problem(): string | undefined;
   what: string;
   command(script: string, options: string[]): string[];
 }
 
 const WAYS: Record<string, Way> = {
   k6: {
-    isThere: () => succeeds('k6', 'version'),
+    problem: () => {
+      const { status, stdout } = ask('k6', 'version');
+      return status === 0 ? k6TooOld(stdout) : '';
+    },
     what: 'k6',
     command: (script, options) => ['k6', 'run', ...options, join(FOLDER, script)],
   },
   image: {
-    isThere: () => succeeds('docker', 'image', 'inspect', IMAGE),
+    problem: () => {
+      if (ask('docker', 'image', 'inspect', IMAGE).status !== 0) return '';
+      const { stdout: system } = ask('docker', 'info', '--format', '{{.OperatingSystem}}');
+      const isVirtual = process.platform !== 'linux' || system.includes('Docker Desktop');
+      return isVirtual ? 'Docker runs in a virtual machine with a network of its own' : undefined;
+    },
     what: `the image ${IMAGE}`,
     command: (script, options) => [
       ...['docker', 'run', '--rm', '--init', '--network', 'host'],
@@ -49,7 +59,7 @@ const WAYS: Record<string, Way> = {
     ],
   },
   runner: {
-    isThere: () => true,
+    problem: () => undefined,
     what: "the project's own runner",
     command: (script, options) => [
       ...[process.execPath, join(FOLDER, 'runner/main.ts'), 'run'],
@@ -62,7 +72,16 @@ const words = process.argv.slice(2);
 const at = words.indexOf('--with');
 const [, wanted] = at < 0 ? [] : words.splice(at, 2);
 const [name = '', ...options] = words;
-const way = WAYS[wanted ?? Object.keys(WAYS).find((one) => WAYS[one]?.isThere()) ?? ''];
+const candidates = Object.entries(WAYS).filter(([key]) => key === (wanted ?? key));
+const problems: string[] = [];
+const [, way] =
+  candidates.find(([, { what, problem }]) => {
+    const reason = problem();
+    if (reason || (wanted && reason === '')) problems.push(reason || `${what} is not installed`);
+    return reason === undefined;
+  }) ?? [];
+for (const problem of problems) console.error(problem);
+if (problems.length > 0 && !way) process.exit(1);
 if (!names.includes(name) || !way) {
   console.error(USAGE);
   process.exit(name === '--list' || name === '' ? 0 : 1);
@@ -88,6 +107,7 @@ function mounted(setting: string): string[] {
   return ['--volume', `${file}:${file}:ro`];
 }
 
-function succeeds(command: string, ...args: string[]): boolean {
-  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+function ask(command: string, ...args: string[]): { status: number | null; stdout: string } {
+  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' });
+  return { status, stdout: stdout ?? '' };
 }

@@ -9,22 +9,26 @@ import { endAll, start } from './lib/child.mjs';
 import { failure, StackError } from './lib/errors.mjs';
 import { installedNode, installNode, isNewEnough } from './lib/node.mjs';
 import { installPackages } from './lib/packages.mjs';
+import { ON_WINDOWS } from './lib/programs.mjs';
 import { ROOT } from './lib/root.mjs';
+import { END_SIGNALS, hasTerminal } from './lib/terminal.mjs';
 
 /** Milliseconds between two checks whether npm, the parent process, is still there. */
 const PARENT_MS = 500;
-/** @type {NodeJS.Signals[]} */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 const [program = '', ...args] = process.argv.slice(2);
 /** @type {NodeJS.Signals | undefined} */
 let received;
 
+if (process.platform === 'win32') {
+  console.error(`This project does not run on Windows itself. ${ON_WINDOWS}`);
+  process.exit(1);
+}
 followParent();
-for (const signal of SIGNALS) process.on(signal, passOn);
+for (const signal of END_SIGNALS) process.on(signal, passOn);
 if (isNewEnough()) {
   await orExit(installPackages(console.error));
-  for (const signal of SIGNALS) process.off(signal, passOn);
+  for (const signal of END_SIGNALS) process.off(signal, passOn);
   const isFile = program.includes('/');
   const file = realpathSync(join(ROOT, isFile ? program : `node_modules/.bin/${program}`));
   process.argv = [process.execPath, file, ...args];
@@ -53,6 +57,8 @@ function followParent() {
     process.kill(process.pid, 'SIGTERM');
   }, PARENT_MS);
   timer.unref();
+  // Under nohup the end of the terminal ends npm, but not this process.
+  if (!hasTerminal) process.once('SIGHUP', () => clearInterval(timer));
 }
 
 /** @param {NodeJS.Signals} signal */
@@ -69,7 +75,7 @@ async function passOn(signal) {
  */
 function end(signal, code = 1) {
   if (!signal) process.exit(code);
-  for (const name of SIGNALS) process.off(name, passOn);
+  for (const name of END_SIGNALS) process.off(name, passOn);
   process.kill(process.pid, signal);
 }
 

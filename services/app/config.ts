@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import {
+  ConfigError,
+  checkProduction,
   commonVariables,
   forbidInProduction,
   oneOf,
@@ -7,6 +9,9 @@ import {
   readVariables,
   wholeNumber,
 } from '../shared/process/config.ts';
+
+/** The names of the other processes in logs, commands and on the page. */
+const RESERVED_NAMES = ['nginx', 'redis', 'dashboard'];
 
 /** The environment variables of an instance, with defaults, allowed values and units. */
 export const variables = commonVariables.extend({
@@ -31,7 +36,11 @@ export type Config = z.output<typeof variables>;
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config = readVariables(variables, env);
+  checkProduction(config);
   forbidInProduction(config, 'SESSION_STORE', 'redis');
-  forbidInProduction(config, 'FAULT_INJECTION', 'off');
+  forbidInProduction(config, 'COUNTER', 'atomic');
+  if (RESERVED_NAMES.includes(config.INSTANCE ?? '')) {
+    throw new ConfigError(`INSTANCE=${config.INSTANCE}: another part of the stack has this name`);
+  }
   return config;
 }

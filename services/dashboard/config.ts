@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import {
   ConfigError,
+  checkProduction,
   commonVariables,
-  forbidInProduction,
   readVariables,
 } from '../shared/process/config.ts';
 
@@ -39,7 +39,7 @@ export type Config = z.output<typeof variables>;
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config = readVariables(variables, env);
-  forbidInProduction(config, 'FAULT_INJECTION', 'off');
+  checkProduction(config);
   const { BIND, TRUSTED_PROXIES, PRESENTER_KEY } = config;
   // Through a proxy on this machine, other machines reach the dashboard too.
   const isPublic = !LOOPBACK.test(BIND) || TRUSTED_PROXIES !== undefined;

@@ -13,7 +13,9 @@ import {
   openBoard,
 } from '../../tools/lib/browser.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
+import { inRedis } from '../../tools/lib/redis-client.ts';
 import { send } from '../../tools/lib/visitor.ts';
+import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
 
@@ -47,6 +49,8 @@ const pixelOf = (selector: string) => `(() => {
 
 /** The summary of a burst without a fault. */
 const COUNTED = '100 of 100 views counted, none lost, none counted twice, 3 instances';
+
+const NEW_SESSION = /session before has ended/;
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 const press = (page: Page, name: string) => button(page, name).click();
@@ -256,6 +260,75 @@ describe.skipIf(missing)(title, () => {
       await expectText(other, '#views', 'Views: 3');
       await expectTrail(page, 3);
       await expectParticipants(page, 1);
+    });
+
+    it('should say that a new session has a trail of its own, on all pages of the browser', async () => {
+      const page = await open(stack.url);
+      await page.getByRole('textbox', { name: 'Name', exact: true }).fill('Ada');
+      await press(page, 'Log in');
+      await expectText(page, '#who', 'logged in as Ada');
+      await press(page, 'Visit ×100');
+      await expectText(page, '#trail-summary', COUNTED);
+      expect(await textOf(page, '#trail-note')).toBe(''); // the login went on with the trail
+      await inRedis(stack.redis.url, (redis) => redis.flushAll());
+      const other = await page.context().newPage();
+      await other.goto(stack.url);
+      for (const one of [page, other]) await expectText(one, '#views', 'Views: 1');
+      await expectText(page, '#trail-note', NEW_SESSION);
+      await expectText(page, '#who', 'not logged in');
+      await expectTrail(page, 1);
+      await press(page, 'Visit');
+      for (const one of [page, other]) await expectTrail(one, 2);
+      expect(await textOf(page, '#trail-note')).toBe('');
+
+      await press(page, 'New session');
+      await expectText(other, '#trail-note', NEW_SESSION);
+      for (const one of [page, other]) await expectTrail(one, 1);
+    });
+
+    it('should ask once before 100 visits of a visitor without a cookie', async () => {
+      const page = await open(stack.url);
+      await page.context().clearCookies();
+      await press(page, 'Visit ×100');
+      await expectText(page, '#trail-summary', COUNTED);
+      await expectText(page, '#trail-note', NEW_SESSION);
+      await expectTrail(page, 100);
+      await press(page, 'Visit');
+      await expectTrail(page, 101);
+    });
+
+    it('should report no view as lost if the session ends during 100 visits', async () => {
+      const page = await open(stack.url);
+      let views = 0;
+      await page.route(`${stack.url}/`, async (route) => {
+        views += 1;
+        if (views === 50) await page.context().clearCookies();
+        await route.continue();
+      });
+      await press(page, 'Visit ×100');
+      await expectText(
+        page,
+        '#trail-summary',
+        /^100 of 100 views counted, none lost, none counted twice, 3 instances, \d+ sessions$/,
+      );
+      await expectText(page, '#trail-note', NEW_SESSION);
+      await page.unroute(`${stack.url}/`);
+      await press(page, 'Visit');
+      await eventually(async () => {
+        const { views } = (await trailOf(page)).at(-1) ?? {};
+        expect(`Views: ${views}`).toBe(await textOf(page, '#views'));
+      });
+      expect(await page.locator('.gap, .duplicate').count()).toBe(0);
+    });
+
+    it('should show a view that one session has lost', async () => {
+      const page = await open(stack.url);
+      await inRedis(stack.redis.url, async (redis) => {
+        for (const key of await redis.keys('views:*')) await redis.incr(key);
+      });
+      await press(page, 'Visit ×100');
+      await expectText(page, '#trail-summary', COUNTED.replace('none lost', '1 lost'));
+      expect(await page.locator('.gap').count()).toBe(1);
     });
 
     it('should fill the cache with one call for 100 requests', async () => {
@@ -594,6 +667,7 @@ describe.skipIf(missing)(title, () => {
       expect(await textOf(page, '#warning')).not.toBe('');
       const { wrong } = await switchesOf(page);
       expect(wrong).toEqual(['SESSION_STORE=memory']);
+      expect(await page.getByText('in Redis, which all instances share').isVisible()).toBe(false);
       expect(await page.locator('#faults').isVisible()).toBe(false); // it is off by default
       expect(await page.getByRole('button', { name: /Kill|Hang|Pause/ }).count()).toBe(0);
 
@@ -614,6 +688,23 @@ describe.skipIf(missing)(title, () => {
       ]);
     });
   });
+
+  it('should begin another trail after a restart of the stack, with any store', async () => {
+    const port = await freePort();
+    let page: Page | undefined;
+    for (const SESSION_STORE of ['memory', 'redis', 'redis']) {
+      await using stack = await startStack({ SESSION_STORE }, { port });
+      page ??= await open(stack.url, { breaks: true });
+      const row = page.locator(`.switch[data-name="SESSION_STORE"][data-value="${SESSION_STORE}"]`);
+      await row.waitFor({ timeout: 20_000 });
+      await expectLive(page);
+      await press(page, 'Visit ×100');
+      const lossy = /^100 of 100 views counted, [1-9]\d* lost, [1-9]\d* counted twice/;
+      await expectText(page, '#trail-summary', SESSION_STORE === 'memory' ? lossy : COUNTED);
+      if (SESSION_STORE === 'redis') await expectTrail(page, (await trailOf(page)).length);
+      else expect(await page.locator('.gap').count()).toBeGreaterThan(50);
+    }
+  }, 120_000);
 
   /** The switches that the page shows, and which of them it marks as wrong. */
   async function switchesOf(page: Page): Promise<{ all: string[]; wrong: string[] }> {
@@ -654,6 +745,10 @@ describe.skipIf(missing)(title, () => {
       const { all, wrong } = await switchesOf(page);
       expect(wrong).toEqual(['COUNTER=session']);
       expect(all).toContain('SESSION_STORE=redis');
+      await press(page, 'Visit ×100');
+      const lossy =
+        /^100 of 100 views counted, [1-9]\d* lost, [1-9]\d* counted twice, 3 instances$/;
+      await expectText(page, '#trail-summary', lossy);
     });
   });
 

@@ -1,15 +1,20 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Overview } from '../../services/dashboard/protocol.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
-import { Running } from '../../tools/lib/running.ts';
-import { type Seen, send, Visitor } from '../../tools/lib/visitor.ts';
+import { type Reply, type Seen, send, Visitor } from '../../tools/lib/visitor.ts';
 import { ComposeStack, docker, dockerMissing, UP_MS } from '../support/docker.ts';
 import { Events } from '../support/events.ts';
-import { proveContinuity, proveNothingLost, range } from '../support/proofs.ts';
+import { proveContinuity, proveNothingLost, range, viewsIn } from '../support/proofs.ts';
 import { Shopper } from '../support/shop.ts';
 
 const missing = dockerMissing();
 const required = process.env.REQUIRE_DOCKER === '1';
+/** Milliseconds between a reply and the next request of a visitor. */
+const THINK_MS = 20;
 const nodeImage = process.env.NODE_IMAGE ?? 'node:24-slim';
 
 describe('Docker', () => {
@@ -23,10 +28,54 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   let url: string;
 
   const compose = (...words: string[]) => stack.run(words);
+  const UP = ['up', '--detach', '--no-build', '--no-recreate', '--wait'];
   /** Scales the running stack with `docker compose up --scale app=N`. */
-  const scale = (count: number) =>
-    compose('up', '--detach', '--no-build', '--no-recreate', '--wait', '--scale', `app=${count}`);
+  const scale = (count: number) => compose(...UP, '--scale', `app=${count}`);
   const instancesOf = (seen: Seen[]) => new Set(seen.map(({ instance }) => instance)).size;
+  const idsOf = (...services: string[]) =>
+    compose('ps', '--quiet', ...services)
+      .trim()
+      .split('\n');
+
+  /** Runs a program beside the test. Fails unless it exits with 0. */
+  async function run(file: string, args: string[], env?: NodeJS.ProcessEnv): Promise<void> {
+    await using running = stack.start(file, args, env);
+    const { code, stderr } = await running.ended;
+    expect(code, stderr).toBe(0);
+  }
+
+  /** Fails unless every request that is sent during the work is answered and applied once. */
+  async function underLoad(work: () => Promise<unknown>): Promise<void> {
+    let isWorking = true;
+    const expectSuccess = ({ status, body }: Reply) => expect(status, body).toBe(200);
+    const keepViewing = async () => {
+      const visitor = new Visitor(url);
+      for (let views = 1; isWorking; views += 1) {
+        expect((await visitor.view()).views).toBe(views);
+        await delay(THINK_MS);
+      }
+    };
+    const keepBuying = async () => {
+      const ada = new Shopper(url);
+      let tea = 0;
+      for (; isWorking; tea += 1) {
+        expectSuccess(await ada.add('tea'));
+        await delay(THINK_MS);
+      }
+      expect(await ada.cart()).toEqual({ tea });
+    };
+    const keepWatching = async () => {
+      while (isWorking) {
+        expectSuccess(await send(`${url}/dashboard/instances`));
+        await delay(THINK_MS);
+      }
+    };
+    const load = Promise.all([keepViewing(), keepViewing(), keepBuying(), keepWatching()]);
+    await Promise.race([work(), load]).finally(() => {
+      isWorking = false;
+    });
+    await load;
+  }
 
   beforeAll(async () => {
     stack = await ComposeStack.start();
@@ -61,6 +110,13 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     });
   });
 
+  it('should have a cookie of its own, unlike other projects and npm start', async () => {
+    const visitor = new Visitor(url);
+    await visitor.view();
+    expect([...visitor.cookies.keys()]).toEqual([`connect.sid.${stack.project}`]);
+    expect(JSON.parse((await visitor.send('/dashboard/session')).body).views).toBe(1);
+  });
+
   it('should count 200 views at once as exactly 200', () => proveNothingLost(url));
 
   it('should share cached data between instances', async () => {
@@ -81,8 +137,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   });
 
   it('should serve the page, with two dashboards that show the same', async () => {
-    const up = ['up', '--detach', '--no-build', '--no-recreate', '--no-deps', '--wait'];
-    compose(...up, '--scale', 'dashboard=2', 'dashboard');
+    compose(...UP, '--no-deps', '--scale', 'dashboard=2', 'dashboard');
     const headers = { accept: 'text/html' };
     const dashboards = new Map<string, string[]>();
     expect((await send(`${url}/`, { headers })).headers['content-type']).toMatch(/^text\/html/);
@@ -99,32 +154,18 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     });
     const names = ['app-1', 'app-2', 'app-3'];
     expect([...dashboards.values()]).toEqual([names, names]);
-    compose(...up, '--scale', 'dashboard=1', 'dashboard');
+    compose(...UP, '--no-deps', '--scale', 'dashboard=1', 'dashboard');
   });
 
   it('should scale up and down under requests, with no reload, no failure and no lost view', async () => {
-    let scaling = true;
-    const load = range(1, 2).map(async () => {
-      const visitor = new Visitor(url);
-      const seen: Seen[] = [];
-      while (scaling) seen.push(await visitor.view());
-      return seen;
+    await underLoad(async () => {
+      for (const count of [5, 2]) {
+        await run('docker', ['compose', ...UP, '--scale', `app=${count}`]);
+        await eventually(async () => {
+          expect(instancesOf(await new Visitor(url).viewInTurn(2 * count))).toBe(count);
+        });
+      }
     });
-    try {
-      scale(5);
-      await eventually(async () => {
-        expect(instancesOf(await new Visitor(url).viewInTurn(10))).toBe(5);
-      });
-      scale(2);
-      await eventually(async () => {
-        expect(instancesOf(await new Visitor(url).viewInTurn(10))).toBe(2);
-      });
-    } finally {
-      scaling = false;
-    }
-    for (const seen of await Promise.all(load)) {
-      expect(seen.map(({ views }) => views)).toEqual(range(1, seen.length));
-    }
     expect(compose('logs', 'nginx')).not.toContain('SIGHUP');
   }, 120_000);
 
@@ -133,13 +174,12 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     await eventually(async () => {
       expect(instancesOf(await new Visitor(url).viewInTurn(9))).toBe(3);
     });
-    const victims = compose('ps', '--quiet', 'app').trim().split('\n').slice(0, 2);
+    const victims = idsOf('app').slice(0, 2);
     let killed = false;
     const kill = async () => {
-      await using running = new Running('docker', ['kill', ...victims]);
-      const { code, stderr } = await running.ended;
-      killed = true;
-      expect(code, stderr).toBe(0);
+      await run('docker', ['kill', ...victims]).finally(() => {
+        killed = true;
+      });
     };
     const keepViewing = async () => {
       const visitor = new Visitor(url);
@@ -166,10 +206,6 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     const visitor = new Visitor(url);
     await visitor.viewInTurn(3);
     const services = ['redis', 'dashboard', 'app'];
-    const idsOf = (...names: string[]) =>
-      compose('ps', '--quiet', ...names)
-        .trim()
-        .split('\n');
     const addressesOf = (ids: string[]) =>
       docker([
         'inspect',
@@ -211,15 +247,14 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   }, 120_000);
 
   it('should end an instance cleanly on SIGTERM', async () => {
-    const [id = ''] = compose('ps', '--quiet', 'app').split('\n');
+    const [id = ''] = idsOf('app');
     docker(['stop', id]);
     expect(docker(['inspect', '--format', '{{.State.ExitCode}}', id]).trim()).toBe('0');
     scale(3);
   }, 60_000);
 
   it('should publish only nginx, only on loopback, and run every container with minimal rights', () => {
-    const ids = compose('ps', '--quiet').trim().split('\n');
-    const containers = JSON.parse(docker(['inspect', ...ids]));
+    const containers = JSON.parse(docker(['inspect', ...idsOf()]));
     expect(containers).toHaveLength(6);
     for (const { Config, HostConfig } of containers) {
       const service = Config.Labels['com.docker.compose.service'];
@@ -242,4 +277,99 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     const reply = await send(`http://${address}/`, { headers });
     expect(reply.headers['set-cookie']?.[0]).toContain('; Secure');
   }, 60_000);
+
+  it('should not ask the proxy that Docker may set in containers for their health', () => {
+    scale(3);
+    const names = ['http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'];
+    const proxy = names.flatMap((name) => ['--env', `${name}=http://127.0.0.1:9`]);
+    for (const id of idsOf()) {
+      const format = '{{json .Config.Healthcheck.Test}}';
+      const [kind, ...words] = JSON.parse(docker(['inspect', '--format', format, id]));
+      const check = kind === 'CMD-SHELL' ? ['sh', '-c', ...words] : words;
+      docker(['exec', ...proxy, id, ...check]);
+    }
+  });
+
+  it('should not start a second Redis, which would write to the same append-only file', async () => {
+    await using scaling = stack.start('docker', ['compose', ...UP, '--scale', 'redis=2']);
+    const { code, stderr } = await scaling.ended;
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('"redis" service is using the custom container name');
+    expect(idsOf('redis')).toHaveLength(1);
+  });
+
+  describe('sh tools/rollout.sh', () => {
+    const REPLACED = ['app', 'dashboard'];
+    const environmentsOf = (ids: string[]) =>
+      docker(['inspect', '--format', '{{json .Config.Env}}', ...ids])
+        .trim()
+        .split('\n');
+
+    it('should replace all instances and the dashboard under requests, even if it was killed before', async () => {
+      scale(3);
+      const before = idsOf(...REPLACED);
+      const setting = { CACHE_TTL_SECONDS: '59', LOG_LEVEL: 'debug' };
+      await underLoad(async () => {
+        {
+          await using killed = stack.start('sh', ['tools/rollout.sh'], setting);
+          await eventually(() => expect(idsOf('app'), killed.stderr).toHaveLength(4), 60_000);
+        }
+        await run('sh', ['tools/rollout.sh'], setting);
+      });
+      const after = idsOf(...REPLACED);
+      expect(after).toHaveLength(before.length);
+      expect(after.filter((id) => before.includes(id))).toEqual([]);
+      for (const env of environmentsOf(after)) expect(env).toContain('LOG_LEVEL=debug');
+      expect(idsOf('--all', 'app')).toHaveLength(3); // with the trial containers
+    }, 300_000);
+
+    it('should replace nothing if the new container is never ready, and show its log', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'shared-state-rollout-'));
+      const override = join(folder, 'override.json');
+      const app = { environment: { REDIS_URL: 'redis://nowhere' }, healthcheck: { retries: 8 } };
+      writeFileSync(override, JSON.stringify({ services: { app } }));
+      const before = idsOf('--all', ...REPLACED);
+      try {
+        await underLoad(async () => {
+          const COMPOSE_FILE = `docker-compose.yml:${override}`;
+          await using rollout = stack.start('sh', ['tools/rollout.sh'], { COMPOSE_FILE });
+          const { code, stderr } = await rollout.ended;
+          expect(code).toBe(1);
+          expect(stderr).toContain('ENOTFOUND nowhere');
+          expect(stderr).toContain('The new container did not become healthy');
+        });
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+      expect(idsOf('--all', ...REPLACED)).toEqual(before);
+    }, 120_000);
+  });
+
+  it('should answer all requests that it accepts until it has stopped', async () => {
+    const viewUntilRefused = async () => {
+      const visitor = new Visitor(url);
+      const views: number[] = [];
+      for (;;) {
+        const reply = await visitor.send().catch(() => undefined);
+        if (!reply) return views;
+        views.push(viewsIn(reply));
+      }
+    };
+    const load = Promise.all(range(1, 6).map(viewUntilRefused));
+    await run('docker', ['compose', 'stop']);
+    for (const views of await load) expect(views).toEqual(range(1, views.length));
+  }, 120_000);
+
+  it('should say why a setting is refused, and limit the restarts', async () => {
+    compose('down');
+    const setting = { SESSION_STORE: 'memory' };
+    await using up = stack.start('docker', ['compose', 'up', '--no-build'], setting);
+    const { code, stdout } = await up.ended;
+    expect(code).not.toBe(0);
+    expect(stdout).toContain('SESSION_STORE=memory: with NODE_ENV=production it must be redis');
+    const format = '{{.HostConfig.RestartPolicy.MaximumRetryCount}}';
+    for (const id of idsOf('--all', 'app', 'dashboard')) {
+      expect(docker(['inspect', '--format', format, id])).toBe('10\n');
+    }
+  }, 120_000);
 });

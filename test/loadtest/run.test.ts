@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ROOT } from '../../tools/lib/root.mjs';
 import { type Ended, Running } from '../../tools/lib/running.ts';
+import { checkLoadTests } from '../../tools/setup/check-programs.mjs';
 
 const SCRIPT = join(ROOT, 'loadtest/continuity.ts');
 
@@ -54,6 +55,24 @@ describe('npm run loadtest', () => {
     expect(stderr).toContain("continuity, by the project's own runner\n");
     expect(stderr).toContain('not k6');
     expect(code).toBe(107); // no server answers
+  });
+
+  it('should not take a k6 without TypeScript, nor an image in a virtual machine', async () => {
+    place('k6', 'echo "k6 v0.49.0 (go1.21.6, linux/amd64)"');
+    place('docker', '[ "$1" = info ] && echo "Docker Desktop"; exit 0');
+    const reasons = {
+      k6: 'k6 0.49.0 is too old: the scripts are in TypeScript, which needs k6 1.0\n',
+      image: 'Docker runs in a virtual machine with a network of its own\n',
+    };
+    const { stderr } = await run(['continuity', '-e', 'BASE_URL=http://127.0.0.1:1']);
+    const taken = "continuity, by the project's own runner\n";
+    expect(stderr).toContain(`${reasons.k6}${reasons.image}${taken}`);
+    for (const [way, reason] of Object.entries(reasons)) {
+      expect(await run(['continuity', '--with', way])).toMatchObject({ code: 1, stderr: reason });
+    }
+    expect(checkLoadTests([folder]).found).toBe(
+      `${reasons.k6.trim()}; npm run loadtest uses its own runner`,
+    );
   });
 
   it('should take what it is told to', async () => {

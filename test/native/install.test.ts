@@ -117,6 +117,21 @@ describe('tools/run.mjs', () => {
     expect(existsSync(join(project, 'node_modules.lock'))).toBe(false);
   });
 
+  it('should name WSL 2 and Docker Desktop on Windows, before anything else', async () => {
+    const preload = join(project, 'windows.cjs');
+    writeFileSync(preload, "Object.defineProperty(process, 'platform', { value: 'win32' });");
+    env.NODE_OPTIONS = `--require ${preload}`;
+    await using running = run('tools/hello.mjs');
+    expect(await running.ended).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^This project does not run .* WSL 2: .* Docker Desktop: .*\n$/,
+      ),
+    });
+    expect(npmCommands()).toEqual([]);
+  });
+
   it('should install once for two first commands at the same time', async () => {
     set('hold');
     await using first = run('tools/hello.mjs');
@@ -173,7 +188,7 @@ describe('tools/run.mjs', () => {
   });
 
   it('should not wait for a process that has the pid of a dead holder', async () => {
-    const other = spawn('sleep', ['60']);
+    const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)', 'npm']);
     try {
       mkdirSync(join(project, 'node_modules.lock'));
       writeFileSync(join(project, 'node_modules.lock', String(other.pid)), '');

@@ -207,6 +207,23 @@ describe('nginx', () => {
       }
     });
 
+    it('should send a POST to the next instance if one dies, as often as there are instances', async () => {
+      const dying = await Promise.all(
+        range(1, 3).map(async () => {
+          const server = createServer((req) => req.socket.destroy());
+          await once(server.listen(0, '127.0.0.1'), 'listening');
+          return server;
+        }),
+      );
+      const ports = [...dying, upstream].map((server) => (server.address() as AddressInfo).port);
+      stack.nginx.write({ app: ports, dashboard: [1] });
+      await stack.nginx.reload();
+      for (const _ of range(1, 8)) {
+        expect((await send(`${stack.url}/cart`, { method: 'POST', body: '{}' })).status).toBe(200);
+      }
+      for (const server of dying) server.close();
+    });
+
     it('should keep its connection to an instance open', async () => {
       received.length = 0;
       for (let i = 0; i < 4; i += 1) await send(`${stack.url}/`);

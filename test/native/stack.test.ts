@@ -1,17 +1,31 @@
 import { once } from 'node:events';
-import { existsSync, mkdtempDisposableSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempDisposableSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
+import { listProcesses } from '../../tools/lib/processes.mjs';
+import { inRedis } from '../../tools/lib/redis-client.ts';
 import { ROOT } from '../../tools/lib/root.mjs';
 import { Running } from '../../tools/lib/running.ts';
+import { launcherOf } from '../../tools/lib/stack-folder.mjs';
 import { send, Visitor } from '../../tools/lib/visitor.ts';
 import { controlSocket, stackFolder } from '../../tools/stack/folder.ts';
 import type { ProcessStatus } from '../../tools/stack/managed-process.ts';
+import { Stack } from '../../tools/stack/stack.ts';
+import { Checkout } from '../support/checkout.ts';
 import { newName, npmRunStack, npmStart, ready } from '../support/npm.ts';
 
 // As a user runs it: npm start in one terminal, npm run stack in another.
@@ -19,6 +33,8 @@ import { newName, npmRunStack, npmStart, ready } from '../support/npm.ts';
 async function ps(name: string): Promise<ProcessStatus[]> {
   return JSON.parse((await npmRunStack('ps', '--json', '--name', name)).stdout);
 }
+
+const main = join(ROOT, 'tools/stack/main.ts');
 
 const isAlive = (pid: number | null) => {
   try {
@@ -66,16 +82,159 @@ describe('npm start', () => {
     },
   );
 
-  it('should leave nothing behind if the launcher is killed', async () => {
+  it('should leave only the data of Redis behind if the launcher is killed, and go on with it', async () => {
     const name = newName();
-    const main = join(ROOT, 'tools/stack/main.ts');
-    const words = ['--port', '0', '--scale', '2', '--name', name];
-    await using running = new Running(process.execPath, [main, ...words]);
-    await ready(running);
+    const words = [main, '--port', '0', '--scale', '2', '--name', name];
+    await using running = new Running(process.execPath, words);
+    const visitor = new Visitor(await ready(running));
+    await visitor.viewInTurn(3);
     const processes = await ps(name);
     await npmRunStack('pause', 'app-1', '--name', name);
     running.child.kill('SIGKILL');
+    await running.ended;
+
+    await using again = new Running(process.execPath, words);
+    const url = await ready(again);
+    expect(processes.filter(({ pid }) => isAlive(pid))).toEqual([]);
+    expect(again.stdout).toContain('Continuing with the data of a stack that was killed.\n');
+    const returning = new Visitor(url);
+    for (const [cookie, value] of visitor.cookies) returning.cookies.set(cookie, value);
+    expect(await returning.view()).toMatchObject({ views: 4 });
+    again.child.kill('SIGTERM');
+    await again.ended;
     await expectNothingLeft(name, processes);
+  });
+
+  it('should leave nothing behind after Ctrl-C during the start', async () => {
+    const name = newName();
+    await using running = new Running(process.execPath, [main, '--port', '0', '--name', name]);
+    await eventually(() => expect(existsSync(join(stackFolder(name), 'redis.log'))).toBe(true));
+    running.child.kill('SIGINT');
+    await running.ended;
+    await expectNothingLeft(name, []);
+  });
+
+  it('should not take another process for its launcher', async () => {
+    const name = newName();
+    mkdirSync(stackFolder(name), { recursive: true });
+    for (const file of ['launcher.pid', 'launcher']) {
+      writeFileSync(join(stackFolder(name), file), `${process.pid}`);
+    }
+    await using running = new Running(process.execPath, [main, '--port', '0', '--name', name]);
+    await ready(running);
+    running.child.kill('SIGTERM');
+    expect((await running.ended).code).toBe(0);
+  });
+
+  it('should keep other users away from its files and its Redis', async () => {
+    await using stack = await Stack.start({ scale: 1 });
+    const modeOf = (path: string) => statSync(path).mode & 0o777;
+    expect(modeOf(stack.folder) & 0o066).toBe(0);
+    expect(modeOf(dirname(stack.folder)) & 0o066).toBe(0);
+    for (const file of readdirSync(stack.folder)) {
+      const [path, isOpen] = [join(stack.folder, file), file === 'nginx'];
+      if (!isOpen) expect(modeOf(path) & 0o077, file).toBe(0);
+    }
+    const stranger = connect(stack.redis.port, '127.0.0.1');
+    stranger.write('PING\r\nQUIT\r\n');
+    expect(await text(stranger)).toMatch(/^-NOAUTH /);
+    const password = new URL(stack.redis.url).password;
+    expect(password).toMatch(/^[\w-]{32,}$/);
+    for (const { command } of listProcesses().values()) expect(command).not.toContain(password);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('should not use a folder of another user', async () => {
+    using folder = mkdtempDisposableSync(join(tmpdir(), 'shared-state-planted-'));
+    const planted = join(folder.path, 'shared-state-0');
+    mkdirSync(planted);
+    chownSync(planted, 12_345, 12_345);
+    await using running = new Running(process.execPath, [main], { TMPDIR: folder.path });
+    expect(await running.ended).toMatchObject({
+      code: 1,
+      stderr: `${planted} belongs to another user; set TMPDIR to a folder of your own.\n`,
+    });
+  });
+
+  it('should survive the end of its terminal under nohup', async () => {
+    const name = newName();
+    // Under nohup too the output goes to no terminal, and npm is ended by the signal.
+    await using running = npmStart(['--port', '0', '--scale', '1', '--name', name]);
+    const url = await ready(running);
+    const processes = await ps(name);
+    process.kill(-(running.child.pid ?? 0), 'SIGHUP');
+    await once(running.child, 'exit');
+    await npmRunStack('restart', 'app-1', '--name', name);
+    await npmRunStack('restart', 'dashboard', '--name', name);
+    expect((await send(`${url}/`)).status).toBe(200);
+    process.kill(launcherOf(stackFolder(name))?.pid ?? 0, 'SIGTERM');
+    await running.ended;
+    await expectNothingLeft(name, processes);
+  });
+
+  it('should start from files with the line ends of Windows, and end if it is killed', async () => {
+    using checkout = new Checkout();
+    for (const entry of readdirSync(checkout.root, { recursive: true, withFileTypes: true })) {
+      const file = join(entry.parentPath, entry.name);
+      if (!entry.isFile() || !/\.(ts|mjs|sh|conf|json)$/.test(file)) continue;
+      writeFileSync(file, readFileSync(file, 'utf8').replaceAll('\n', '\r\n'));
+    }
+    checkout.linkPackages();
+    const words = ['tools/stack/main.ts', '--port', '0', '--scale', '1'];
+    await using running = checkout.start(process.execPath, words);
+    const url = await ready(running);
+    expect((await send(`${url}/`)).body).toBe('Views: 1');
+    running.child.kill('SIGKILL');
+    await eventually(() => expect(send(url)).rejects.toThrow('ECONNREFUSED'));
+    expect(running.stdout).not.toContain('watchdog');
+  });
+
+  it('should start in any shell of the user', async () => {
+    using folder = mkdtempDisposableSync(join(tmpdir(), "it's a-"));
+    const proxy = 'http://127.0.0.1:9';
+    const env = {
+      ...{
+        NODE_USE_ENV_PROXY: '1',
+        HTTP_PROXY: proxy,
+        http_proxy: proxy,
+        NO_PROXY: '',
+        no_proxy: '',
+      },
+      ...{
+        LC_ALL: 'xx_YY.UTF-8',
+        NODE_OPTIONS: '--inspect=0 --no-warnings',
+        NGINX: '/usr/sbin/nginx',
+      },
+      ...{ REDIS_URL: 'nonsense', INSTANCE: 'a b', HOST: 'nonsense', PORT: 'nonsense' },
+      TMPDIR: relative(ROOT, folder.path),
+    };
+    const shell = 'umask 0777; ulimit -n 256; exec "$0" "$@"';
+    const words = [main, '--port', '0', '--scale', '1'];
+    await using running = new Running('sh', ['-c', shell, process.execPath, ...words], env);
+    const url = await ready(running);
+    expect((await send(`${url}/`)).body).toBe('Views: 1');
+    running.child.kill('SIGTERM');
+    expect((await running.ended).code).toBe(0);
+    const [parent = ''] = readdirSync(folder.path);
+    expect(readdirSync(join(folder.path, parent))).toEqual([]);
+  });
+
+  it.each([
+    [{ TMPDIR: join(tmpdir(), 'x'.repeat(90)) }, /^The path \S+ is too long; set TMPDIR to a/],
+    [{ TMPDIR: main }, /^ENOTDIR: not a directory, mkdir '\S+'$/],
+    [{ HTTP_PORT: '8081\r' }, /^`HTTP_PORT` expects a whole number .*, not "8081\\r"\.$/],
+    [
+      { SESSION_SECRET: 'short' },
+      /^(app-1|dashboard) did not start: SESSION_SECRET=\(5 characters, not shown\)/,
+    ],
+    [{ NODE_OPTIONS: '--no-such-option' }, /--no-such-option is not allowed in NODE_OPTIONS$/],
+  ])('should refuse %j in one line', async (env, message) => {
+    const port = 'HTTP_PORT' in env ? [] : ['--port', '0'];
+    const words = [main, ...port, '--scale', '1', '--name', newName()];
+    await using running = new Running(process.execPath, words, env);
+    const { code, stderr } = await running.ended;
+    expect(code).not.toBe(0);
+    expect(stderr.trimEnd()).toMatch(message);
+    expect(stderr.trimEnd()).not.toContain('\n');
   });
 
   it('should pass environment variables on, and print the warnings of the instances', async () => {
@@ -88,6 +247,24 @@ describe('npm start', () => {
     expect(running.stdout).toContain('app-1: SESSION_STORE=memory');
   });
 
+  it.each(['app', 'minimal'])(
+    'should share no cookie with another stack, so that one browser can use both: %s',
+    async (program) => {
+      const name = newName();
+      await using first = await Stack.start({ scale: 2, program });
+      await using second = await Stack.start({ scale: 2, program, name });
+      const visitor = new Visitor(first.url);
+      const same = new Visitor(second.url, visitor.cookies);
+      for (const views of [1, 2, 3]) {
+        expect((await visitor.send()).body).toBe(`Views: ${views}`);
+        expect((await same.send()).body).toBe(`Views: ${views}`);
+      }
+      expect([...visitor.cookies.keys()]).toEqual(['connect.sid', `connect.sid.${name}`]);
+      const seen = JSON.parse((await same.send('/dashboard/session')).body);
+      expect(seen.views).toBe(program === 'app' ? 3 : 0); // minimal counts for itself
+    },
+  );
+
   it('should report an invalid setting of an instance, and exit 1', async () => {
     const words = ['--port', '0', '--name', newName()];
     await using running = npmStart(words, { CACHE_TTL_SECONDS: '0' });
@@ -98,15 +275,32 @@ describe('npm start', () => {
     );
   });
 
-  it('should report that its port is in use, and exit 1', async () => {
-    const server = createServer().listen(0, '127.0.0.1');
+  it.each([
+    ['127.0.0.1', 'is in use on 127.0.0.1'],
+    ['::1', 'is in use on ::1, where a browser looks for localhost'],
+  ])('should report that its port is in use on %s, and exit 1', async (host, reason) => {
+    const server = createServer().listen(0, host);
     await once(server, 'listening');
     const port = String((server.address() as AddressInfo).port);
     await using running = npmStart(['--port', port, '--name', newName()]);
     const { code, stderr } = await running.ended;
     server.close();
     expect(code).toBe(1);
-    expect(stderr).toBe(`Port ${port} is in use; try \`npm start -- --port 8081\`.\n`);
+    expect(stderr).toBe(`Port ${port} ${reason}; try \`npm start -- --port 8081\`.\n`);
+  });
+
+  it.each([
+    ['203.0.113.1', '203.0.113.1 is not an address of this machine'],
+    ['localhost', '"localhost" is not an IP address'],
+    [`${'x'.repeat(9999)}`, `"${'x'.repeat(60)}…" is not an IP address`],
+  ])('should report at once that BIND cannot be had, with any port (%#)', async (BIND, reason) => {
+    for (const port of ['0', '8080']) {
+      const words = [main, '--port', port, '--name', newName()];
+      await using running = new Running(process.execPath, words, { BIND });
+      const { code, stderr } = await running.ended;
+      expect(stderr).toBe(`BIND=${reason}; unset BIND, or set BIND=0.0.0.0 for an audience.\n`);
+      expect(code).toBe(1);
+    }
   });
 
   it.each([
@@ -127,7 +321,6 @@ describe('npm start', () => {
   ])('should refuse %j in one line and exit 2', async (words, message) => {
     const name = words.includes('--name') ? [] : ['--name', newName()];
     const port = words.includes('--port') ? [] : ['--port', '0'];
-    const main = join(ROOT, 'tools/stack/main.ts');
     await using running = new Running(process.execPath, [main, ...words, ...name, ...port]);
     const { code, stderr } = await running.ended;
     expect(code).toBe(2);
@@ -198,6 +391,9 @@ describe('npm run stack', () => {
     expect(await stack('restart', 'redis')).toMatchObject({ code: 0, stdout: 'redis ready\n' });
     await eventually(async () => expect((await send(`${url}/`)).status).toBe(200));
 
+    const redisUrl = (await stack('redis')).stdout.trim();
+    expect(await inRedis(redisUrl, (redis) => redis.keys('sess:*'))).not.toEqual([]);
+
     // nginx; its workers must not outlive it
     expect(await stack('kill', 'nginx')).toMatchObject({ code: 0, stdout: 'nginx dead\n' });
     await expect(send(`${url}/`)).rejects.toThrow('ECONNREFUSED');
@@ -244,7 +440,6 @@ describe('npm run stack', () => {
     using folder = mkdtempDisposableSync(join(tmpdir(), 'shared-state-preload-'));
     const preload = join(folder.path, 'throw.cjs');
     writeFileSync(preload, "process.on('SIGUSR2', () => { throw new Error('a bug'); });");
-    const main = join(ROOT, 'tools/stack/main.ts');
     const words = ['--require', preload, main, '--name', name, '--port', '0', '--scale', '1'];
     await using running = new Running(process.execPath, words);
     const url = await ready(running);

@@ -6,6 +6,7 @@ import {
   Wait,
 } from 'testcontainers';
 import { ROOT } from '../../tools/lib/root.mjs';
+import { Running } from '../../tools/lib/running.ts';
 
 /** Milliseconds. Images may have to be built and pulled first. */
 export const UP_MS = 300_000;
@@ -29,19 +30,25 @@ export function docker(args: string[], env: NodeJS.ProcessEnv = {}): string {
   return stdout;
 }
 
+/** The environment in which `docker compose` works on a project, with its default settings. */
+function environmentOf(project: string): NodeJS.ProcessEnv {
+  return { COMPOSE_PROJECT_NAME: project, HTTP_PORT: '0', NODE_ENV: '' };
+}
+
 /** The stack of docker-compose.yml, in containers and on its own port. */
 export class ComposeStack implements AsyncDisposable {
   readonly project: string;
   readonly url: string;
   #environment: StartedDockerComposeEnvironment;
 
-  /** @param env additional environment variables for `docker compose up` */
-  static async start(env: Record<string, string> = {}): Promise<ComposeStack> {
+  /** @param settings additional environment variables for `docker compose up` */
+  static async start(settings: Record<string, string> = {}): Promise<ComposeStack> {
     const project = `shared-state-test-${randomBytes(4).toString('hex')}`;
+    const env = { ...process.env, ...environmentOf(project), ...settings };
     const environment = await new DockerComposeEnvironment(ROOT, 'docker-compose.yml')
       .withProjectName(project)
       .withBuild()
-      .withEnvironment({ ...process.env, HTTP_PORT: '0', ...env } as Record<string, string>)
+      .withEnvironment(env as Record<string, string>)
       .withWaitStrategy('nginx-1', Wait.forHealthCheck())
       .withStartupTimeout(UP_MS)
       .up();
@@ -54,10 +61,17 @@ export class ComposeStack implements AsyncDisposable {
     this.url = `http://localhost:${environment.getContainer('nginx-1').getMappedPort(8080)}`;
   }
 
-  /** Runs `docker compose WORDS` for this stack and returns its output. */
+  /** Runs `docker compose WORDS` for this stack and returns its output. No test can run meanwhile. */
   run(words: string[], env: NodeJS.ProcessEnv = {}): string {
-    const scope = ['--project-directory', ROOT, '-p', this.project];
-    return docker(['compose', ...scope, ...words], { HTTP_PORT: '0', ...env });
+    return docker(['compose', '--project-directory', ROOT, ...words], {
+      ...environmentOf(this.project),
+      ...env,
+    });
+  }
+
+  /** Starts a program in the root folder that works on this stack, beside the test. */
+  start(file: string, args: string[], env: NodeJS.ProcessEnv = {}): Running {
+    return new Running(file, args, { ...environmentOf(this.project), ...env });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfig, variables } from '../../services/app/config.ts';
 import { ConfigError, describeVariables } from '../../services/shared/process/config.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 
 describe('readConfig', () => {
   it('should not require any variable', () => {
@@ -22,6 +25,16 @@ describe('readConfig', () => {
     expect(readConfig({ PORT: '', SESSION_SECRET: '' })).toEqual(readConfig({}));
   });
 
+  it('should name the cookie after the Compose project, but not after the default one', () => {
+    const compose = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8');
+    const nameOf = (env: NodeJS.ProcessEnv) => readConfig(env).SESSION_COOKIE_NAME;
+    const [, COMPOSE_PROJECT_NAME] = /^name: (\S+)$/m.exec(compose) ?? [];
+    expect(COMPOSE_PROJECT_NAME).toBeDefined();
+    expect(nameOf({ COMPOSE_PROJECT_NAME })).toBe('connect.sid');
+    expect(nameOf({ COMPOSE_PROJECT_NAME: 'blue' })).toBe('connect.sid.blue');
+    expect(nameOf({ COMPOSE_PROJECT_NAME: 'blue', SESSION_COOKIE_NAME: 'sid' })).toBe('sid');
+  });
+
   it('should split the secrets', () => {
     const [a, b] = ['a'.repeat(32), 'b'.repeat(32)];
     expect(readConfig({ SESSION_SECRET: `${a}, ${b}` }).SESSION_SECRET).toEqual([a, b]);
@@ -30,6 +43,8 @@ describe('readConfig', () => {
   it.each([
     ['INSTANCE', 'a b'],
     ['INSTANCE', '<script>'],
+    ['INSTANCE', '..'],
+    ['INSTANCE', '__proto__'],
     ['HOST', 'not-an-address'],
     ['PORT', '65536'],
     ['PORT', '-1'],
@@ -81,10 +96,24 @@ describe('readConfig', () => {
     expect(lines).toThrow(/^PORT="x": .+\nCOUNTER="y": .+$/);
   });
 
-  it('should reject the memory store in production only', () => {
-    expect(readConfig({ SESSION_STORE: 'memory' }).SESSION_STORE).toBe('memory');
-    expect(() => readConfig({ SESSION_STORE: 'memory', NODE_ENV: 'production' })).toThrow(
-      'SESSION_STORE=memory: with NODE_ENV=production it must be redis',
+  it.each([
+    ['SESSION_STORE', 'memory', 'redis'],
+    ['COUNTER', 'session', 'atomic'],
+    ['IDEMPOTENCY', 'off', 'on'],
+    ['REQUEST_TIMEOUT_MS', '1701', 'at most 1700'], // nginx waits 1800 ms
+  ])('should reject %s=%s in production only', (name, value, safe) => {
+    expect(String(readConfig({ [name]: value })[name as 'COUNTER'])).toBe(value);
+    expect(() => readConfig({ [name]: value, NODE_ENV: 'production' })).toThrow(
+      `${name}=${value}: with NODE_ENV=production it must be ${safe}`,
     );
+  });
+
+  it.each(['nginx', 'redis', 'dashboard'])('should reserve the name %s', (INSTANCE) => {
+    expect(() => readConfig({ INSTANCE })).toThrow(ConfigError);
+  });
+
+  it('should cut a value in its message', () => {
+    const read = () => readConfig({ COUNTER: 'x'.repeat(100_000) });
+    expect(read).toThrow(`COUNTER="${'x'.repeat(60)}…": must be atomic or session`);
   });
 });

@@ -8,17 +8,17 @@ describe('pingRedis', () => {
   afterEach(() => server.close());
 
   it.each<[string, (socket: Socket) => unknown, boolean]>([
-    ['answers', (socket) => socket.write('+PONG\r\n'), true],
+    ['answers', (socket) => socket.end('+OK\r\n+PONG\r\n+OK\r\n'), true],
     ['stays silent', () => {}, false],
     ['closes the connection', (socket) => socket.end(), false],
     ['resets the connection', (socket) => socket.resetAndDestroy(), false],
-    ['is loading', (socket) => socket.write('-LOADING\r\n'), false],
+    ['is loading', (socket) => socket.end('+OK\r\n-LOADING\r\n+OK\r\n'), false],
   ])('should report in time whether Redis is ready, if it %s', async (_name, answer, expected) => {
     server = createServer((socket) => {
       socket.on('error', () => {});
       socket.once('data', () => answer(socket));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    expect(await pingRedis((server.address() as AddressInfo).port)).toBe(expected);
+    expect(await pingRedis((server.address() as AddressInfo).port, 'word')).toBe(expected);
   });
 });

@@ -27,6 +27,7 @@ describe('Trail', () => {
       duplicates: 0,
       failed: 0,
       instances: 2,
+      sessions: 1,
     });
   });
 
@@ -58,6 +59,54 @@ describe('Trail', () => {
     expect(inWords(trailOf(0, { 'app-1': [1], 'app-2': [1] }, 1).summary(), 3)).toBe(
       '2 of 3 views counted, none lost, 1 counted twice, 1 failed, 2 instances',
     );
+  });
+
+  /** A trail with the numbers of replies in each session, in the order of the sessions. */
+  function trailIn(...replies: [session: string, numbers: number[]][]): Trail {
+    const trail = new Trail();
+    for (const [session, numbers] of replies) {
+      for (const views of numbers) trail.add({ views, instance: 'app-1', session });
+    }
+    return trail;
+  }
+  const numbersOf = (trail: Trail) => trail.steps().map(({ number }) => number);
+
+  it('should start again with a new session, also if replies of the old one come late', () => {
+    const trail = trailIn(['a', [7, 8]], ['b', [1, 2]], ['a', [9]], ['b', [3]]);
+    trail.start = 6; // of the first session
+    expect(numbersOf(trail)).toEqual([1, 2, 3]);
+    expect(trail.summary()).toMatchObject({ answered: 6, lost: 0, duplicates: 0, sessions: 2 });
+    expect(inWords(trail.summary(), 6)).toBe(
+      '6 of 6 views counted, none lost, none counted twice, 1 instance, 2 sessions',
+    );
+  });
+
+  it('should find what each session has lost or counted twice', () => {
+    const trail = trailIn(['a', [7, 9]], ['b', [1, 2, 2, 4]]);
+    expect(trail.summary()).toMatchObject({ lost: 2, duplicates: 1, sessions: 2 });
+    expect(numbersOf(trail)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('should continue after a login, which changes the id of the session', () => {
+    const trail = trailIn(['a', [1, 2]], ['b', [5]], ['a', [3]], ['b', [6]]);
+    expect(numbersOf(trail)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(gapsOf(trail)).toEqual([4]);
+    expect(trail.summary()).toMatchObject({ lost: 1, duplicates: 0, sessions: 1 });
+  });
+
+  it('should be one trail if instances do not share sessions, after the trail of another stack', () => {
+    const trail = trailIn(['a', [41, 42]], ['b', [1]]);
+    trail.separate(false);
+    for (const session of ['c', 'd']) trail.add({ views: 1, instance: 'app-2', session });
+    expect(trail.summary()).toMatchObject({ answered: 3, lost: 2, duplicates: 2, sessions: 1 });
+    expect(gapsOf(trail)).toEqual([2, 3]);
+  });
+
+  it('should not grow without bound over many sessions', () => {
+    const trail = new Trail();
+    for (let i = 0; i < 3000; i += 1) trail.add({ views: 1, instance: 'app-1', session: `${i}` });
+    expect(trail.marks.length).toBeLessThanOrEqual(1000);
+    expect(numbersOf(trail)).toEqual([1]);
   });
 
   it('should restart if another client made a million views, and continue to find gaps', () => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../tools/lib/root.mjs';
@@ -66,6 +66,16 @@ describe('the documents of the workshop', () => {
     expect([...new Set(schedule.map(([, folder]) => `workshop/${folder}`))].sort()).toEqual(
       lessons.map(([, { folder }]) => folder),
     );
+  });
+});
+
+describe('blocks of commands', () => {
+  const files = globSync('**/*.md', { cwd: ROOT, exclude: ['node_modules'] });
+
+  it.each(files)('should have no comments, which zsh does not know at its prompt (%s)', (file) => {
+    for (const [, block = ''] of read(file).matchAll(/^```sh\n(.*?)^```/gms)) {
+      expect(block).not.toMatch(/(^|\s)#/m);
+    }
   });
 });
 

@@ -167,6 +167,25 @@ describe('npm run offline', () => {
     return join(at, 'fake.tar');
   }
 
+  it.skipIf(missing)(
+    'should pack what it can, and say how to get the rest',
+    async () => {
+      const at = mkdtempSync(join(folder, 'part-'));
+      const words = ['pack', join(at, 'pack.tar'), '--for', THIS_PLATFORM];
+      const image = '127.0.0.1:9/missing:1'; // no server listens there
+      const { stdout, code } = await offline(words, { ...withImages, REDIS_IMAGE: image });
+      expect(stdout).toMatch(/^images: without 127\.0\.0\.1:9\/missing:1: docker pull failed: /m);
+      expect(stdout).toContain(`; to add it: docker pull ${image}, then pack again\n`);
+      expect(code).toBe(0);
+      const contents = execFileSync('tar', ['-xOf', join(at, 'pack.tar'), 'pack.json']);
+      expect(JSON.parse(contents.toString()).images).toMatchObject({
+        names: [`${PROJECT}-nginx`, `${PROJECT}-app`, `${PROJECT}-dashboard`],
+        absent: [`docker pull ${image}`],
+      });
+    },
+    120_000,
+  );
+
   it('should reject a file that was made from another package-lock.json', async () => {
     const other = fake({ lock: { packages: {} }, commit: 'abc1234', made: '2026-01-31' });
     const { stderr, code } = await offline(['unpack', other]);

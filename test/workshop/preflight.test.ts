@@ -94,6 +94,18 @@ describe('npm run preflight', () => {
     }
   });
 
+  it('should see a program at the other address of localhost', async () => {
+    const server = createServer().listen(0, '::1');
+    await once(server, 'listening');
+    const { port: taken } = server.address() as AddressInfo;
+    const { stdout, code } = await preflight([], { HTTP_PORT: String(taken), BIND: '127.0.0.1' });
+    server.close();
+    expect(stdout).toContain(
+      `✗ port: ${taken} is in use on ::1, where a browser looks for localhost`,
+    );
+    expect(code).toBe(1);
+  });
+
   it('should recognize a stack of this project by its port', async () => {
     await using stack = await Stack.start({ scale: 1 });
     const env = { HTTP_PORT: String(stack.nginx.port), BIND: '127.0.0.1', ...NO_DOCKER };
@@ -102,7 +114,9 @@ describe('npm run preflight', () => {
     expect(checks.find(({ name }: { name: string }) => name === 'port')).toEqual({
       name: 'port',
       state: 'warning',
-      found: expect.stringMatching(/^\d+ is in use by the stack "[0-9a-f]{8}" of this project$/),
+      found: expect.stringMatching(
+        /^\d+ is in use on 127\.0\.0\.1 by the stack "[0-9a-f]{8}" of this project$/,
+      ),
       fix: `to end it: kill ${process.pid}`,
     });
     expect(works).toBe(true);
@@ -110,8 +124,9 @@ describe('npm run preflight', () => {
   });
 
   it.each([
-    [{ HTTP_PORT: 'many' }, 'HTTP_PORT=many is not a port'],
+    [{ HTTP_PORT: 'many' }, 'HTTP_PORT="many" is not a port'],
     [{ BIND: '203.0.113.1' }, 'BIND=203.0.113.1 is not an address of this machine'],
+    [{ BIND: 'local\u001bhost' }, 'BIND="local\\u001bhost" is not an IP address'],
   ])('should reject %j', async (env, found) => {
     const { stdout, code } = await preflight([], { HTTP_PORT: port, ...NO_DOCKER, ...env });
     expect(stdout).toContain(`✗ port: ${found}\n`);

@@ -28,7 +28,7 @@ describe('npm run reset', () => {
     return await running.ended;
   };
   const folderOf = (name: string) =>
-    join(checkout.folder, `shared-state-${process.getuid?.() ?? 0}-${name}`);
+    join(checkout.folder, `shared-state-${process.getuid?.() ?? 0}`, name);
   /** The smallest stack there is, by npm start. */
   const start = (name: string, where = checkout, env: NodeJS.ProcessEnv = {}) =>
     where.start('npm', ['start', '--', '--port', '0', '--scale', '1', '--name', name], env);
@@ -88,8 +88,8 @@ describe('npm run reset', () => {
   it('should not end a process that has the pid of a dead launcher', async () => {
     const stranger = spawn('sleep', ['60']);
     try {
-      mkdirSync(folderOf('stale'));
-      writeFileSync(join(folderOf('stale'), 'launcher.pid'), String(stranger.pid));
+      mkdirSync(folderOf('stale'), { recursive: true });
+      writeFileSync(join(folderOf('stale'), 'launcher'), `${stranger.pid}-1\n${checkout.root}/`);
       const { stdout, code } = await reset();
       expect(stdout).toContain('Removed the rest of the stack "stale".\n');
       expect(code).toBe(0);

@@ -9,6 +9,7 @@ export class DelayedRedis implements AsyncDisposable {
   /** The delay of each reply from now on, in milliseconds. */
   delayMs = 0;
   #server: Server;
+  #redisUrl: string;
   #sockets = new Set<Socket>();
 
   /** Moves a Redis to another port and listens on the old one, so that clients need no change. */
@@ -17,16 +18,17 @@ export class DelayedRedis implements AsyncDisposable {
     await redis.stop();
     redis.port = await freePort('127.0.0.1');
     await redis.start();
-    return new DelayedRedis(redis.port).#listen(port);
+    return new DelayedRedis(redis).#listen(port);
   }
 
   /** Listens on a port of its own: only clients that use `url` are delayed. */
   static async beside(redis: Redis): Promise<DelayedRedis> {
-    return new DelayedRedis(redis.port).#listen(0);
+    return new DelayedRedis(redis).#listen(0);
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const { port } = this.#server.address() as AddressInfo;
+    return Object.assign(new URL(this.#redisUrl), { port }).href;
   }
 
   /** Closes all connections; new ones are accepted. */
@@ -40,7 +42,8 @@ export class DelayedRedis implements AsyncDisposable {
     return this;
   }
 
-  private constructor(port: number) {
+  private constructor({ port, url }: Redis) {
+    this.#redisUrl = url;
     this.#server = createServer((client) => {
       const redis = connect(port, '127.0.0.1');
       this.#tie(client, redis);

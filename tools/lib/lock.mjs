@@ -8,19 +8,17 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { listProcesses } from './processes.mjs';
+import { identityOf } from './processes.mjs';
 
 /** Milliseconds between two attempts to take a lock. */
 const POLL_MS = 100;
-/** Only these programs hold locks. Any other process has just the pid of a dead holder. */
-const HOLDER = /\bnpm\b|tools\/(run\.mjs|setup\/)/;
 
 /**
  * Runs `work` while no other process of this machine holds the same lock. A lock is a folder with
- * one file: the name is the holder's pid, the content the pid of the npm that it has started.
- * A lock without a living process is free.
+ * one file: the name identifies the holder, the content the npm that it has started. A lock without
+ * a living process is free.
  *
  * @template T
  * @param {string} folder the lock; its parent folder exists
@@ -30,15 +28,15 @@ const HOLDER = /\bnpm\b|tools\/(run\.mjs|setup\/)/;
  * @returns {Promise<T>}
  */
 export async function withLock(folder, report, work) {
-  const file = join(folder, String(process.pid));
+  const file = join(folder, identityOf(process.pid) ?? '');
   for (let reported = false; ; reported = true) {
     const holder = takeLock(folder, file);
     if (holder === undefined) break;
-    if (!reported) report(`Waiting for process ${holder}, which installs the same …`);
+    if (!reported) report(`Waiting for process ${holder.split('-')[0]}, which installs the same …`);
     await delay(POLL_MS);
   }
   try {
-    return await work(({ pid }) => writeFileSync(file, String(pid)));
+    return await work(({ pid = 0 }) => writeFileSync(file, identityOf(pid) ?? ''));
   } finally {
     rmSync(file);
     ignoreErrors(() => rmdirSync(folder)); // not empty if the next process has the lock already
@@ -50,7 +48,7 @@ export async function withLock(folder, report, work) {
  *
  * @param {string} folder
  * @param {string} file
- * @returns {string | undefined} the pid of the holder if it is another process
+ * @returns {string | undefined} the holder if it is another process
  */
 function takeLock(folder, file) {
   const [holder] = ignoreErrors(() => readdirSync(folder)) ?? [];
@@ -61,7 +59,7 @@ function takeLock(folder, file) {
     return ignoreErrors(() => renameSync(old, file) ?? true) ? undefined : holder;
   }
   const prepared = mkdtempSync(`${folder}-`);
-  writeFileSync(join(prepared, String(process.pid)), '');
+  writeFileSync(join(prepared, basename(file)), '');
   try {
     renameSync(prepared, folder); // replaces an empty folder, but no other
     return undefined;
@@ -71,12 +69,9 @@ function takeLock(folder, file) {
   }
 }
 
-/** @param {string[]} pids */
-function isHeldBy(...pids) {
-  const processes = listProcesses();
-  return pids
-    .map(Number)
-    .some((pid) => pid !== process.pid && HOLDER.test(processes.get(pid)?.command ?? ''));
+/** @param {string[]} identities */
+function isHeldBy(...identities) {
+  return identities.some((its) => its !== '' && identityOf(Number.parseInt(its, 10)) === its);
 }
 
 /**

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { UsageError } from './errors.mjs';
+import { quoted, UsageError } from './errors.mjs';
 
 /** @throws {UsageError} if the value of an option is not one of the known names */
 export function assertKnown(option: string, name: string, known: readonly string[]): void {
   if (known.includes(name)) return;
-  throw new UsageError(`\`${option}\` knows no "${name}"; choose from ${known.join(', ')}.`);
+  throw new UsageError(`\`${option}\` knows no ${quoted(name)}; choose from ${known.join(', ')}.`);
 }
 
 /**
@@ -23,8 +23,8 @@ export function chooseByName<T extends { name: string }>(only: string[], items: 
 export function wholeNumber(option: string, text: string, min: number, max: number): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= min && number <= max) return number;
-  const given = JSON.stringify(text);
-  throw new UsageError(`\`${option}\` expects a whole number from ${min} to ${max}, not ${given}.`);
+  const expected = `a whole number from ${min} to ${max}`;
+  throw new UsageError(`\`${option}\` expects ${expected}, not ${quoted(text)}.`);
 }
 
 const addressRange = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
@@ -35,5 +35,5 @@ export function addressRanges(setting: string, text: string): string[] {
   const ranges = text.split(',').map((range) => range.trim());
   if (ranges.every((range) => addressRange.safeParse(range).success)) return ranges;
   const allowed = 'must be IP addresses or CIDR ranges, separated by commas';
-  throw new UsageError(`${setting}=${JSON.stringify(text)}: ${allowed}`);
+  throw new UsageError(`${setting}=${quoted(text)}: ${allowed}`);
 }

@@ -25,6 +25,23 @@ export function isAlive(pid) {
 }
 
 /**
+ * Identifies a living process: by its pid, and by its start, because another process may have the
+ * pid later.
+ *
+ * @param {number} pid
+ * @returns {string | undefined} `undefined` if there is none
+ */
+export function identityOf(pid) {
+  if (existsSync('/proc/self/stat')) {
+    const [state, ...fields] = statOf(pid);
+    return state && state !== 'Z' ? `${pid}-${fields[18]}` : undefined; // Z: it has ended
+  }
+  const ps = ['LC_ALL=C', 'TZ=UTC', 'ps', '-o', 'lstart=', '-p', String(pid)];
+  const start = ask('env', ps).stdout.replaceAll(/\W+/g, '-');
+  return start ? `${pid}-${start}` : undefined;
+}
+
+/**
  * All processes by pid. From /proc if possible: small systems have no `ps`. The command line of a
  * process that has ended, but still has its pid, is empty.
  *
@@ -35,8 +52,7 @@ export function listProcesses() {
   if (existsSync('/proc/self/stat')) {
     for (const pid of pidsOfProc()) {
       const command = read(`/proc/${pid}/cmdline`).replace(/\0$/, '').replaceAll('\0', ' ');
-      // The name before the last bracket may hold anything, brackets too.
-      const [, ppid] = read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? [];
+      const [, ppid] = statOf(pid);
       if (ppid) processes.set(pid, { ppid: Number(ppid), command });
     }
     return processes;
@@ -66,6 +82,15 @@ export function processesIn(folder) {
       return false; // the process has ended, or belongs to another user
     }
   });
+}
+
+/**
+ * The fields of `/proc/PID/stat` after the name, which may hold anything, brackets too.
+ *
+ * @param {number} pid
+ */
+function statOf(pid) {
+  return read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? [];
 }
 
 function pidsOfProc() {

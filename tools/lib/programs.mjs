@@ -159,6 +159,10 @@ export function installOnDebian(packages, report) {
   if (status !== 0) throw new StackError(`apt-get install failed: ${stderr.trim()}`);
 }
 
+/** What to do on Windows. */
+export const ON_WINDOWS =
+  'Use WSL 2: wsl --install, then run everything in its terminal. Or use Docker Desktop: docker compose up';
+
 /** Whether this is the Linux of WSL; its kernel says so. */
 export function isWsl() {
   return existsSync('/proc/version') && /microsoft/i.test(readFileSync('/proc/version', 'utf8'));

@@ -1,11 +1,12 @@
 // @ts-check
 // Checks of the machine and its networks: port, memory, disk, and the address for the audience.
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { freemem, networkInterfaces, tmpdir } from 'node:os';
 import { ask } from '../lib/child.mjs';
+import { quoted } from '../lib/errors.mjs';
+import { listenProblem } from '../lib/listen.mjs';
 import { lanAddress } from '../lib/network.mjs';
-import { isWsl } from '../lib/programs.mjs';
+import { isWsl, ON_WINDOWS } from '../lib/programs.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { PROJECT } from './docker.mjs';
 import { megabytes } from './requirements.mjs';
@@ -21,8 +22,7 @@ const BOTH = ['natively', 'in containers'];
 export function checkSystem(platform = process.platform, wsl = isWsl()) {
   const name = 'system';
   if (platform === 'win32') {
-    const fix = 'wsl --install, then run everything in its terminal; or use Docker Desktop';
-    return { name, found: 'Windows, outside of WSL', fix, blocks: ['natively'] };
+    return { name, found: 'Windows, outside of WSL', fix: ON_WINDOWS, blocks: ['natively'] };
   }
   const system = { darwin: 'macOS', linux: wsl ? 'Linux in WSL' : 'Linux' }[String(platform)];
   return { name, found: `${system ?? platform}, ${process.arch}` };
@@ -42,42 +42,24 @@ export async function checkPort(env, docker) {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) {
     const fix = 'unset HTTP_PORT, or set it to a number from 0 to 65535';
-    return { name, found: `HTTP_PORT=${text} is not a port`, fix, blocks: BOTH };
+    return { name, found: `HTTP_PORT=${quoted(text)} is not a port`, fix, blocks: BOTH };
   }
   if (port === 0) return { name, found: 'any free one' };
-  const code = await listen(port, host);
-  if (!code) return { name, found: `${port} is free on ${host}` };
-  if (['EADDRNOTAVAIL', 'EINVAL', 'ENOTFOUND'].includes(code)) {
-    const fix = 'unset BIND, or set BIND=0.0.0.0 for an audience';
-    return { name, found: `BIND=${host} is not an address of this machine`, fix, blocks: BOTH };
-  }
-  const fix = 'npm start -- --port 8081  or  HTTP_PORT=8081 docker compose up';
-  if (code !== 'EADDRINUSE') return { name, found: `${port}: ${code}`, fix, blocks: BOTH };
+  const problem = await listenProblem(port, host);
+  if (!problem) return { name, found: `${port} is free on ${host}` };
+  const { fix, isPortInUse } = problem;
+  if (!isPortInUse) return { name, found: problem.found, fix, blocks: BOTH };
   const stack = findStacks().find((its) => its.port === port && its.kind !== 'left over');
   const container = docker.engine ? containerAt(port) : undefined;
   if (stack || container?.startsWith(`${PROJECT}-`)) {
     const user = stack ? `the stack "${stack.name}"` : `the container ${container}`;
-    const found = `${port} is in use by ${user} of this project`;
+    const found = `${problem.found} by ${user} of this project`;
     const command = stack && stack.kind !== 'ours' ? `kill ${stack.launcher}` : 'npm run reset';
     return { name, found, fix: `to end it: ${command}` };
   }
   const user = container ? `the container ${container}` : listenerOf(port);
-  return { name, found: `${port} is in use${user ? ` by ${user}` : ''}`, fix, blocks: BOTH };
-}
-
-/**
- * Tries to listen.
- *
- * @param {number} port
- * @param {string} host
- * @returns {Promise<string | undefined>} the code of the error
- */
-function listen(port, host) {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.on('error', (err) => resolve(/** @type {NodeJS.ErrnoException} */ (err).code));
-    server.listen(port, host, () => server.close(() => resolve(undefined)));
-  });
+  const found = `${problem.found}${user ? ` by ${user}` : ''}`;
+  return { name, found, fix, blocks: BOTH };
 }
 
 /** @param {number} port */

@@ -2,6 +2,7 @@
 // Checks of the programs that a stack, its tests and its load tests need.
 import { existsSync } from 'node:fs';
 import { ask } from '../lib/child.mjs';
+import { k6TooOld } from '../lib/k6.mjs';
 import { installedNode, isNewEnough } from '../lib/node.mjs';
 import {
   canInstall,
@@ -156,5 +157,7 @@ export function checkBrowser(folders) {
  */
 export function checkLoadTests(folders) {
   const k6 = findProgram('k6', folders);
-  return { name: 'load tests', found: k6 ?? 'k6 is missing; npm run loadtest uses its own runner' };
+  const problem = k6 ? k6TooOld(ask(k6, ['version']).stdout) : 'k6 is missing';
+  const found = problem ? `${problem}; npm run loadtest uses its own runner` : (k6 ?? '');
+  return { name: 'load tests', found };
 }

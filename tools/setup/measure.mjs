@@ -12,7 +12,7 @@ import { nodePackage } from '../lib/node.mjs';
 import { PLATFORMS, packagesFor, readLock, THIS_PLATFORM } from '../lib/packages.mjs';
 import { listProcesses } from '../lib/processes.mjs';
 import { ROOT } from '../lib/root.mjs';
-import { STACK_FOLDER } from '../lib/stack-folder.mjs';
+import { STACKS } from '../lib/stack-folder.mjs';
 import { findDocker, listImages } from './docker.mjs';
 import { fillCache, pack, pullMissing, saveImages } from './pack.mjs';
 import { megabytes } from './requirements.mjs';
@@ -151,7 +151,7 @@ export async function measureNative() {
     await visit(url);
     await delay(REST_MS);
     const memoryMB = megabytes(memoryBelow(npm.pid ?? 0));
-    return { memoryMB, runDiskMB: megabytes(diskUse(STACK_FOLDER + name)), startSeconds: seconds };
+    return { memoryMB, runDiskMB: megabytes(diskUse(join(STACKS, name))), startSeconds: seconds };
   } finally {
     npm.kill();
     await over.catch(() => {}); // it ends with the signal

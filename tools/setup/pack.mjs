@@ -23,7 +23,8 @@ process.env.COPYFILE_DISABLE = '1'; // keeps macOS from adding files of its own 
  * @property {import('../lib/packages.mjs').Lock} lock
  * @property {string[]} platforms of the npm packages
  * @property {string} registry part of the keys in npm's cache; nothing is requested from it
- * @property {{platform: string, names: string[], settings: Record<string, string>}} [images]
+ * @property {{platform: string, names: string[], absent?: string[], settings: Record<string, string>}} [images]
+ *   `absent`: the commands that get the other ones
  */
 
 /** @typedef {(line: string) => void} Report */
@@ -113,17 +114,43 @@ async function packImages(work, report) {
   }
   const source = join(work, 'shared-state');
   const images = listImages(source);
-  const names = images.map(({ name }) => name);
-  report(`images: ${names.join(', ')} …`);
-  await pullMissing(images.filter(({ base }) => base === undefined).map(({ name }) => name));
-  await run('docker', ['compose', 'build', '--quiet'], { cwd: source });
+  if (images.length === 0) {
+    report('images: left out, because Compose rejects docker-compose.yml');
+    return undefined;
+  }
+  report(`images: ${images.map(({ name }) => name).join(', ')} …`);
+  /** @type {string[]} */
+  const names = [];
+  /** @type {string[]} */
+  const absent = [];
+  /** @type {(its: string[], how: string, work: Promise<unknown>) => Promise<void>} */
+  const get = async (its, how, work) => {
+    try {
+      await work;
+      names.push(...its);
+    } catch (err) {
+      absent.push(how);
+      const reason = err instanceof Error ? err.message : err;
+      report(`images: without ${its.join(', ')}: ${reason}; to add it: ${how}, then pack again`);
+    }
+  };
+  for (const { name } of images.filter(({ base }) => base === undefined)) {
+    await get([name], `docker pull ${name}`, pullMissing([name]));
+  }
+  const built = images.filter(({ base }) => base !== undefined).map(({ name }) => name);
+  const build = ['compose', 'build', '--quiet'];
+  await get(built, 'docker compose build', run('docker', build, { cwd: source }));
+  if (names.length === 0) {
+    report('images: left out, because there is none');
+    return undefined;
+  }
   const file = join(work, 'images.tar.gz');
   await saveImages(names, file);
   report(`images: ${megabytes(statSync(file).size)} MB`);
   const settings = IMAGE_VARIABLES.map((name) => [name, process.env[name]]).filter(
     ([, its]) => its,
   );
-  return { platform, names, settings: Object.fromEntries(settings) };
+  return { platform, names, absent, settings: Object.fromEntries(settings) };
 }
 
 /**

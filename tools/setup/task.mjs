@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { endAll } from '../lib/child.mjs';
 import { failure } from '../lib/errors.mjs';
+import { END_SIGNALS } from '../lib/terminal.mjs';
 
 /** @type {Set<string>} */
 const folders = new Set();
@@ -32,7 +33,7 @@ export async function runTask(usage, task) {
   const args = process.argv.slice(2);
   if (args.includes('--help')) return console.log(usage);
   let interrupted = false;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  for (const signal of END_SIGNALS) {
     process.on(signal, async () => {
       interrupted = true;
       await endAll();

@@ -99,4 +99,6 @@ async function loadImages(file, { images }, report) {
   report('images …');
   await pipe(['tar', '-xOf', file, 'images.tar.gz'], ['docker', 'load', '--quiet']);
   report(`images: ${images.names.join(', ')}`);
+  for (const how of images.absent ?? [])
+    report(`images: not all are in this file; with a network: ${how}`);
 }

@@ -8,6 +8,7 @@ import { controlSocket, NAME_OPTION } from './folder.ts';
 
 const USAGE = `npm run stack -- COMMAND [--name STACK]
   ps [--json]    list the processes: name, pid, port, state
+  redis          print the URL of Redis, for redis-cli -u
   scale N        run N instances
   kill NAME      end a process at once (SIGKILL), like a crash
   stop NAME      shut a process down in order (SIGTERM)

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { failure, UsageError } from '../lib/errors.mjs';
+import { failure, quoted, UsageError } from '../lib/errors.mjs';
 import { controlSocket } from './folder.ts';
 import type { ProcessStatus } from './managed-process.ts';
 import type { Stack } from './stack.ts';
@@ -44,9 +44,11 @@ function checked(body: unknown): Request {
 /** Runs one command and returns the text to print. */
 async function runCommand(stack: Stack, { words, asJson }: Request): Promise<string> {
   const [command = '', argument = '', ...rest] = words;
-  if (rest.length > 0) throw new UsageError(`\`${command}\` takes one argument; remove "${rest}".`);
-  if (command === 'ps') {
-    if (argument) throw new UsageError('`ps` takes no name.');
+  if (rest.length > 0)
+    throw new UsageError(`\`${command}\` takes one argument; remove ${quoted(String(rest))}.`);
+  if (command === 'ps' || command === 'redis') {
+    if (argument) throw new UsageError(`\`${command}\` takes no name.`);
+    if (command === 'redis') return stack.redis.url;
     const statuses = await stack.ps();
     return asJson ? JSON.stringify(statuses) : table(statuses);
   }
@@ -57,7 +59,8 @@ async function runCommand(stack: Stack, { words, asJson }: Request): Promise<str
     return `${argument} instances`;
   }
   const action = ACTIONS.find((known) => known === command);
-  if (!action) throw new UsageError(`There is no command "${command}"; see \`npm run stack\`.`);
+  if (!action)
+    throw new UsageError(`There is no command ${quoted(command)}; see \`npm run stack\`.`);
   const example = `${action} app-1`;
   if (!argument) throw new UsageError(`\`${action}\` expects a name, for example \`${example}\`.`);
   const process = stack.process(argument);

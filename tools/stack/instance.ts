@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { get } from 'node:http';
 import { join, resolve } from 'node:path';
 import { ROOT } from '../lib/root.mjs';
 import { ManagedProcess, type StackContext } from './managed-process.ts';
@@ -42,15 +44,20 @@ export class Instance extends ManagedProcess {
   }
 
   protected override env(): NodeJS.ProcessEnv {
-    const own = { INSTANCE: this.name, HOST: '127.0.0.1', PORT: String(this.port) };
+    const address = { HOST: '127.0.0.1', PORT: String(this.port) };
+    // Everything that a service connects to is on this machine.
+    const own = { INSTANCE: this.name, ...address, NO_PROXY: '*', no_proxy: '*' };
     return { NODE_OPTIONS, NODE_COMPILE_CACHE, ...this.#env(), ...own };
   }
 
   protected override async isServing(): Promise<boolean> {
     const signal = AbortSignal.timeout(READY_MS);
-    const url = `http://127.0.0.1:${this.port}/readyz`;
-    const reply = await fetch(url, { signal }).catch(() => undefined);
-    return reply?.ok ?? false;
+    const { port } = this;
+    // Without the global agent, which uses a proxy if NODE_USE_ENV_PROXY is set.
+    const req = get({ host: '127.0.0.1', port, path: '/readyz', agent: false, signal });
+    const [res] = await once(req, 'response').catch(() => []);
+    res?.resume();
+    return res?.statusCode === 200;
   }
 
   protected override failureReason(lines: string[]): string | undefined {

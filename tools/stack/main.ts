@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { failure } from '../lib/errors.mjs';
 import { addressRanges, wholeNumber } from '../lib/options.ts';
 import { ROOT } from '../lib/root.mjs';
+import { END_SIGNALS } from '../lib/terminal.mjs';
 import { startControlServer } from './control-server.ts';
 import { NAME_OPTION } from './folder.ts';
 import { faultInjectionSettings } from './public-url.ts';
@@ -15,13 +16,15 @@ const QUIET_MS = 100;
 /** Milliseconds within which repeated signals count as one. */
 const REPEAT_MS = 1000;
 
+process.umask(0o077); // no file is readable by others, and each by its own process
+
 try {
   const { values } = parseArgs({
     allowNegative: true, // --no-install
     options: {
       name: NAME_OPTION,
       scale: { type: 'string', default: '3' },
-      port: { type: 'string', default: process.env.HTTP_PORT || '8080' },
+      port: { type: 'string' },
       program: { type: 'string', default: 'app' },
       install: { type: 'boolean', default: true },
       watch: { type: 'boolean', default: false },
@@ -29,14 +32,16 @@ try {
   });
   const { name, program, install } = values;
   const scale = wholeNumber('--scale', values.scale, 1, MAX_SCALE);
-  const port = wholeNumber('--port', values.port, 0, 65_535);
+  const port = values.port
+    ? wholeNumber('--port', values.port, 0, 65_535)
+    : wholeNumber('HTTP_PORT', process.env.HTTP_PORT || '8080', 0, 65_535);
   const bind = process.env.BIND || '127.0.0.1';
   const trustedProxies = addressRanges('TRUSTED_PROXIES', process.env.TRUSTED_PROXIES ?? '');
   const faultInjection = faultInjectionSettings(bind, process.env);
   const env = { ...process.env, ...faultInjection };
   const report = (line: string) => console.log(line);
   const stack = await Stack.start({
-    ...{ name, scale, program, install, env, report },
+    ...{ name, keepData: true, scale, program, install, env, report },
     ...{ port, bind, trustedProxies },
   });
   const control = await startControlServer(name, stack);
@@ -74,7 +79,7 @@ function endOnce(close: () => Promise<void>): void {
     await close();
     process.exit(0);
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+  for (const signal of END_SIGNALS) process.on(signal, end);
 }
 
 /** npm run dev: restarts the services after a change. The others wait for the first one to start. */

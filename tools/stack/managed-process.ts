@@ -169,7 +169,7 @@ export abstract class ManagedProcess extends EventEmitter {
   }
 
   #spawn(): ChildProcess {
-    const stdout = this.stdout ? openSync(join(this.folder, this.stdout), 'a') : 'pipe';
+    const stdout = this.stdout ? openSync(join(this.folder, this.stdout), 'a', 0o600) : 'pipe';
     const child = spawn(this.file, this.args(), {
       env: this.env(),
       cwd: this.folder,
@@ -178,7 +178,7 @@ export abstract class ManagedProcess extends EventEmitter {
     });
     if (stdout !== 'pipe') closeSync(stdout);
     // Stays open: the last line may come after the stack has removed its folder.
-    const log = openSync(join(this.folder, `${this.name}.log`), 'a');
+    const log = openSync(join(this.folder, `${this.name}.log`), 'a', 0o600);
     child.once('close', () => closeSync(log));
     this.#child = child;
     this.#state = 'starting';
@@ -186,7 +186,7 @@ export abstract class ManagedProcess extends EventEmitter {
     if (child.pid) this.#context.watchdog.add(child.pid);
     for (const input of [child.stdout, child.stderr].filter((stream) => stream !== null)) {
       createInterface({ input }).on('line', (line) => {
-        writeSync(log, `${line}\n`);
+        appendLine(log, line);
         if (this.#state !== 'ready') this.#output.push(line);
         this.emit('line', line);
       });
@@ -207,6 +207,15 @@ export abstract class ManagedProcess extends EventEmitter {
     if (before === 'ready' || before === 'paused') {
       this.#context.report(`${this.name} is dead (${reason})`);
     }
+  }
+}
+
+/** Drops the line if the disk is full: a log must not end the stack. */
+function appendLine(log: number, line: string): void {
+  try {
+    writeSync(log, `${line}\n`);
+  } catch {
+    // the next line may find space again
   }
 }
 

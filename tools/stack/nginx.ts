@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StackError } from '../lib/errors.mjs';
 import { ROOT } from '../lib/root.mjs';
@@ -31,6 +31,7 @@ export class Nginx extends ManagedProcess {
     this.bind = bind;
     this.#prefix = join(context.folder, 'nginx');
     mkdirSync(join(this.#prefix, 'site'), { recursive: true });
+    chmodSync(this.#prefix, 0o711); // for the workers, with any umask
     copyFileSync(join(ROOT, 'nginx/nginx.conf'), join(this.#prefix, 'nginx.conf'));
     const address = bind.includes(':') ? `[${bind}]` : bind;
     writeFileSync(join(this.#prefix, 'site/listen.conf'), `listen ${address}:${port};\n`);
@@ -62,6 +63,7 @@ export class Nginx extends ManagedProcess {
     // No pipe for stdout: pipes of Node are sockets, which nginx cannot open as /dev/stdout.
     const { status, stderr } = spawnSync(this.file, [...this.args(), '-t'], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: this.env(),
       encoding: 'utf8',
     });
     const reason = this.failureReason(stderr.split('\n'));
@@ -78,6 +80,11 @@ export class Nginx extends ManagedProcess {
 
   protected override args(): string[] {
     return ['-p', `${this.#prefix}/`, '-c', join(this.#prefix, 'nginx.conf'), '-e', 'stderr'];
+  }
+
+  /** nginx takes the variable NGINX for sockets that another nginx has left to it. */
+  protected override env(): NodeJS.ProcessEnv {
+    return { ...super.env(), NGINX: undefined };
   }
 
   protected override async isServing(): Promise<boolean> {

@@ -1,5 +1,5 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { StackError } from '../lib/errors.mjs';
+import { listenProblem } from '../lib/listen.mjs';
 
 /**
  * Below the ephemeral ports, which systems assign to outgoing connections: the port of a process
@@ -8,23 +8,30 @@ import { createServer } from 'node:net';
 const FIRST = 20_000;
 const LAST = 31_999;
 
-/** Tells whether a server can listen on `port` at `host`. */
-export async function isPortFree(port: number, host: string): Promise<boolean> {
-  const server = createServer().listen(port, host);
-  const error = await once(server, 'listening').catch((err) => err);
-  server.close();
-  return !(error instanceof Error);
-}
-
 /** Ports given out before: their processes may not listen yet, or not at the moment. */
 const given = new Set<number>();
 
-/** Finds a free port at `host`. This process never gives out a port twice. */
+/**
+ * Finds a free port at `host`. This process never gives out a port twice.
+ *
+ * @throws {StackError} if no port can be had at `host`
+ */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
     if (given.has(port)) continue;
     given.add(port);
-    if (await isPortFree(port, host)) return port;
+    const problem = await listenProblem(port, host);
+    if (!problem) return port;
+    if (!problem.isPortInUse) throw new StackError(`${problem.found}; ${problem.fix}.`);
   }
+}
+
+/** @throws {StackError} if nginx cannot have a port */
+export async function assertFree(port: number, host: string): Promise<void> {
+  const problem = await listenProblem(port, host);
+  if (problem?.isPortInUse) {
+    throw new StackError(`Port ${problem.found}; try \`npm start -- --port 8081\`.`);
+  }
+  if (problem) throw new StackError(`${problem.found}; ${problem.fix}.`);
 }

@@ -12,7 +12,12 @@ const LOOPBACK = /^(127\.|::1$)/;
 export function publicUrl(bind: string, port: number): string | undefined {
   if (LOOPBACK.test(bind)) return undefined;
   const address = bind === '0.0.0.0' || bind === '::' ? lanAddress() : bind;
-  return address && `http://${isIPv6(address) ? `[${address}]` : address}:${port}`;
+  return address && urlOf(address, port);
+}
+
+/** The URL of an IP address. */
+export function urlOf(address: string, port: number): string {
+  return `http://${isIPv6(address) ? `[${address}]` : address}:${port}`;
 }
 
 /**

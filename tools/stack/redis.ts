@@ -1,39 +1,57 @@
-import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { ROOT } from '../lib/root.mjs';
 import { ManagedProcess, type StackContext } from './managed-process.ts';
 
 /** Milliseconds to wait for the reply to a PING. */
 const PING_MS = 500;
 
-/** The Redis of a stack. Its data is in the folder of the stack and survives a restart. */
+/**
+ * The Redis of a stack. Its data is in the folder of the stack and survives a restart. It requires a
+ * password, because every user of this machine reaches its port.
+ */
 export class Redis extends ManagedProcess {
+  #password = randomBytes(24).toString('base64url');
+  #passwordFile: string;
+
   constructor(file: string, port: number, context: StackContext) {
     super('redis', file, port, context);
-    mkdirSync(join(context.folder, 'redis'), { mode: 0o700 });
+    this.#passwordFile = join(context.folder, 'password.conf');
+    mkdirSync(join(context.folder, 'redis'), { recursive: true, mode: 0o700 });
+    writeFileSync(this.#passwordFile, `requirepass ${this.#password}\n`, { mode: 0o600 });
   }
 
+  /** With the password. */
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return `redis://:${this.#password}@127.0.0.1:${this.port}`;
   }
 
   protected override args(): string[] {
     const config = join(ROOT, 'redis/redis.conf');
-    return [config, '--bind', '127.0.0.1', '--port', String(this.port), '--dir', 'redis'];
+    return [
+      ...[config, '--bind', '127.0.0.1', '--port', String(this.port), '--dir', 'redis'],
+      ...['--include', this.#passwordFile], // other users can read arguments
+    ];
+  }
+
+  /** Redis refuses to start in a locale that is not installed. */
+  protected override env(): NodeJS.ProcessEnv {
+    return { ...super.env(), LC_ALL: 'C' };
   }
 
   protected override isServing(): Promise<boolean> {
-    return pingRedis(this.port);
+    return pingRedis(this.port, this.#password);
   }
 }
 
 /** Tells whether a Redis on this machine answers a PING. While it loads its data it does not. */
-export async function pingRedis(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
-  const signal = AbortSignal.timeout(PING_MS);
-  const [reply] = await once(socket, 'data', { signal }).catch(() => []);
-  socket.destroy();
-  return String(reply).startsWith('+PONG');
+export async function pingRedis(port: number, password: string): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`AUTH ${password}\r\nPING\r\nQUIT\r\n`);
+  socket.setTimeout(PING_MS, () => socket.destroy());
+  const replies = await text(socket).catch(() => '');
+  return replies.includes('+PONG');
 }

@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, globSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { StackError, UsageError } from '../lib/errors.mjs';
+import { quoted, UsageError } from '../lib/errors.mjs';
 import { findTools } from '../lib/programs.mjs';
 import { ROOT } from '../lib/root.mjs';
-import { createStackFolder } from './folder.ts';
+import { createStackFolder, DEFAULT_NAME } from './folder.ts';
 import { Instance } from './instance.ts';
+import { limitLogs } from './log-limit.ts';
 import type { ManagedProcess, ProcessStatus, StackContext } from './managed-process.ts';
 import { Nginx } from './nginx.ts';
-import { freePort, isPortFree } from './port.ts';
-import { publicUrl } from './public-url.ts';
+import { assertFree, freePort } from './port.ts';
+import { publicUrl, urlOf } from './public-url.ts';
 import { Redis } from './redis.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -17,8 +18,10 @@ import { Watchdog } from './watchdog.ts';
 export const MAX_SCALE = 32;
 
 export interface StackOptions {
-  /** The name of the stack; a random one by default. */
+  /** The name of the stack; by default a random one, and the cookie of the default stack. */
   name?: string;
+  /** Keeps the data of Redis if this process is killed, and starts with what such a stack has left. */
+  keepData?: boolean;
   /** The number of instances; 3 by default. */
   scale?: number;
   /** The TCP port of nginx; any free one by default or if 0. */
@@ -45,6 +48,7 @@ export class Stack implements AsyncDisposable {
   readonly folder: string;
   #instances: Instance[] = [];
   #context: StackContext;
+  #logLimit: NodeJS.Timeout;
   #program: string;
   #env: (instance: string) => NodeJS.ProcessEnv;
 
@@ -55,41 +59,50 @@ export class Stack implements AsyncDisposable {
    * no process is left running then
    */
   static async start(options: StackOptions = {}): Promise<Stack> {
-    const { bind = '127.0.0.1', port = 0 } = options;
+    const { bind = '127.0.0.1', port = 0, install = true, report = () => {} } = options;
+    const { name = randomBytes(4).toString('hex'), keepData = false } = options;
+    const program = programFile(options.program ?? 'app');
+    const tools = findTools(report, install);
     const ports = [port || (await freePort(bind)), await freePort(), await freePort()] as const;
-    const stack = new Stack({ ...options, bind }, ...ports);
+    await assertFree(ports[0], bind);
+    const folder = await createStackFolder(name, keepData);
+    const keepFolder = existsSync(join(folder, 'redis'));
+    if (keepFolder) report('Continuing with the data of a stack that was killed.');
+    const stack = new Stack({ ...options, bind }, program, tools, folder, ports);
+    stack.#context.watchdog.keepFolder(keepFolder);
     try {
-      if (!(await isPortFree(ports[0], bind))) {
-        throw new StackError(`Port ${port} is in use; try \`npm start -- --port 8081\`.`);
-      }
       const scaled = stack.scale(options.scale ?? 3);
       await all([stack.redis.start(), stack.dashboard.start(), scaled]);
       await stack.nginx.start();
+      stack.#context.watchdog.keepFolder(keepData);
       return stack;
     } catch (err) {
-      await stack.close();
+      await stack.close({ keepFolder });
       throw err;
     }
   }
 
   private constructor(
     options: StackOptions & { bind: string },
-    ...ports: readonly [number, number, number]
+    program: string,
+    tools: { redis: string; nginx: string },
+    folder: string,
+    ports: readonly [number, number, number],
   ) {
-    const { name = randomBytes(4).toString('hex'), bind, env = process.env } = options;
-    const { program = 'app', install = true, report = () => {}, trustedProxies = [] } = options;
-    this.#program = programFile(program);
-    const tools = findTools(report, install);
-    this.folder = createStackFolder(name);
-    this.#context = { folder: this.folder, watchdog: new Watchdog(this.folder), report };
+    const { bind, env = process.env, report = () => {}, trustedProxies = [] } = options;
+    this.#program = program;
+    this.folder = folder;
+    this.#context = { folder, watchdog: new Watchdog(folder, report), report };
+    this.#logLimit = limitLogs(folder);
     this.nginx = new Nginx(tools.nginx, bind, ports[0], this.#context, trustedProxies);
     this.redis = new Redis(tools.redis, ports[1], this.#context);
     // The app agrees on a secret through Redis; a simpler program requires one.
-    const secret = program === 'app' ? '' : randomBytes(32).toString('base64url');
+    const secret = program === programFile('app') ? '' : randomBytes(32).toString('base64url');
     this.#env = (instance) => {
       const own = typeof env === 'function' ? env(instance) : env;
       const SESSION_SECRET = own.SESSION_SECRET || secret;
-      const fixed = { SESSION_SECRET, REDIS_URL: this.redis.url, BIND: bind };
+      const SESSION_COOKIE_NAME = own.SESSION_COOKIE_NAME || cookieName(options.name);
+      const fixed = { SESSION_SECRET, SESSION_COOKIE_NAME, REDIS_URL: this.redis.url, BIND: bind };
       return { PUBLIC_URL: this.publicUrl, ...own, ...fixed };
     };
     this.dashboard = this.#newInstance('dashboard', programFile('dashboard'), ports[2]);
@@ -97,7 +110,9 @@ export class Stack implements AsyncDisposable {
 
   /** The address for this machine. */
   get url(): string {
-    return `http://localhost:${this.nginx.port}`;
+    const { bind, port } = this.nginx;
+    const isLocalhost = ['127.0.0.1', '0.0.0.0', '::1', '::'].includes(bind);
+    return isLocalhost ? `http://localhost:${port}` : urlOf(bind, port);
   }
 
   /** The address for other machines; `undefined` if they cannot reach the stack. */
@@ -127,7 +142,7 @@ export class Stack implements AsyncDisposable {
     const found = this.#processes.find((process) => process.name === name);
     if (found) return found;
     const names = this.#processes.map((process) => process.name).join(', ');
-    throw new UsageError(`There is no process "${name}"; choose one of ${names}.`);
+    throw new UsageError(`There is no process ${quoted(name)}; choose one of ${names}.`);
   }
 
   /**
@@ -155,13 +170,19 @@ export class Stack implements AsyncDisposable {
     await stopAll(surplus);
   }
 
-  /** Ends all processes, in the order in which a request meets them, and removes their files. */
-  async close(): Promise<void> {
+  /**
+   * Ends all processes, in the order in which a request meets them, and removes their files.
+   *
+   * @param options `keepFolder`: for the next stack of the same name
+   */
+  async close(options: { keepFolder?: boolean } = {}): Promise<void> {
     this.#context.isClosing = true;
+    if (!options.keepFolder) this.#context.watchdog.keepFolder(false);
     await stopAll([this.nginx]);
     await stopAll([this.dashboard, ...this.#instances]);
     await stopAll([this.redis]);
-    await this.#context.watchdog.close();
+    clearInterval(this.#logLimit);
+    await this.#context.watchdog.close(options);
   }
 
   #newInstance(name: string, program: string, port: number): Instance {
@@ -181,7 +202,14 @@ function programFile(program: string): string {
   const known = globSync('*/main.ts', { cwd: join(ROOT, 'services') })
     .map(dirname)
     .sort();
-  throw new UsageError(`There is no program "${program}"; choose one of ${known.join(', ')}.`);
+  throw new UsageError(
+    `There is no program ${quoted(program)}; choose one of ${known.join(', ')}.`,
+  );
+}
+
+/** Browsers send a cookie to every port of a host, so each named stack has a cookie of its own. */
+function cookieName(stack = DEFAULT_NAME): string {
+  return stack === DEFAULT_NAME ? 'connect.sid' : `connect.sid.${stack}`;
 }
 
 /** Waits for all of them, then fails with the first error. */

@@ -49,4 +49,5 @@ function show(overview) {
   store.show(overview);
   latency.show(overview);
   showSwitches(overview.switches);
+  session.learn(overview.switches);
 }

@@ -18,8 +18,11 @@ class RequestFailed extends Error {}
  * @throws {RequestFailed}
  */
 export async function request(method, path, { body, accept = 'application/json', headers } = {}) {
+  /** @returns {RequestInit} */
   const init = () => ({
     method,
+    // Otherwise Chromium sends equal requests in turn, as the reply to the first may serve the others.
+    cache: 'no-store',
     headers: {
       Accept: accept,
       ...(body && { 'Content-Type': 'application/json' }),

@@ -1,8 +1,9 @@
 import { color } from './colors.js';
 import { byId, make, onClick, setText } from './elements.js';
 import { reasonOf, request } from './request.js';
-import { inWords, Trail } from './trail.js';
+import { inWords, lastOf, Trail } from './trail.js';
 
+/** @import { Switches } from '../protocol.ts' */
 /** @import { Mark } from './trail.js' */
 
 const BURST = 100;
@@ -10,6 +11,7 @@ const BURST = 100;
 const MAX_MARKS = 240;
 /** Milliseconds between two reports of the instance that answered. */
 const REPORT_MS = 350;
+const NEW_SESSION = 'The session before has ended. A new one counts from 1 and has its own trail.';
 
 /**
  * The visitor's own session: views, trail, login, cart. The trail survives a reload, and other tabs
@@ -25,6 +27,10 @@ export class SessionPanel {
     this.trail = undefined;
     /** @type {Mark | undefined} the latest reply to this page */
     this.latest = undefined;
+    /** Whether the instances share sessions, as far as this page knows. */
+    this.isShared = true;
+    /** @type {string | undefined} the session that the trail shows */
+    this.session = undefined;
     this.isShowing = false;
     this.isReporting = false;
     byId('trail').tabIndex = 0; // the keyboard can scroll it
@@ -44,24 +50,46 @@ export class SessionPanel {
     await this.readSession();
   }
 
-  /** @param {Mark | 'login' | 'new'} message */
+  /** @param {Mark | 'login'} message */
   hearOtherTab(message) {
-    if (typeof message !== 'string') return this.add(message);
-    if (message === 'new') this.reset();
-    else void this.readSession();
-    this.onNewSession();
+    if (message === 'login') void this.readOtherSession();
+    else this.add(message);
   }
 
   async visit() {
+    setText(byId('trail-note'), '');
     this.showFailure(await this.view());
   }
 
+  /** Without a session, each of many first views at once would start one. So one view goes ahead. */
   async visitMany() {
-    if (!this.trail) await this.visit(); // gaps can be seen only from a known number on
-    const burst = new Trail(this.trail?.last ?? 0);
-    const failures = await Promise.all(Array.from({ length: BURST }, () => this.view(burst)));
-    setText(byId('trail-summary'), inWords(burst.summary(), BURST));
+    setText(byId('trail-note'), '');
+    setText(byId('trail-summary'), '');
+    const burst = new Trail();
+    const failures = [await this.view(burst)];
+    if (failures[0] === '') {
+      const { start, marks } = (this.trail ?? burst).current;
+      burst.start = lastOf({ start, marks: marks.filter((mark) => !burst.marks.includes(mark)) });
+      const others = Array.from({ length: BURST - 1 }, () => this.view(burst));
+      failures.push(...(await Promise.all(others)));
+      burst.bySession = this.isShared;
+      setText(byId('trail-summary'), inWords(burst.summary(), BURST));
+    }
     this.showFailure(failures.find((failure) => failure !== ''));
+  }
+
+  /**
+   * Learns whether the instances share sessions. If not, each reply may bring a session of its own,
+   * and one trail for all of them shows what that loses.
+   *
+   * @param {Switches} switches none before an instance was asked
+   */
+  learn({ SESSION_STORE }) {
+    if (SESSION_STORE === undefined) return;
+    this.isShared = SESSION_STORE !== 'memory';
+    if (this.trail?.bySession === this.isShared) return;
+    this.trail?.separate(this.isShared);
+    this.showTrail();
   }
 
   /**
@@ -74,8 +102,8 @@ export class SessionPanel {
     try {
       const { text, headers } = await request('GET', '/');
       const [, number] = /^Views: (\d+)$/.exec(text) ?? []; // services/minimal answers with text
-      const views = number === undefined ? JSON.parse(text).views : Number(number);
-      const mark = { views, instance: headers.get('X-Instance') ?? 'unknown' };
+      const { views, session } = number ? { views: Number(number) } : JSON.parse(text);
+      const mark = { views, instance: headers.get('X-Instance') ?? 'unknown', session };
       burst?.add(mark);
       this.channel.postMessage(mark);
       this.add(mark);
@@ -113,15 +141,13 @@ export class SessionPanel {
   async logIn(name) {
     await request('POST', '/login', { body: { name } });
     this.channel.postMessage('login');
-    this.onNewSession();
-    await this.readSession();
+    await this.readOtherSession();
   }
 
   /** Ends the session, and views for the first time in another one. */
   async leave() {
     try {
       await request('POST', '/logout');
-      this.channel.postMessage('new');
       this.reset();
       await this.visit();
       this.onNewSession();
@@ -151,16 +177,27 @@ export class SessionPanel {
     }
   }
 
+  /** The session has another id, and maybe other contents. */
+  async readOtherSession() {
+    this.onNewSession();
+    await this.readSession();
+  }
+
   reset() {
-    this.trail = new Trail(0);
+    sessionStorage.removeItem('trail');
+    this.trail = undefined;
+    this.session = undefined;
     this.showSession({ cart: {} });
-    setText(byId('trail-summary'), '');
-    this.showTrail();
+    for (const id of ['trail-note', 'trail-summary']) setText(byId(id), '');
   }
 
   /** @param {Mark} mark */
   add(mark) {
-    this.trail ??= restore(mark.views);
+    if (!this.trail) {
+      this.trail = restore(mark);
+      this.session = this.trail.marks.at(-1)?.session;
+      if (this.trail.marks.length === 0) this.trail.separate(this.isShared);
+    }
     this.trail.add(mark);
     setText(byId('views'), `Views: ${mark.views}`);
     const badge = byId('instance');
@@ -177,9 +214,23 @@ export class SessionPanel {
       this.isShowing = false;
       if (!this.trail) return;
       keep(this.trail);
+      this.noteSession(this.trail);
       byId('trail').replaceChildren(...this.trail.steps().slice(-MAX_MARKS).map(markOf));
       byId('trail').scrollTop = byId('trail').scrollHeight;
     });
+  }
+
+  /**
+   * Says that the trail is one of a new session. A login goes on with the same trail.
+   *
+   * @param {Trail} trail
+   */
+  noteSession({ current: { marks } }) {
+    const before = this.session;
+    this.session = marks.at(-1)?.session;
+    if (before === undefined || marks.some(({ session }) => session === before)) return;
+    setText(byId('trail-note'), NEW_SESSION);
+    void this.readOtherSession();
   }
 
   /** @param {{ name?: string, nickname?: string, cart: Record<string, number> }} session */
@@ -232,18 +283,17 @@ function onSubmit(formId, fieldId, work) {
 }
 
 /** @param {Trail} trail */
-function keep({ start, marks, failed }) {
-  sessionStorage.setItem('trail', JSON.stringify({ start, marks, failed }));
+function keep(trail) {
+  sessionStorage.setItem('trail', JSON.stringify(trail));
 }
 
 /**
- * The trail from before a reload, if the number continues it; otherwise a new one.
+ * The trail from before a reload. A number without its session must continue it.
  *
- * @param {number} views of the first reply
+ * @param {Mark} mark the first reply
  */
-function restore(views) {
-  const kept = JSON.parse(sessionStorage.getItem('trail') ?? 'null');
-  const trail = new Trail(views - 1);
-  if (kept) Object.assign(trail, kept);
-  return trail.last < views ? trail : new Trail(views - 1);
+function restore({ views, session }) {
+  const trail = new Trail();
+  Object.assign(trail, JSON.parse(sessionStorage.getItem('trail') ?? '{}'));
+  return session === undefined && views <= trail.last ? new Trail() : trail;
 }

@@ -50,6 +50,7 @@ export function showSwitches(switches) {
     return row;
   });
   byId('switches').replaceChildren(...rows);
+  byId('shared-hint').hidden = switches.SESSION_STORE === 'memory';
   byId('warning').hidden = warnings.length === 0;
   setText(byId('warning'), warnings.join(' '));
 }

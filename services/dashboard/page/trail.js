@@ -1,6 +1,9 @@
 /**
- * A reply to a view.
- * @typedef {{ views: number, instance: string }} Mark
+ * A reply to a view. `session` tells sessions apart; services/minimal does not send it.
+ * @typedef {{ views: number, instance: string, session?: string }} Mark
+ *
+ * The replies of one counter, which was at `start` before them.
+ * @typedef {{ start: number, marks: Mark[] }} Count
  *
  * A number, and the instances that replied with it. None: it was lost. Several: a duplicate.
  * @typedef {{ number: number, instances: string[] }} Step
@@ -15,18 +18,46 @@ const MAX_JUMP = 10_000;
 
 /** The views of one visitor by number. If nothing is lost, each number comes exactly once. */
 export class Trail {
-  /** @param {number} start the number of views before the first one */
+  /** @param {number} [start] the number of views before the first one; by default one below it */
   constructor(start) {
     this.start = start;
     /** @type {Mark[]} */
     this.marks = [];
     /** Requests without a reply: their views may have been counted. */
     this.failed = 0;
+    /** Whether each session counts for itself. */
+    this.bySession = true;
   }
 
-  /** The highest number so far. */
+  /**
+   * The counts in the order of their first replies. A session starts a count of its own, unless its
+   * numbers continue the count before: then a login has replaced the id of the session.
+   *
+   * @returns {Count[]}
+   */
+  get counts() {
+    /** @type {Count[]} */
+    const counts = [];
+    const sessions = Map.groupBy(this.marks, ({ session }) => (this.bySession ? session : ''));
+    for (const marks of sessions.values()) {
+      const before = counts.at(-1);
+      const first = Math.min(...marks.map(({ views }) => views));
+      if (before && first > lastOf(before)) before.marks.push(...marks);
+      else counts.push({ start: (before ? undefined : this.start) ?? first - 1, marks });
+    }
+    return counts;
+  }
+
+  /** The count of the latest reply. */
+  get current() {
+    const latest = this.marks.at(-1);
+    const empty = { start: this.start ?? Infinity, marks: [] };
+    return this.counts.find(({ marks }) => latest && marks.includes(latest)) ?? empty;
+  }
+
+  /** The highest number of the current count. */
   get last() {
-    return Math.max(this.start, ...this.marks.map(({ views }) => views));
+    return lastOf(this.current);
   }
 
   /** @param {Mark} mark */
@@ -39,43 +70,75 @@ export class Trail {
     if (this.marks.length > MAX_MARKS) this.forgetFirst();
   }
 
-  /** Drops the oldest half, which bounds the memory. */
+  /** Drops other counts and the oldest half of the current one, which bounds the memory. */
   forgetFirst() {
-    this.marks.sort((a, b) => a.views - b.views);
-    const forgotten = this.marks.splice(0, MAX_MARKS / 2);
-    this.start = forgotten.at(-1)?.views ?? this.start;
+    const { start, marks } = this.current;
+    marks.sort((a, b) => a.views - b.views);
+    const forgotten = marks.splice(0, marks.length - MAX_MARKS / 2);
+    this.marks = marks;
+    this.start = forgotten.at(-1)?.views ?? start;
   }
 
-  /** All numbers up to the last, in order, including lost ones. */
+  /**
+   * Sets whether each session counts for itself. After a change only the current count is left: the
+   * stack has started again with another store.
+   *
+   * @param {boolean} bySession
+   */
+  separate(bySession) {
+    if (this.marks.length > 0 && bySession !== this.bySession) Object.assign(this, this.current);
+    this.bySession = bySession;
+  }
+
+  /** The numbers of the current count up to its last, in order, including lost ones. */
   steps() {
-    /** @type {Map<number, string[]>} */
-    const byNumber = new Map();
-    for (const { views, instance } of this.marks) {
-      byNumber.set(views, [...(byNumber.get(views) ?? []), instance]);
-    }
-    const last = Math.max(this.start + this.marks.length, ...byNumber.keys());
-    for (let number = this.start + 1; number <= last; number += 1) {
-      if (!byNumber.has(number)) byNumber.set(number, []);
-    }
-    return [...byNumber]
-      .map(([number, instances]) => ({ number, instances }))
-      .sort((a, b) => a.number - b.number);
+    return stepsOf(this.current);
   }
 
-  /** Counts replies, lost views, duplicates and instances. */
+  /** Counts replies, lost views, duplicates, instances and sessions. */
   summary() {
-    const steps = this.steps();
+    const { counts, marks, failed } = this;
+    const steps = counts.flatMap(stepsOf);
     const missing = steps.filter(({ instances }) => instances.length === 0).length;
-    const duplicates = this.marks.length - (steps.length - missing);
+    const duplicates = marks.length - (steps.length - missing);
     return {
-      answered: this.marks.length,
+      answered: marks.length,
       // A view without a reply may have been counted.
-      lost: Math.max(0, missing - this.failed),
+      lost: Math.max(0, missing - failed),
       duplicates,
-      failed: this.failed,
-      instances: new Set(this.marks.map(({ instance }) => instance)).size,
+      failed,
+      instances: new Set(marks.map(({ instance }) => instance)).size,
+      sessions: counts.length,
     };
   }
+}
+
+/**
+ * The highest number of a count.
+ *
+ * @param {Count} count
+ */
+export function lastOf({ start, marks }) {
+  return Math.max(start, ...marks.map(({ views }) => views));
+}
+
+/**
+ * @param {Count} count
+ * @returns {Step[]}
+ */
+function stepsOf({ start, marks }) {
+  /** @type {Map<number, string[]>} */
+  const byNumber = new Map();
+  for (const { views, instance } of marks) {
+    byNumber.set(views, [...(byNumber.get(views) ?? []), instance]);
+  }
+  const last = Math.max(start + marks.length, ...byNumber.keys());
+  for (let number = start + 1; number <= last; number += 1) {
+    if (!byNumber.has(number)) byNumber.set(number, []);
+  }
+  return [...byNumber]
+    .map(([number, instances]) => ({ number, instances }))
+    .sort((a, b) => a.number - b.number);
 }
 
 /**
@@ -84,12 +147,13 @@ export class Trail {
  * @param {ReturnType<Trail['summary']>} summary
  * @param {number} asked how many views were requested
  */
-export function inWords({ answered, lost, duplicates, failed, instances }, asked) {
+export function inWords({ answered, lost, duplicates, failed, instances, sessions }, asked) {
   return [
     `${answered} of ${asked} views counted`,
     `${lost || 'none'} lost`,
     `${duplicates || 'none'} counted twice`,
     ...(failed > 0 ? [`${failed} failed`] : []),
     instances === 1 ? '1 instance' : `${instances} instances`,
+    ...(sessions > 1 ? [`${sessions} sessions`] : []),
   ].join(', ');
 }

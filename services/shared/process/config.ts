@@ -1,5 +1,8 @@
 import { z } from 'zod';
 
+/** The longest part of a value in a message. */
+const MAX_SHOWN = 60;
+
 function number(min: number, max: number) {
   return z
     .string()
@@ -33,14 +36,17 @@ const secrets = z
   .transform((list) => list.split(',').map((secret) => secret.trim()))
   .refine((list) => list.every((secret) => secret.length >= 32));
 
+/** Less than nginx waits for one try (nginx/nginx.conf), so that a client hears about the reason. */
+const MAX_PRODUCTION_TIMEOUT_MS = 1700;
+
 /** The environment variables of every application, with defaults, allowed values and units. */
 export const commonVariables = z.object({
   INSTANCE: z
     .string()
-    .regex(/^[\w.-]{1,64}$/)
+    .regex(/^[a-z\d][\w.-]{0,63}$/i)
     .optional()
     .meta({
-      allowed: 'up to 64 letters, digits and . _ -',
+      allowed: 'a letter or digit, then up to 63 letters, digits and . _ -',
       fallback: 'the first free name of app-1, app-2 … (the dashboard: the host name)',
     }),
   HOST: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0').meta({ allowed: 'an IP address' }),
@@ -59,13 +65,21 @@ export const commonVariables = z.object({
     .string()
     .regex(/^[\w!#$%&'*+.^`|~-]{1,64}$/) // a token, RFC 6265 section 4.1.1
     .default('connect.sid')
-    .meta({ allowed: 'a cookie name: up to 64 letters, digits and . _ -' }),
+    .meta({
+      allowed: 'a cookie name: up to 64 letters, digits and . _ -',
+      fallback: '`connect.sid`; with `--name blue` or `-p blue` `connect.sid.blue`',
+    }),
   SESSION_SECRET: secrets.optional().meta({
     allowed: 'secrets of 32 or more characters each, separated by commas',
     secret: true,
   }),
   SESSION_TTL_SECONDS: wholeNumber(86_400, 1, 31_536_000, 'seconds'),
-  REQUEST_TIMEOUT_MS: wholeNumber(1500, 100, 10_000, 'milliseconds'),
+  REQUEST_TIMEOUT_MS: wholeNumber(
+    1500,
+    100,
+    10_000,
+    `milliseconds; at most ${MAX_PRODUCTION_TIMEOUT_MS} in production`,
+  ),
   IDEMPOTENCY: oneOf('on', 'off'),
   FAULT_INJECTION: oneOf('off', 'on'),
 });
@@ -98,6 +112,14 @@ export class ConfigError extends Error {
   override name = 'ConfigError';
 }
 
+/** The project in docker-compose.yml. */
+const DEFAULT_PROJECT = 'shared-state';
+
+/** Browsers send a cookie to every port of a host, so each other project has its own cookie. */
+function cookieNameOf(project = DEFAULT_PROJECT): string | undefined {
+  return project === DEFAULT_PROJECT ? undefined : `connect.sid.${project}`;
+}
+
 /**
  * Reads settings from environment variables. An empty variable counts as unset.
  *
@@ -108,6 +130,7 @@ export function readVariables<T extends z.ZodObject>(
   env: NodeJS.ProcessEnv,
 ): z.output<T> {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  given.SESSION_COOKIE_NAME ??= cookieNameOf(given.COMPOSE_PROJECT_NAME);
   const { data, error } = variables.safeParse(given);
   if (data) return data;
   const names = new Set(error?.issues.map((issue) => String(issue.path[0])));
@@ -118,8 +141,29 @@ export function readVariables<T extends z.ZodObject>(
 function complaint(variables: z.ZodObject, name: string, value: string | undefined): string {
   const rule = variables.shape[name];
   const { allowed, secret } = (rule && z.globalRegistry.get(rule)) ?? {};
-  const shown = secret ? `(${value?.length} characters, not shown)` : JSON.stringify(value);
+  const shown = secret ? `(${value?.length} characters, not shown)` : quoted(value ?? '');
   return `${name}=${shown}: must be ${allowed}`;
+}
+
+/** A value in quotation marks, cut if it is long. */
+function quoted(value: string): string {
+  return JSON.stringify(value.length > MAX_SHOWN ? `${value.slice(0, MAX_SHOWN)}…` : value);
+}
+
+/**
+ * Refuses settings of every application that are dangerous in production.
+ *
+ * @throws {ConfigError}
+ */
+export function checkProduction(config: CommonConfig): void {
+  forbidInProduction(config, 'FAULT_INJECTION', 'off');
+  forbidInProduction(config, 'IDEMPOTENCY', 'on');
+  const { NODE_ENV, REQUEST_TIMEOUT_MS } = config;
+  if (NODE_ENV !== 'production' || REQUEST_TIMEOUT_MS <= MAX_PRODUCTION_TIMEOUT_MS) return;
+  throw new ConfigError(
+    `REQUEST_TIMEOUT_MS=${REQUEST_TIMEOUT_MS}: with NODE_ENV=production it must be ` +
+      `at most ${MAX_PRODUCTION_TIMEOUT_MS}, because nginx waits little longer`,
+  );
 }
 
 /**

@@ -15,6 +15,9 @@ export const CLOSE_REDIS_MS = 1000;
 /** Milliseconds that an instance waits for Redis before it listens. */
 const CONNECT_MS = 5000;
 
+/** Milliseconds in which Docker Compose has printed a message of a container. */
+const PRINTED_MS = 1500;
+
 /** Creates a client of the configured Redis. It is closed at shutdown. */
 export type Connect = <Scripts extends RedisScripts>(
   options: Pick<RedisOptions<Scripts>, 'name' | 'scripts' | 'clientSideCache'>,
@@ -44,7 +47,7 @@ export async function runService<Config extends CommonConfig>(
   readConfig: (env: NodeJS.ProcessEnv) => Config,
   createApp: (context: ServiceContext<Config>) => Express,
 ): Promise<void> {
-  const config = configOrExit(readConfig);
+  const config = await configOrExit(readConfig);
   const { REDIS_URL: url, REDIS_TIMEOUT_MS: timeoutMs } = config;
   const instance = { name: config.INSTANCE ?? hostname() };
   const log = createLogger(config.LOG_LEVEL, instance);
@@ -92,7 +95,7 @@ export async function runService<Config extends CommonConfig>(
   } catch (err) {
     const { code, message } = err as NodeJS.ErrnoException;
     const reason = code === 'EADDRINUSE' ? 'another program uses it' : message;
-    exit(`PORT=${config.PORT}: cannot listen on ${config.HOST}: ${reason}`);
+    await exit(`PORT=${config.PORT}: cannot listen on ${config.HOST}: ${reason}`);
   }
 }
 
@@ -107,16 +110,20 @@ function createLogger(level: string, instance: { name: string }): Logger {
   });
 }
 
-function configOrExit<Config>(readConfig: (env: NodeJS.ProcessEnv) => Config): Config {
+async function configOrExit<Config>(
+  readConfig: (env: NodeJS.ProcessEnv) => Config,
+): Promise<Config> {
   try {
     return readConfig(process.env);
   } catch (err) {
-    if (err instanceof ConfigError) exit(err.message);
+    if (err instanceof ConfigError) return exit(err.message);
     throw err;
   }
 }
 
-function exit(message: string): never {
+async function exit(message: string): Promise<never> {
   process.stderr.write(`${message}\n`);
+  // `docker compose up` stops printing logs as soon as a container ends.
+  if (process.pid === 1) await delay(PRINTED_MS);
   process.exit(1);
 }

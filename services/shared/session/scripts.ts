@@ -63,6 +63,13 @@ const IS_COUNT = `
 const REQUIRE_COUNT = `
   if before and not isCount(before) then return redis.error_reply('CORRUPT not a count') end`;
 
+/** Lua: fails if the ACL denies to store the result under the idempotency key. */
+const REQUIRE_NOTE = `
+  local isAllowed = redis.acl_check_cmd -- since Redis 7.0
+  if once and isAllowed and not isAllowed('SET', KEYS[5], '', 'EX', ARGV[2]) then
+    return redis.error_reply('NOPERM SET is denied')
+  end`;
+
 /** Lua: extends the TTL of all keys of a session. */
 const EXTEND_TTL = "for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[1]) end";
 
@@ -79,8 +86,8 @@ function pushTarget(parser: CommandParser, target: Target): void {
  * nil if the session has ended. A change that was already applied under its idempotency key replies
  * as it did then.
  *
- * The change is applied whole or not at all, even if an ACL denies a command. So the script first
- * uses each command that has to follow the change, at a moment when a refusal does no harm.
+ * The change is applied whole or not at all, even if an ACL denies a command. So the script makes sure
+ * of each command that has to follow the change before it makes the change.
  *
  * @param key the number of the key in `sessionKeys`
  * @param before Lua: the value that exists before the change, or nil
@@ -96,15 +103,13 @@ function changeScript<Args extends unknown[]>(
     NUMBER_OF_KEYS: 5,
     SCRIPT: `
       ${IS_COUNT}
-      local session = redis.call('GET', KEYS[1])
+      local session, applied, views = unpack(redis.call('MGET', KEYS[1], KEYS[5], KEYS[2]))
       if not session then return nil end
       local once = ARGV[2] ~= '0'
-      if once and not redis.call('SET', KEYS[5], '', 'NX', 'EX', ARGV[2]) then
-        local applied = redis.pcall('GET', KEYS[5]) -- empty if the change failed
-        if isCount(applied) then return {tonumber(applied), session} end
-      end
+      if once and isCount(applied) then return {tonumber(applied), session} end
       local before = ${before}
       ${check}
+      ${REQUIRE_NOTE}
       if ARGV[3] == '1' or not before then ${EXTEND_TTL} end
       local reply = ${change}
       if not before then redis.call('EXPIRE', KEYS[${key}], ARGV[1]) end
@@ -125,7 +130,7 @@ function changeScript<Args extends unknown[]>(
 const countView = changeScript(
   2,
   {
-    before: `redis.call('GET', KEYS[2])`,
+    before: 'views',
     check: `if not before then ${REQUIRE_HEADROOM} end ${REQUIRE_COUNT}`,
     change: `redis.call('INCR', KEYS[2])`,
   },
