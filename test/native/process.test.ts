@@ -85,9 +85,9 @@ describe('the process of an instance', () => {
     }
     await send(`${url}/livez`); // by now the instance has all of them
     running.child.kill('SIGTERM');
-    const statuses = (await text(socket)).matchAll(/HTTP\/1\.1 (\d+)/g);
-    expect([...statuses].map(([, status]) => status)).toEqual(['200', '200', '200', '404']);
-    await expectEnd(running, 2000);
+    const [replies] = await Promise.all([text(socket), expectEnd(running, 4000)]);
+    const statuses = replies.match(/(?<=HTTP\/1\.1 )\d+/g);
+    expect(statuses).toEqual(['200', '200', '200', '404']);
   });
 
   it('should end at once if only idle connections are open', async () => {
