@@ -32,6 +32,7 @@ const HTTP_PURPOSES: Record<string, string> = {
   'health.ts': 'Liveness and readiness',
   'idempotency.ts': 'A retried request changes something once',
   'json-body.ts': 'JSON bodies checked by a schema',
+  'no-speculation.ts': 'No prefetch of a route that changes something',
   'preferred-type.ts': 'Text or JSON, as the client prefers',
   'problem.ts': 'Errors as problem documents (RFC 9457)',
   'reply-headers.ts': 'Security headers, the instance and the request ID',

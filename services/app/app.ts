@@ -4,6 +4,7 @@ import { createExpress } from '../shared/http/express.ts';
 import { live, ready } from '../shared/http/health.ts';
 import { idempotency } from '../shared/http/idempotency.ts';
 import { jsonBody } from '../shared/http/json-body.ts';
+import { noSpeculation } from '../shared/http/no-speculation.ts';
 import { notFound, problemHandler } from '../shared/http/problem.ts';
 import { replyHeaders } from '../shared/http/reply-headers.ts';
 import { sameOrigin } from '../shared/http/same-origin.ts';
@@ -31,6 +32,9 @@ import { countView } from './routes/views.ts';
 import { memoryStore } from './wrong-ways/memory-store.ts';
 import { stateInSession, viewsInSession } from './wrong-ways/state-in-session.ts';
 
+/** Longer than the simulated origin can be set to take. */
+const ORIGIN_TIMEOUT_MS = 10_000;
+
 /** One instance: all of its middleware in order, and all of its routes. */
 export function createApp(context: ServiceContext<Config>): Express {
   const { config, instance, connect, log, draining } = context;
@@ -38,7 +42,7 @@ export function createApp(context: ServiceContext<Config>): Express {
 
   const redis = connect({ name: 'Redis', scripts: { ...sessionScripts, ...heartbeatScripts } });
   const { store, state } = sessionStorage(context, redis);
-  const secrets = sessionSecrets(config.SESSION_SECRET, redis);
+  const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
   const session = sessions({ cookieName, store, secrets });
   const faults = faultInjection(context);
   const cache = createCache(context, faults);
@@ -53,8 +57,8 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.use(replyHeaders(instance));
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
-  // With a session. A change is refused to other sites, and applied at most once.
-  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on')];
+  // With a session. A change is refused to other sites and to a prefetch, and applied at most once.
+  const change = [sameOrigin, noSpeculation, idempotency(config.IDEMPOTENCY === 'on', log)];
   if (isFast) app.get('/', change, fastViews({ redis, cookieName, secrets, ttlSeconds, instance }));
   app.get('/', change, session, countView(state, instance));
   app.post('/login', change, jsonBody(loginBody), session, logIn);
@@ -69,8 +73,9 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.get('/data/:key', getData(cache));
   app.delete('/data', sameOrigin, invalidateData(cache));
   app.delete('/data/:key', sameOrigin, invalidateData(cache));
+  const check = () => Promise.all([redis.ping(), secrets()]);
   app.get('/livez', live);
-  app.get('/readyz', ready({ ping: () => redis.ping(), draining, started: named }));
+  app.get('/readyz', ready({ check, draining, started: named }));
   app.get('/metrics', metrics.expose); // nginx does not pass it on
 
   app.use(notFound);
@@ -107,6 +112,7 @@ function createCache(
     isEnabled: config.CACHE !== 'off',
     ttlMs: ttl * 1000,
     staleMs: stale * 1000,
+    originTimeoutMs: ORIGIN_TIMEOUT_MS,
     instance,
     log,
   });

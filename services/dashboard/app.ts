@@ -4,6 +4,7 @@ import { createExpress } from '../shared/http/express.ts';
 import { live, ready } from '../shared/http/health.ts';
 import { idempotency } from '../shared/http/idempotency.ts';
 import { jsonBody } from '../shared/http/json-body.ts';
+import { noSpeculation } from '../shared/http/no-speculation.ts';
 import { notFound, problemHandler } from '../shared/http/problem.ts';
 import { replyHeaders } from '../shared/http/reply-headers.ts';
 import { sameOrigin } from '../shared/http/same-origin.ts';
@@ -36,7 +37,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   const redis = connect({ name: 'Redis', scripts: { ...sessionScripts, ...dashboardScripts } });
   const store = new RedisSessionStore(redis, ttlSeconds, log);
   const state = redisSessionState(redis, ttlSeconds, log);
-  const secrets = sessionSecrets(config.SESSION_SECRET, redis);
+  const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
   const session = sessions({ cookieName, store, secrets });
   const stream = new EventStream(draining);
   const monitor = new Monitor({ config, instance, redis, stream });
@@ -45,15 +46,16 @@ export function createApp(context: ServiceContext<Config>): Express {
   const app = createExpress();
   app.use(replyHeaders(instance));
   // Before the deadline: it stays open for as long as the page.
-  app.get('/dashboard/events', session, ...events(stream, monitor, state));
+  app.get('/dashboard/events', noSpeculation, session, ...events(stream, monitor, state));
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
-  app.get(['/', '/dashboard'], page(assets));
+  // Prerendered, the page would join the audience while nobody looks at it.
+  app.get(['/', '/dashboard'], noSpeculation, page(assets));
   app.get('/dashboard/assets/:version/:file', assets.send);
   app.get('/dashboard/qr.svg', qrCode(config.PUBLIC_URL));
   app.get('/dashboard/instances', instances(monitor));
 
-  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on')];
+  const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on', log)];
   app.get('/dashboard/session', session, showSession(state));
   app.post('/dashboard/nickname', change, jsonBody(nicknameBody), session, setNickname(state));
   app.post('/dashboard/participants', sameOrigin, jsonBody(viewBody), session, reportView(redis));
@@ -70,8 +72,9 @@ export function createApp(context: ServiceContext<Config>): Express {
     app.post('/dashboard/faults/redis', presenter, pause, faults.pauseRedis(redis));
   }
 
+  const check = () => Promise.all([redis.ping(), secrets()]);
   app.get('/livez', live);
-  app.get('/readyz', ready({ ping: () => redis.ping(), draining }));
+  app.get('/readyz', ready({ check, draining }));
   app.get('/metrics', exposeMetrics(instance)); // nginx does not pass it on
 
   app.use(notFound);

@@ -17,7 +17,7 @@ export class Audience {
     this.#byId = new Map();
     for (let i = 0; i + 1 < stored.length; i += 2) {
       const [id = '', value = ''] = stored.slice(i, i + 2);
-      const [, views, instance = '', name = ''] = /^(\d+) (\S*) (.*)$/s.exec(value) ?? [];
+      const [, views, instance = '', name = ''] = /^(\d{1,15}) (\S*) (.*)$/s.exec(value) ?? [];
       if (views === undefined) continue;
       const participant: Participant = [id, instance, Number(views), name];
       this.#byId.set(id, participant);

@@ -43,8 +43,9 @@ const poll = defineScript({
     end
     local names, records = redis.pcall('SMEMBERS', KEYS[1]), {}
     for _, name in ipairs(isError(names) and {} or names) do
-      local record = redis.pcall('GET', '${heartbeatKey('')}' .. name)
-      if type(record) == 'string' then
+      local key = '${heartbeatKey('')}' .. name
+      local record = redis.pcall('GET', key)
+      if type(record) == 'string' and redis.call('PTTL', key) > 0 then
         table.insert(records, record)
       else
         redis.call('SREM', KEYS[1], name) -- an instance adds its name with each heartbeat
@@ -123,8 +124,8 @@ const poll = defineScript({
 const moveParticipant = defineScript({
   NUMBER_OF_KEYS: 1,
   SCRIPT: `
-    local before = redis.call('HGET', KEYS[1], ARGV[1])
-    if not before then return end
+    local before = redis.pcall('HGET', KEYS[1], ARGV[1])
+    if type(before) ~= 'string' then return end
     local views = string.match(before, '^%d+') or '0'
     if tonumber(ARGV[2]) > tonumber(views) then views = ARGV[2] end
     redis.call('HSET', KEYS[1], ARGV[1], views .. ' ' .. ARGV[3])`,

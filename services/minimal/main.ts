@@ -12,9 +12,9 @@ declare module 'express-session' {
 }
 
 const TTL_SECONDS = 24 * 60 * 60;
-const { SESSION_SECRET, REDIS_URL = 'redis://127.0.0.1:6379' } = process.env;
-const { PORT = '3000', HOST = '0.0.0.0', INSTANCE = hostname() } = process.env;
-if (!SESSION_SECRET) {
+const { SESSION_SECRET: secret, SESSION_COOKIE_NAME: name, INSTANCE = hostname() } = process.env;
+const { REDIS_URL = 'redis://127.0.0.1:6379', PORT = '3000', HOST = '0.0.0.0' } = process.env;
+if (!secret) {
   console.error('SESSION_SECRET is missing; set the same long random text for all instances.');
   process.exit(1);
 }
@@ -26,7 +26,7 @@ await client.connect();
 const app = express().disable('x-powered-by').set('trust proxy', 1); // nginx is the one proxy
 const store = new RedisStore({ client, prefix: 'minimal:session:', ttl: TTL_SECONDS });
 const cookie = { httpOnly: true, sameSite: 'lax', secure: 'auto' } as const;
-const options = { store, secret: SESSION_SECRET, cookie, resave: false, saveUninitialized: false };
+const options = { name, store, secret, cookie, resave: false, saveUninitialized: false };
 
 // Before the sessions: a health check needs none.
 app.get('/readyz', async (_req, res) => res.type('text').send(await client.ping()));

@@ -61,6 +61,13 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     });
   });
 
+  it('should have a cookie of its own, unlike other projects and npm start', async () => {
+    const visitor = new Visitor(url);
+    await visitor.view();
+    expect([...visitor.cookies.keys()]).toEqual([`connect.sid.compose.${stack.project}`]);
+    expect(JSON.parse((await visitor.send('/dashboard/session')).body).views).toBe(1);
+  });
+
   it('should count 200 views at once as exactly 200', () => proveNothingLost(url));
 
   it('should share cached data between instances', async () => {
@@ -232,4 +239,14 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
       expect(HostConfig.SecurityOpt, service).toEqual(['no-new-privileges:true']);
     }
   });
+
+  it('should believe the proxies in TRUSTED_PROXIES that a request came over TLS', async () => {
+    // To a container, this machine is the gateway of its network.
+    const env = { TRUSTED_PROXIES: '10.0.0.0/8, 172.16.0.0/12,192.168.0.0/16' };
+    stack.run(['up', '--detach', '--no-build', '--no-deps', '--wait', 'nginx'], env);
+    const address = compose('port', 'nginx', '8080').trim();
+    const headers = { 'x-forwarded-proto': 'https' };
+    const reply = await send(`http://${address}/`, { headers });
+    expect(reply.headers['set-cookie']?.[0]).toContain('; Secure');
+  }, 60_000);
 });

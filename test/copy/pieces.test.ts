@@ -79,6 +79,11 @@ const trials: Record<string, Trial> = {
     expect((await client.send('/orders', { method: 'POST', body: '{}' })).status).toBe(415);
   },
 
+  async 'no-speculation'(client) {
+    expect((await client.send()).body).toBe('counted');
+    expect((await client.send('/', { headers: { 'sec-purpose': 'prefetch' } })).status).toBe(503);
+  },
+
   async 'preferred-type'(client) {
     const inType = async (accept: string) =>
       (await client.send('/time', { headers: { accept } })).body;

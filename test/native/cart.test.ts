@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { inRedis, keysOf } from '../../tools/lib/redis-client.ts';
@@ -73,10 +74,13 @@ describe('the cart', () => {
     'toString',
     'hasOwnProperty',
     '0',
-    ' ',
     '/',
     '%2F',
+    '%00',
+    '...',
     '😀',
+    '👩\u200d💻',
+    '❤\ufe0f',
     'a b',
   ])('should accept the item %j', async (item) => {
     const ada = newShopper();
@@ -93,6 +97,10 @@ describe('the cart', () => {
     [{ item: 'x'.repeat(61), quantity: 1 }, 'item: '],
     [{ item: 7, quantity: 1 }, 'item: '],
     [{ item: '\ud800', quantity: 1 }, 'item: '],
+    [{ item: 'tea\0', quantity: 1 }, 'item: '],
+    [{ item: '..', quantity: 1 }, 'item: '],
+    [{ item: 'a/../metrics', quantity: 1 }, 'item: '],
+    [{ item: ' ', quantity: 1 }, 'item: '],
     [{ item: 'tea' }, 'quantity: '],
     [{ item: 'tea', quantity: 0 }, 'quantity: '],
     [{ item: 'tea', quantity: -1 }, 'quantity: '],
@@ -108,6 +116,36 @@ describe('the cart', () => {
     expect(reply.status).toBe(422);
     expect(JSON.parse(reply.body).detail).toMatch(new RegExp(`^${field}`));
     expect(ada.cookies.size).toBe(0);
+  });
+
+  it('should give back every item that it accepts, through nginx', async () => {
+    const part = fc.constantFrom(
+      '.',
+      '..',
+      '/',
+      '\\',
+      '%',
+      '%2e',
+      '\0',
+      '\n',
+      ' ',
+      '?',
+      '#',
+      '+',
+      'é',
+      'a',
+    );
+    const item = fc.array(part, { minLength: 1, maxLength: 6 }).map((parts) => parts.join(''));
+    const ada = newShopper();
+    await fc.assert(
+      fc.asyncProperty(item, async (item) => {
+        if ((await ada.add(item)).status !== 200) return;
+        const path = `/cart/${encodeURIComponent(item)}`;
+        expect((await ada.send(path, { method: 'DELETE' })).status).toBe(204);
+        expect(await ada.cart()).toEqual({});
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('should have its TTL extended by every use of the session', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inRedis } from '../../tools/lib/redis-client.ts';
 import { type Reply, send } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
@@ -119,5 +120,14 @@ describe('the dashboard, another application with the same sessions', () => {
       const again = await visitor.send('/', { headers: HTML });
       expect(again.headers['x-instance']).toBe('dashboard');
     }
+  });
+
+  it('should take reports of views although another program wrote to the audience', async () => {
+    const ada = new Shopper(stack.url);
+    await ada.view();
+    await inRedis(stack.redis.url, (redis) => redis.set('dashboard:audience', 'junk'));
+    const reply = await ada.post('/dashboard/participants', { instance: 'app-1', views: 1 });
+    expect(reply.status).toBe(204);
+    await inRedis(stack.redis.url, (redis) => redis.del('dashboard:audience'));
   });
 });

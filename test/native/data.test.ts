@@ -49,7 +49,7 @@ describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
 
   it('should state its age in seconds', async () => {
     const madeAt = Date.now() - 12_000;
-    const entry = { data: 'This is the new data', madeBy: 'app-1', madeAt };
+    const entry = { data: 'as stored', madeBy: 'app-1', madeAt, token: 1, staleMs: 0 };
     await inRedis(stack.redis.url, (redis) => redis.set('cache:data', JSON.stringify(entry)));
     const age = Number((await data()).headers.age);
     expect(age).toBeGreaterThanOrEqual(12);

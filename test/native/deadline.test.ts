@@ -1,11 +1,15 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DelayedRedis } from '../../tools/lib/delayed-redis.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
 import { keysOf } from '../../tools/lib/redis-client.ts';
+import { runInstance } from '../../tools/lib/running.ts';
 import { send } from '../../tools/lib/visitor.ts';
+import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
 
@@ -35,6 +39,28 @@ describe('the deadline of a request', () => {
     await send(`${stack.url}/data`);
     await send(`${stack.url}/data`);
     expect(await keysOf(stack.redis.url)).not.toContain('cache:data');
+  });
+
+  it('should answer while the handler goes on, and spare the next request on the connection', async () => {
+    await using redis = await DelayedRedis.beside(stack.redis);
+    const port = String(await freePort('127.0.0.1'));
+    const env = { PORT: port, REDIS_URL: redis.url, REQUEST_TIMEOUT_MS: '1000' };
+    await using instance = runInstance(env);
+    const url = `http://127.0.0.1:${port}`;
+    await eventually(async () => expect((await send(`${url}/readyz`)).status).toBe(200), 15_000);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    redis.delayMs = 650; // a new visitor needs two replies, and ignores `deadline.signal`
+    for (const _ of range(1, 3)) {
+      const { status, ms } = await send(`${url}/`, { agent });
+      expect(status).toBe(503);
+      expect(ms).toBeLessThan(1250); // before the handler ends
+    }
+    redis.delayMs = 0;
+    // Redis answers in order, so by now all handlers have ended.
+    expect(await send(`${url}/`, { agent })).toMatchObject({ status: 200, body: 'Views: 1' });
+    agent.destroy();
+    expect(instance.stdout + instance.stderr).not.toMatch(/^ +at /m);
+    expect(instance.stdout).not.toContain('"level":"error"');
   });
 
   it('should cancel a request if its client disconnects', async () => {

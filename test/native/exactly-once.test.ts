@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { inRedis } from '../../tools/lib/redis-client.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { inRedis, keysOf } from '../../tools/lib/redis-client.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
@@ -80,7 +83,7 @@ describe('a request that arrives twice', () => {
     const attacker = ada.copy();
     await ada.post('/login', { name: 'Ada' });
     expect((await attacker.post('/login', { name: 'Eve' })).status).toBe(409);
-    expect(await attacker.me()).toBeUndefined();
+    expect((await attacker.send('/me')).status).toBe(409);
     expect(await ada.me()).toMatchObject({ name: 'Ada' });
   });
 
@@ -138,10 +141,33 @@ describe('a request that arrives twice', () => {
     ).toBe(503);
     expect((await at(0, ada).post('/login', { name: 'Ada' }, { headers: old })).status).toBe(503);
     expect(await ada.cart()).toEqual({});
+    const keys = await keysOf(stack.redis.url);
+    expect((await new Shopper(direct(0)).send('/', { headers: old })).status).toBe(503);
+    expect(await keysOf(stack.redis.url)).toEqual(keys);
     const recent = { 'x-request-start': ago(29) };
     expect((await at(0, ada).send('/', { headers: recent })).body).toBe('Views: 2');
     // nginx replaces the header of a client
     expect((await ada.send('/', { headers: old })).body).toBe('Views: 3');
+  });
+
+  it('should be logged once, with what to do, if the clocks differ by more than half a minute', async () => {
+    const ada = await newShopper();
+    const from = (seconds: number) => ({
+      'x-request-start': `t=${(Date.now() / 1000 + seconds).toFixed(3)}`,
+    });
+    for (const _ of range(1, 3)) {
+      expect((await at(1, ada).send('/', { headers: from(-45) })).status).toBe(503);
+      expect((await at(2, ada).send('/', { headers: from(45) })).status).toBe(200);
+      expect((await at(0, ada).send('/', { headers: from(29) })).status).toBe(200);
+    }
+    const linesOf = (i: number) => {
+      const log = readFileSync(join(stack.folder, `${stack.instances[i]?.name}.log`), 'utf8');
+      return log.split('\n').filter((line) => line.includes('NTP') && line.includes('45 s'));
+    };
+    await eventually(() => expect([1, 2].map((i) => linesOf(i).length)).toEqual([1, 1]));
+    expect(linesOf(1).join()).toContain('behind');
+    expect(linesOf(2).join()).toContain('ahead');
+    expect(linesOf(0)).toEqual([]);
   });
 
   it('should store no idempotency key if Redis rejects the change', async () => {

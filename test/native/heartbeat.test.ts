@@ -73,6 +73,14 @@ describe('the heartbeat of an instance', () => {
     }
   });
 
+  it('should replace a record without a TTL, which no instance has written', async () => {
+    const owned = JSON.stringify({ owner: 'another' });
+    await inRedis(alone.url, (redis) => redis.set('heartbeat:app-1', owned));
+    await start();
+    await untilState('ready');
+    expect(await inRedis(alone.url, (redis) => redis.pTTL('heartbeat:app-1'))).toBeGreaterThan(0);
+  });
+
   it('should apply faults only with FAULT_INJECTION=on', async () => {
     const { child, address } = await start();
     await untilState('ready');

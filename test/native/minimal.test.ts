@@ -22,6 +22,7 @@ const SOLVED_BY = {
   countedTwice: ['services/shared/http/idempotency.ts', 'services/shared/session/scripts.ts'],
   hang: ['services/shared/process/redis.ts', 'services/shared/http/deadline.ts'],
   outage: ['services/shared/process/redis-errors.ts', 'services/shared/http/problem.ts'],
+  cookies: ['services/shared/session/cookies.ts'],
 };
 const solvedBy = (problem: keyof typeof SOLVED_BY) =>
   `(solved by ${SOLVED_BY[problem].join(', ')})`;
@@ -253,6 +254,15 @@ describe('what minimal cannot do', () => {
     const { status, headers } = await send(direct(2));
     expect(status).toBe(500);
     expect(headers['retry-after']).toBeUndefined();
+    await stack.redis.start();
+  });
+
+  it(`should take only the first cookie of its name ${solvedBy('cookies')}`, async () => {
+    const visitor = await newVisitor();
+    const cookie = `connect.sid=theirs; ${visitor.cookie}`;
+    await eventually(async () => {
+      expect((await send(stack.url, { headers: { cookie } })).body).toBe('Views: 1');
+    });
   });
 });
 

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { send } from '../../tools/lib/visitor.ts';
+import { send, Visitor } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { Events } from '../support/events.ts';
@@ -16,24 +16,52 @@ describe('nginx', () => {
   });
   afterAll(() => stack?.close());
 
+  it('should let 30 KB of cookies pass, which other programs on localhost may have set', async () => {
+    const cookie = `a=${'x'.repeat(30 * 1024)}`;
+    expect((await send(`${stack.url}/`, { headers: { cookie } })).body).toBe('Views: 1');
+  });
+
   it.each([
-    [4, [200]],
-    [9, [400, 431]],
-    [20, [400, 431]],
-    [40, [400, 431]],
-  ])('should answer %d KB of cookie with one of %j', async (kilobytes, statuses) => {
-    const cookie = `a=${'x'.repeat(kilobytes * 1024)}`;
-    expect(statuses).toContain((await send(`${stack.url}/`, { headers: { cookie } })).status);
+    ['cookies of 40 KB', 'GET', '/', 40, 0, 431, /cookies/],
+    ['a URL of 40 KB', 'GET', `/${'x'.repeat(40 * 1024)}`, 0, 0, 414, /^The URL .* 32 KB/],
+    ['a body of 20 KB', 'POST', '/login', 0, 20, 413, /^The body .* 16 KB/],
+    ['a body of 70 KB', 'POST', '/login', 0, 70, 413, /^The body .* 64 KB/],
+  ])('should say what is too large: %s', async (...parameters) => {
+    const [, method, path, cookieKb, bodyKb, status, detail] = parameters;
+    const cookie = `a=${'x'.repeat(cookieKb * 1024)}`;
+    const headers = { cookie, 'content-type': 'application/json' };
+    const sending = { method, headers, body: 'x'.repeat(bodyKb * 1024) };
+    const reply = await send(stack.url + path, sending);
+    expect(reply.status).toBe(status);
+    expect(JSON.parse(reply.body).detail).toMatch(detail);
   });
 
   it('should refuse requests that an instance would refuse', async () => {
     const headers = Object.fromEntries(
-      Array.from({ length: 40 }, (_, i) => [`x-filler-${i}`, 'x'.repeat(400)]),
+      Array.from({ length: 400 }, (_, i) => [`x-filler-${i}`, 'x'.repeat(400)]),
     );
     const { status, headers: received } = await send(`${stack.url}/`, { headers });
     expect(status).toBe(431);
     expect(received.server).toBe('nginx');
     expect(received['x-instance']).toBeUndefined();
+    const direct = await send(`http://127.0.0.1:${stack.instances[0]?.port}/`, { headers });
+    expect(direct.status).toBe(431);
+    expect(JSON.parse(direct.body).detail).toMatch(/cookies/);
+  });
+
+  it.each([
+    ['127.0.0.0/8', 'believe', { cookie: /; Secure/, https: 200, http: 403 }],
+    ['10.0.0.0/8', 'not believe', { cookie: /SameSite=Lax$/, https: 403, http: 403 }],
+  ])('should, with trusted proxies in %s, %s one on this machine', async (range, _, expected) => {
+    await using behind = await Stack.start({ scale: 1, trustedProxies: ['::1', range] });
+    const claims = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'shop.example' };
+    const { headers } = await send(`${behind.url}/`, { headers: claims });
+    expect(headers['set-cookie']?.[0]).toMatch(expected.cookie);
+    for (const scheme of ['https', 'http'] as const) {
+      const sending = { headers: { ...claims, origin: `${scheme}://shop.example` } };
+      const { status } = await new Visitor(behind.url).post('/login', { name: 'Ada' }, sending);
+      expect(status, scheme).toBe(expected[scheme]);
+    }
   });
 
   it('should compress the page and its files, but no event stream', async () => {
@@ -120,6 +148,12 @@ describe('nginx', () => {
     return text(socket);
   }
 
+  it('should refuse TRACE, whatever the path, with a problem document', async () => {
+    const { status, body } = await send(`${stack.url}/`, { method: 'TRACE' });
+    expect(status).toBe(501);
+    expect(JSON.parse(body)).toMatchObject({ title: 'Not Implemented', status: 501 });
+  });
+
   it.each([
     ['an unknown method', 'FOO', '/', 'x'],
     ['a header with a control character', 'GET', '/', 'a\x01b'],
@@ -173,11 +207,40 @@ describe('nginx', () => {
       }
     });
 
+    it('should send a POST to the next instance if one dies, as often as there are instances', async () => {
+      const dying = await Promise.all(
+        range(1, 3).map(async () => {
+          const server = createServer((req) => req.socket.destroy());
+          await once(server.listen(0, '127.0.0.1'), 'listening');
+          return server;
+        }),
+      );
+      const ports = [...dying, upstream].map((server) => (server.address() as AddressInfo).port);
+      stack.nginx.write({ app: ports, dashboard: [1] });
+      await stack.nginx.reload();
+      for (const _ of range(1, 8)) {
+        expect((await send(`${stack.url}/cart`, { method: 'POST', body: '{}' })).status).toBe(200);
+      }
+      for (const server of dying) server.close();
+    });
+
     it('should keep its connection to an instance open', async () => {
       received.length = 0;
       for (let i = 0; i < 4; i += 1) await send(`${stack.url}/`);
       expect(new Set(received.map((req) => req.socket)).size).toBeLessThanOrEqual(2);
     });
+  });
+
+  it('should repeat a POST elsewhere if an instance dies during it', async () => {
+    const dying = createServer((req) => req.socket.destroy()).listen(0, '127.0.0.1');
+    await once(dying, 'listening');
+    const ports = [(dying.address() as AddressInfo).port, stack.instances[0]?.port ?? 0];
+    stack.nginx.write({ app: ports, dashboard: [1] });
+    await stack.nginx.reload();
+    for (const _ of range(1, 4)) {
+      expect((await new Visitor(stack.url).post('/login', { name: 'Ada' })).status).toBe(200);
+    }
+    dying.close();
   });
 
   it('should refuse a broken configuration and go on with the one it has', async () => {

@@ -114,7 +114,10 @@ describe('an outage of Redis', () => {
       return added;
     });
     const url = `http://127.0.0.1:${instance.port}`;
-    await eventually(async () => expect((await send(`${url}/livez`)).status).toBe(200));
+    // It waits for Redis for five seconds first.
+    await eventually(async () => {
+      expect((await send(`${url}/livez`)).status).toBe(200);
+    }, 20_000);
     expectUnavailable(await send(`${url}/readyz`));
     expectUnavailable(await send(`${url}/`));
     await stack.redis.start();

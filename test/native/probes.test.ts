@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keysOf } from '../../tools/lib/redis-client.ts';
-import { send } from '../../tools/lib/visitor.ts';
+import { type Sending, send, Visitor } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 
 describe('requests that are not visits', () => {
@@ -21,6 +21,53 @@ describe('requests that are not visits', () => {
     }
     const keys = await keysOf(stack.redis.url);
     expect(keys.filter((key) => !/^(heartbeat:|instances$)/.test(key))).toEqual([]);
+  });
+
+  it.each<[string, Sending]>([
+    ['HEAD', { method: 'HEAD' }],
+    ['a prefetch', { headers: { 'sec-purpose': 'prefetch' } }],
+    ['a prerender', { headers: { 'sec-purpose': 'prefetch;prerender' } }],
+    ['a prefetch of an older Chrome', { headers: { purpose: 'prefetch' } }],
+    ['a prefetch of an older Firefox', { headers: { 'x-moz': 'prefetch' } }],
+    ['a preview of an older Safari', { headers: { 'x-purpose': 'preview' } }],
+  ])('should count nothing and store nothing: %s', async (_, sending) => {
+    const expected = sending.method === 'HEAD' ? 200 : 503; // a browser then asks again
+    const sessions = async () =>
+      (await keysOf(stack.redis.url)).filter((key) => key.includes('sess:'));
+    const before = await sessions();
+    const stranger = await send(`${stack.url}/`, sending);
+    expect(stranger.status).toBe(expected);
+    expect(stranger.headers['set-cookie']).toBeUndefined();
+    expect(before).toEqual(expect.arrayContaining(await sessions())); // others may expire
+
+    const ada = new Visitor(stack.url);
+    await ada.viewInTurn(2);
+    for (const path of ['/', '/me', '/cart', '/dashboard/session', '/dashboard/events']) {
+      await ada.send(path, sending);
+    }
+    expect((await ada.view()).views).toBe(3);
+    const audience = (await keysOf(stack.redis.url)).filter((key) => key.startsWith('dashboard:'));
+    expect(audience).toEqual([]);
+  });
+
+  it('should answer HEAD with the headers of GET', async () => {
+    const ada = new Visitor(stack.url);
+    await ada.view();
+    for (const accept of ['*/*', 'application/json']) {
+      const [get, head] = [
+        await ada.send('/', { headers: { accept } }),
+        await ada.send('/', { method: 'HEAD', headers: { accept } }),
+      ];
+      for (const name of ['content-type', 'cache-control', 'vary', 'content-security-policy']) {
+        expect(head.headers[name], name).toBe(get.headers[name]);
+      }
+      expect(head).toMatchObject({ status: 200, body: '' });
+    }
+  });
+
+  it('should not be the page, prerendered, which would join the audience', async () => {
+    const headers = { accept: 'text/html', 'sec-purpose': 'prefetch;prerender' };
+    expect((await send(`${stack.url}/`, { headers })).status).toBe(503);
   });
 
   it('should answer the health probes', async () => {
@@ -57,10 +104,9 @@ describe('requests that are not visits', () => {
   it('should answer any other request with a problem document', async () => {
     const requests = [
       ['GET', '/nothing'],
-      ['POST', '/'],
-      ['DELETE', '/'],
-      ['PUT', '/data'],
       ['GET', '/DATA'],
+      ['DELETE', '/dashboard/nothing'],
+      ['GET', '/dashboard/assets/1/nothing'],
     ] as const;
     for (const [method, path] of requests) {
       const { status, headers, body } = await send(stack.url + path, { method });
@@ -72,6 +118,23 @@ describe('requests that are not visits', () => {
         status: 404,
       });
     }
+  });
+
+  it.each([
+    ['POST', '/', 'GET, HEAD'],
+    ['PUT', '/data', 'DELETE, GET, HEAD'],
+    ['GET', '/login', 'POST'],
+    ['PATCH', '/cart/tea', 'DELETE'],
+    ['OPTIONS', '/cart', 'GET, HEAD, POST'],
+    ['DELETE', '/livez', 'GET, HEAD'],
+    ['POST', '/dashboard', 'GET, HEAD'],
+    ['DELETE', '/dashboard/nickname', 'POST'],
+    ['POST', '/dashboard/assets/1/nothing', 'GET, HEAD'],
+  ])('should name the methods of a path: %s %s', async (method, path, allow) => {
+    const { status, headers, body } = await send(stack.url + path, { method });
+    expect(status).toBe(405);
+    expect(headers.allow).toBe(allow);
+    expect(JSON.parse(body)).toMatchObject({ title: 'Method Not Allowed', status: 405 });
   });
 
   it('should name the instance and the request in every reply', async () => {

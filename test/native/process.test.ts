@@ -9,6 +9,7 @@ import { type Running, runInstance } from '../../tools/lib/running.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
+import { RedisAlone } from '../support/redis-alone.ts';
 
 describe('the process of an instance', () => {
   let stack: Stack;
@@ -128,6 +129,66 @@ describe('the process of an instance', () => {
     running.child.kill('SIGTERM');
     await expectEnd(running, 4000);
     await stack.redis.start();
+  });
+
+  it('should not listen before Redis answers', async () => {
+    await using redis = await RedisAlone.start();
+    await redis.process.stop();
+    const port = await freePort('127.0.0.1');
+    const settings = { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '100', PORT: String(port) };
+    await using running = runInstance({ ...settings, LOG_LEVEL: 'info' });
+    await eventually(() => expect(running.stdout).toContain('ECONNREFUSED'));
+    for (const until = Date.now() + 500; Date.now() < until; await delay(20)) {
+      await expect(send(`http://127.0.0.1:${port}/livez`)).rejects.toThrow('ECONNREFUSED');
+    }
+    await redis.process.start();
+    const first = await eventually(() => send(`http://127.0.0.1:${port}/`));
+    expect(first.body).toBe('Views: 1');
+  });
+
+  describe('that gets several requests at once on a connection', () => {
+    const parts = {
+      slow: 'GET /data HTTP/1.1\r\nHost: here\r\n\r\n',
+      fast: 'GET /livez HTTP/1.1\r\nHost: here\r\n\r\n',
+      rubbish: 'RUBBISH\r\n\r\n',
+      'broken body':
+        'POST /login HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n' +
+        'Transfer-Encoding: chunked\r\n\r\nrubbish\r\n',
+    };
+
+    it.each<[(keyof typeof parts)[], string[]]>([
+      [
+        ['slow', 'rubbish'],
+        ['200 New Data', '400 '],
+      ],
+      [
+        ['slow', 'fast', 'rubbish'],
+        ['200 New Data', '200 live', '400 '],
+      ],
+      [
+        ['slow', 'rubbish', 'rubbish'],
+        ['200 New Data', '400 '],
+      ],
+      [
+        ['slow', 'broken body'],
+        ['200 New Data', '400 '],
+      ],
+      [['rubbish'], ['400 ']],
+      [['broken body'], ['400 ']],
+    ])('should answer them in turn: %j', async (names, expected) => {
+      for (const port of [stack.instances[0]?.port ?? 0, stack.nginx.port]) {
+        await send(`${stack.url}/data`, { method: 'DELETE' });
+        const socket = connect(port, '127.0.0.1').setNoDelay();
+        for (const name of names) {
+          await new Promise((written) => socket.write(parts[name], written));
+        }
+        const replies = (await text(socket)).split(/(?=HTTP\/1\.1 )/).map((reply) => {
+          const [head = '', body = ''] = reply.split('\r\n\r\n');
+          return `${head.split(' ')[1]} ${/New Data|live/.exec(body) ?? ''}`;
+        });
+        expect(replies).toEqual(expected);
+      }
+    });
   });
 
   it('should report in one line that its port is taken, and exit 1', async () => {

@@ -27,6 +27,9 @@ async function fuzz<T>(property: fc.IAsyncProperty<T>): Promise<void> {
   await fc.assert(property, { numRuns: 200, seed, endOnFailure: true });
 }
 
+/** Of which state, by which command, with which value. */
+type Corruption = [kind: string, command: string, value: string[]];
+
 describe('sessions under attack', () => {
   let stack: Stack;
   let ada: Shopper;
@@ -78,11 +81,16 @@ describe('sessions under attack', () => {
       for (const line of warned) expect(line.length).toBeLessThan(400);
     });
 
-    it.each([
+    it.each<Corruption>([
       ['views', 'SET', ['junk']],
       ['views', 'HSET', ['a', 'b']],
+      ...['9223372036854775807', '9'.repeat(23), '007', '-5', '-1', '1.5', ' 7', ''].map(
+        (views): Corruption => ['views', 'SET', [views]],
+      ),
       ['cart', 'SET', ['junk']],
-      ['cart', 'HSET', ['tea', 'many']],
+      ...['many', '9223372036854775807', '9'.repeat(23), '007', '-5', '-1', '1e3', ''].map(
+        (quantity): Corruption => ['cart', 'HSET', ['tea', quantity]],
+      ),
       ['profile', 'SET', ['junk']],
     ])('should lose only its %s if they are corrupt (%s, %j)', async (kind, command, value) => {
       await ada.add('milk', 2);
@@ -91,11 +99,13 @@ describe('sessions under attack', () => {
         await redis.del(key);
         await redis.sendCommand([command, key, ...value]);
       });
-      expect((await ada.send('/')).status).toBe(200);
+      const before = warnings().length;
+      expect((await ada.view()).views).toBe(kind === 'views' ? 1 : 2);
       expect((await ada.add('tea')).status).toBe(200);
       expect(await ada.me()).toMatchObject({ name: 'Ada', cart: { tea: 1 } });
       expect((await ada.post('/dashboard/nickname', { nickname: 'x' })).status).toBe(200);
       expect((await ada.send('/dashboard/session')).status).toBe(200);
+      await eventually(() => expect(warnings()).toHaveLength(before + 1));
     });
   });
 
@@ -120,7 +130,7 @@ describe('sessions under attack', () => {
       ['with NUL', () => `connect.sid=${signed(id())}%00`],
       ['of 6 KB', () => `connect.sid=${'x'.repeat(6 * 1024)}`],
       ['of 12 KB', () => `connect.sid=${'x'.repeat(12 * 1024)}`],
-      ['duplicated, forged first', () => `connect.sid=s%3Aevil.x; connect.sid=${signed(id())}`],
+      ['duplicated, both forged', () => `connect.sid=s%3Aevil.x; connect.sid=s%3A${id()}.x`],
       ['that is empty', () => 'connect.sid='],
       ['of a session that an attacker made up', () => `connect.sid=s%3Aevil.evil`],
     ])('should give a new session or be rejected: a cookie %s', (_name, cookie) =>
@@ -169,6 +179,44 @@ describe('sessions under attack', () => {
           await expectNewVisitor(cookie);
         }),
       );
+    });
+  });
+
+  describe('a second cookie of the same name', () => {
+    const signedByOther = () => signed('theirs', 'the-secret-of-another-program-here');
+    /** Ada's next view, her name, and her views as the dashboard sees them. */
+    async function seenBy(cookie: string) {
+      const headers = { cookie, accept: 'application/json' };
+      const view = await send(`${stack.url}/`, { headers });
+      const me = await send(`${stack.url}/me`, { headers });
+      const dashboard = await send(`${stack.url}/dashboard/session`, { headers });
+      expect(view.headers['set-cookie']).toBeUndefined();
+      const [{ views }, { name }, there] = [view, me, dashboard].map(({ body }) =>
+        JSON.parse(body),
+      );
+      return { views, name, there: there.views };
+    }
+
+    it.each<[string, () => string]>([
+      ['of another program', signedByOther],
+      ['that is unsigned', () => 'theirs'],
+      ['that is quoted', () => '"s:theirs.x"'],
+      ['of an ended session of ours', () => signed('ended')],
+    ])('should cost a visitor nothing, before or after ours: a cookie %s', async (_name, value) => {
+      const ours = `connect.sid=${signed(sessionIdOf(ada))}`;
+      const theirs = `connect.sid=${value()}`;
+      const seen = [`${theirs}; ${ours}`, `${ours}; ${theirs}`, `a=b; ${theirs};${ours}; c=d`];
+      for (const [i, cookie] of seen.entries()) {
+        expect(await seenBy(cookie)).toEqual({ views: i + 2, name: 'Ada', there: i + 2 });
+      }
+    });
+
+    it('should not take part if two sessions of ours exist: the first one is used', async () => {
+      const eve = new Shopper(stack.url);
+      await eve.logIn('Eve');
+      const [first, second] = [ada, eve].map((one) => `connect.sid=${signed(sessionIdOf(one))}`);
+      expect(await seenBy(`${first}; ${second}`)).toEqual({ views: 2, name: 'Ada', there: 2 });
+      expect(await seenBy(`${second}; ${first}`)).toEqual({ views: 1, name: 'Eve', there: 1 });
     });
   });
 
@@ -228,6 +276,8 @@ describe('sessions under attack', () => {
 
     it.each<[string, () => Record<string, string>]>([
       ['Sec-Fetch-Site: cross-site', () => ({ 'sec-fetch-site': 'cross-site' })],
+      ['another port of this machine', () => ({ 'sec-fetch-site': 'same-site' })],
+      ['a subdomain of this site', () => ({ origin: `http://evil.${host()}` })],
       ['a foreign Origin', () => ({ origin: 'http://evil.example' })],
       ['the same host on another port', () => ({ origin: 'http://localhost:1' })],
       ['Origin: null', () => ({ origin: 'null' })],
@@ -243,6 +293,9 @@ describe('sessions under attack', () => {
         const reply = await ada.copy().send(path, sending(method, body, headers()));
         expect(reply.status, `${method} ${path}`).toBe(403);
         expect(reply.headers['content-type']).toContain('application/problem+json');
+        expect(JSON.parse(reply.body).detail).toBe(
+          `Only a page of http://${host()} can send this request.`,
+        );
         expect(reply.headers['set-cookie']).toBeUndefined();
       }
       expect(await ada.me()).toEqual(before);
@@ -251,12 +304,36 @@ describe('sessions under attack', () => {
     it.each<[string, () => Record<string, string>]>([
       ['curl', () => ({})],
       ['the page itself', () => ({ origin: `http://${host()}`, 'sec-fetch-site': 'same-origin' })],
+      [
+        'the page itself, if a proxy has changed Host',
+        () => ({ origin: 'https://shop.example', 'sec-fetch-site': 'same-origin' }),
+      ],
+      ['a browser that sends no Sec-Fetch-Site', () => ({ origin: `http://${host()}` })],
       ['the address bar', () => ({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' })],
     ])('should not be confused with %s', async (_name, headers) => {
       for (const [method, path, body] of writes) {
         const reply = await new Shopper(stack.url).send(path, sending(method, body, headers()));
         expect(reply.status, `${method} ${path}`).toBeLessThan(300);
       }
+    });
+
+    it.each([
+      ['https', 'shop.example', 'https://shop.example', 200],
+      ['https', 'shop.example:443', 'https://shop.example', 200],
+      ['https', 'shop.example', 'https://shop.example:443', 200],
+      ['http', 'shop.example:80', 'http://shop.example', 200],
+      ['https', 'shop.example:8443', 'https://shop.example:8443', 200],
+      ['https', 'shop.example', 'http://shop.example', 403],
+      ['http', 'shop.example', 'https://shop.example', 403],
+      ['https', 'shop.example', 'https://shop.example:8443', 403],
+      ['https', 'shop.example', 'https://shop.example.evil.example', 403],
+      ['https', 'not a host', 'null', 403],
+    ])('should be told from %s://%s by Origin: %s → %i', async (scheme, name, origin, status) => {
+      const headers = { 'x-forwarded-proto': scheme, 'x-forwarded-host': name, origin };
+      const direct = new Shopper(`http://127.0.0.1:${stack.instances[0]?.port}`);
+      expect((await direct.post('/cart', { item: 'tea', quantity: 1 }, { headers })).status).toBe(
+        status,
+      );
     });
 
     it('should be able to link to this site', async () => {

@@ -247,6 +247,24 @@ describe('npm start', () => {
     expect(running.stdout).toContain('app-1: SESSION_STORE=memory');
   });
 
+  it.each(['app', 'minimal'])(
+    'should share no cookie with another stack, so that one browser can use both: %s',
+    async (program) => {
+      const name = newName();
+      await using first = await Stack.start({ scale: 2, program });
+      await using second = await Stack.start({ scale: 2, program, name });
+      const visitor = new Visitor(first.url);
+      const same = new Visitor(second.url, visitor.cookies);
+      for (const views of [1, 2, 3]) {
+        expect((await visitor.send()).body).toBe(`Views: ${views}`);
+        expect((await same.send()).body).toBe(`Views: ${views}`);
+      }
+      expect([...visitor.cookies.keys()]).toEqual(['connect.sid', `connect.sid.${name}`]);
+      const seen = JSON.parse((await same.send('/dashboard/session')).body);
+      expect(seen.views).toBe(program === 'app' ? 3 : 0); // minimal counts for itself
+    },
+  );
+
   it('should report an invalid setting of an instance, and exit 1', async () => {
     const words = ['--port', '0', '--name', newName()];
     await using running = npmStart(words, { CACHE_TTL_SECONDS: '0' });

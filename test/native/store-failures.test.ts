@@ -1,8 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RedisClientType } from 'redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { inRedis, keysOf } from '../../tools/lib/redis-client.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { infoNumber, inRedis, keysOf } from '../../tools/lib/redis-client.ts';
 import type { Reply } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { Shopper } from '../support/shop.ts';
+
+/** Sets the limit so that 95 % of it are in use. */
+async function limitMemory(redis: RedisClientType): Promise<void> {
+  const used = await infoNumber(redis, 'used_memory');
+  await redis.configSet('maxmemory', String(Math.round(used / 0.95)));
+}
 
 // A reply must never confirm a change that Redis rejected.
 
@@ -107,6 +117,20 @@ describe('a change that Redis rejects', () => {
     },
   );
 
+  it.each(['-incr -hincrby -hset', '-expire'])(
+    'should leave no session of a new visitor behind if an ACL denies its first change: %s',
+    async (rules) => {
+      const keys = await keysOf(stack.redis.url);
+      await command([['ACL', 'SETUSER', 'default', ...rules.split(' ')]]);
+      for (const path of ['/cart', '/dashboard/nickname']) {
+        const body = { item: 'tea', quantity: 1, nickname: 'x' };
+        expectRefusal(await new Shopper(stack.url).post(path, body), path);
+      }
+      expectRefusal(await new Shopper(stack.url).send('/'), '/');
+      expect(await keysOf(stack.redis.url)).toEqual(keys);
+    },
+  );
+
   it.each(REFUSALS.slice(0, 4))(
     'should not affect requests that only read: %s',
     async (_name, refuse) => {
@@ -122,8 +146,8 @@ describe('a change that Redis rejects', () => {
     await bob.logIn('Bob');
     await inRedis(stack.redis.url, async (redis) => {
       await redis.setRange('ballast', 20_000_000, 'x'); // so large that a few kilobytes make no difference
-      const [, used] = /^used_memory:(\d+)/m.exec(await redis.info('memory')) ?? [];
-      await redis.configSet('maxmemory', String(Math.round(Number(used) / 0.95)));
+      await redis.del(await redis.keys('applied:*'));
+      await limitMemory(redis);
     });
     expectRefusal(await bob.copy().send('/'), 'first view');
     expectRefusal(await bob.copy().add('milk'), 'new item');
@@ -136,6 +160,12 @@ describe('a change that Redis rejects', () => {
     expectRefusal(await ada.copy().logIn('Eve'), 'login');
     expectRefusal(await new Shopper(stack.url).logIn('Eve'), 'login of a new visitor');
     expectRefusal(await new Shopper(stack.url).send('/'), 'view of a new visitor');
+    const logged = stack.instances.map(({ name }) => join(stack.folder, `${name}.log`));
+    await eventually(() => {
+      const lines = logged.flatMap((file) => readFileSync(file, 'utf8').split('\n'));
+      const reasons = lines.filter((line) => line.includes('OOM')).join();
+      for (const prefix of ['sess', 'views', 'profile']) expect(reasons).toMatch(`${prefix}: `);
+    });
     expect((await ada.view()).views).toBe(3);
     expect((await ada.add('tea')).status).toBe(200);
     expect((await ada.post('/dashboard/nickname', { nickname: 'Ada' })).status).toBe(200);
@@ -144,6 +174,23 @@ describe('a change that Redis rejects', () => {
     await command([['DEL', 'ballast']]);
     expect((await bob.view()).views).toBe(1);
   });
+
+  it.each(['applied:{sess:x}:', 'cache:data:', 'replaced:{sess:x}:'])(
+    'should not be refused for lack of memory if keys that expire soon fill it: %s',
+    async (prefix) => {
+      await inRedis(stack.redis.url, async (redis) => {
+        const fill = "for i = 1, 20000 do redis.call('SET', ARGV[1] .. i, ARGV[2], 'EX', 60) end";
+        await redis.eval(fill, { arguments: [prefix, 'x'.repeat(1000)] });
+        await limitMemory(redis);
+      });
+      const eve = new Shopper(stack.url);
+      expect((await eve.logIn('Eve')).status).toBe(200);
+      expect((await eve.view()).views).toBe(1);
+      expect((await eve.add('milk')).status).toBe(200);
+      expect(await ada.me()).toMatchObject({ name: 'Ada', views: 2, cart: { tea: 2 } });
+      await inRedis(stack.redis.url, async (redis) => redis.del(await redis.keys(`${prefix}*`)));
+    },
+  );
 
   it('should answer 503 if it needs memory, and succeed if it frees memory, with no memory left', async () => {
     const before = await checkedState();

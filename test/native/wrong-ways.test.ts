@@ -17,6 +17,15 @@ describe('SESSION_STORE=memory', () => {
   });
 });
 
+describe('two instances', () => {
+  it('should fail the proof of continuity, which asks for three', async () => {
+    await using stack = await Stack.start({ scale: 2 });
+    await expect(proveContinuity(stack.url)).rejects.toThrow(
+      'expected 2 to be greater than or equal to 3',
+    );
+  });
+});
+
 describe('COUNTER=session', () => {
   it('should count views in turn, but lose concurrent ones', async () => {
     await using stack = await Stack.start({ env: { ...process.env, COUNTER: 'session' } });

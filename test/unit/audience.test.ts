@@ -56,7 +56,15 @@ describe('Audience', () => {
   it('should skip malformed values', () => {
     const audience = new Audience();
     audience.update(
-      stored({ a: '', b: 'x app-1 ', c: '-1 app-1 ', d: '3', e: '{}', f: '2 app-1 ' }),
+      stored({
+        a: '',
+        b: 'x app-1 ',
+        c: '-1 app-1 ',
+        d: '3',
+        e: '{}',
+        f: '2 app-1 ',
+        g: `${'9'.repeat(400)} app-1 `,
+      }),
     );
     expect(audience.all()).toEqual([['f', 'app-1', 2, '']]);
     audience.update(['odd']);

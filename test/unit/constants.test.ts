@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { maxHeaderSize } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
@@ -9,7 +8,7 @@ import {
 } from '../../services/app/heartbeat/record.ts';
 import { MAX_AGE_MS } from '../../services/shared/http/idempotency.ts';
 import { commonVariables } from '../../services/shared/process/config.ts';
-import { KEEP_ALIVE_MS } from '../../services/shared/process/server.ts';
+import { KEEP_ALIVE_MS, MAX_HEADERS_KB } from '../../services/shared/process/server.ts';
 import { CLOSE_REDIS_MS, DRAIN_MS } from '../../services/shared/process/service.ts';
 import { APPLIED_TTL_SECONDS } from '../../services/shared/session/scripts.ts';
 import { ROOT } from '../../tools/lib/root.mjs';
@@ -88,7 +87,7 @@ describe('the constants', () => {
   it('should refuse large headers in nginx before Node does', () => {
     const pattern = /^\s*large_client_header_buffers (\d+ \w+);/;
     const [count, size = ''] = valueIn('nginx/nginx.conf', pattern).split(' ');
-    expectAscending([Number(count) * amount(size), maxHeaderSize]);
+    expectAscending([Number(count) * amount(size), MAX_HEADERS_KB * 1024]);
   });
 
   it('should run Node with the same options in a container', () => {

@@ -110,7 +110,7 @@ describe('RedisSessionStore', () => {
 
   it('should destroy all data of a session', async () => {
     await store.set('a', data());
-    await redis.countView({ id: 'a', ttlSeconds: 100 }, true);
+    await redis.countView({ id: 'a', ttlSeconds: 100 });
     await redis.addToCart({ id: 'a', ttlSeconds: 100 }, 'tea', 1);
     await redis.setProfile({ id: 'a', ttlSeconds: 100 }, 'nickname', 'Countess');
     expect(await redis.dbSize()).toBe(4);
@@ -120,10 +120,13 @@ describe('RedisSessionStore', () => {
 
   it('should replace a session by another and move all its data', async () => {
     await store.set('a', data());
-    await redis.countView({ id: 'a', ttlSeconds: 100 }, true);
+    await redis.countView({ id: 'a', ttlSeconds: 100 });
     await redis.addToCart({ id: 'a', ttlSeconds: 100 }, 'tea', 2);
     await redis.setProfile({ id: 'a', ttlSeconds: 100 }, 'nickname', 'Countess');
     await store.replace('a', 'b', data({ name: 'Ada' }));
+    for (const key of await redis.keys('*{sess:b}')) {
+      expect(await redis.ttl(key), key).toBeGreaterThanOrEqual(99);
+    }
     expect((await redis.keys('*')).sort()).toEqual([
       'cart:{sess:b}',
       'profile:{sess:b}',
@@ -139,9 +142,6 @@ describe('RedisSessionStore', () => {
       ['tea', '2'],
       ['nickname', 'Countess'],
     ]);
-    for (const key of await redis.keys('*{sess:b}')) {
-      expect(await redis.ttl(key), key).toBeGreaterThanOrEqual(99);
-    }
   });
 
   it('should not replace a session that has ended', async () => {
@@ -203,5 +203,103 @@ describe('RedisSessionStore', () => {
     await expect(store.get('a')).rejects.toThrow('NOPERM');
     await redis.sendCommand(['ACL', 'SETUSER', 'default', '+@all']);
     expect(await store.get('a')).toEqual(data());
+  });
+
+  describe('a change', () => {
+    const target = { id: 'a', ttlSeconds: 100, idempotencyKey: 'change' };
+    const view = () => redis.countView({ ...target, extendTtl: false });
+    const addItem = (item: string) => () => redis.addToCart(target, item, 3);
+    const rename = () => redis.setProfile(target, 'nickname', 'Countess');
+    const logIn = () => store.replace('a', 'b', data({ name: 'Ada' }), 'change');
+    const fill = async () => {
+      await redis.countView({ id: 'a', ttlSeconds: 100 });
+      await redis.addToCart({ id: 'a', ttlSeconds: 100 }, 'tea', 2);
+      await redis.setProfile({ id: 'a', ttlSeconds: 100 }, 'nickname', 'Ada');
+    };
+    const CHANGES: [name: string, before: () => Promise<void>, change: () => Promise<unknown>][] = [
+      ['first view', async () => {}, view],
+      ['view', fill, view],
+      ['first item', async () => {}, addItem('tea')],
+      ['item', fill, addItem('tea')],
+      ['removed item', fill, () => redis.removeFromCart(target, 'tea')],
+      ['first nickname', async () => {}, rename],
+      ['nickname', fill, rename],
+      ['login', fill, logIn],
+      ['logout', fill, () => store.destroy('a')],
+    ];
+    /** Every command that a script uses. */
+    const COMMANDS = [
+      ...['get', 'set', 'del', 'exists', 'expire', 'pexpire', 'incr', 'decr', 'type', 'dump'],
+      ...['restore', 'hget', 'hset', 'hdel', 'hlen', 'hexists', 'hincrby', 'hgetall', 'info'],
+    ];
+    /** All keys of sessions with their values, and whether they expire. */
+    const everything = async () => {
+      const keys = (await admin.keys('*sess:*')).filter((key) => !/^applied|^replaced/.test(key));
+      const contentOf = async (key: string) =>
+        (await admin.type(key)) === 'hash' ? admin.hGetAll(key) : admin.get(key);
+      return Promise.all(
+        keys.sort().map(async (key) => [key, await contentOf(key), (await admin.ttl(key)) > 90]),
+      );
+    };
+    let admin: SessionRedis;
+    beforeAll(async () => {
+      await redis.sendCommand(['ACL', 'SETUSER', 'admin', 'on', '>admin', '~*', '&*', '+@all']);
+      const url = alone.url.replace('//', '//admin:admin@');
+      const quiet = pino({ level: 'silent' });
+      const scripts = sessionScripts;
+      admin = createRedis({ url, timeoutMs: 1000, log: quiet, name: 'admin', scripts });
+      await eventually(() => admin.ping());
+    });
+    afterAll(() => closeRedis(admin, 1000));
+    const acl = (...rules: string[]) => admin.sendCommand(['ACL', 'SETUSER', 'default', ...rules]);
+    const prepare = async (fillState: () => Promise<void>) => {
+      await redis.flushAll();
+      store = new RedisSessionStore(redis, 100, log);
+      await store.set('a', data());
+      await fillState();
+    };
+
+    it.each(CHANGES)(
+      'should be applied whole or not at all, whichever command Redis denies: %s',
+      async (_name, fillState, change) => {
+        await prepare(fillState);
+        await change();
+        const after = await everything();
+        expect(after.every(([, , expires]) => expires)).toBe(true);
+        for (const command of COMMANDS) {
+          await prepare(fillState);
+          const before = await everything();
+          await acl(`-${command}`);
+          const denied = await change().then(
+            () => false,
+            () => true,
+          );
+          await acl('+@all');
+          expect(await everything(), command).toEqual(denied ? before : after);
+          await change(); // the same request again
+          expect(await everything(), command).toEqual(after);
+        }
+      },
+    );
+
+    it.each([
+      ['junk', ['SET', 'junk']],
+      ['a negative number', ['SET', '-5']],
+      ['too large a number', ['SET', '99999999999999999999999']],
+      ['a list', ['RPUSH', 'x']],
+    ])(
+      'should be applied although the result under its key is %s',
+      async (_name, [command, value]) => {
+        for (const [name, fillState, change] of CHANGES) {
+          await prepare(fillState);
+          await change();
+          const after = await everything();
+          await prepare(fillState);
+          await redis.sendCommand([command as string, 'applied:{sess:a}:change', value as string]);
+          await change();
+          expect(await everything(), name).toEqual(after);
+        }
+      },
+    );
   });
 });

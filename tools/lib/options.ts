@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { quoted, UsageError } from './errors.mjs';
 
 /** @throws {UsageError} if the value of an option is not one of the known names */
@@ -24,4 +25,15 @@ export function wholeNumber(option: string, text: string, min: number, max: numb
   if (/^\d+$/.test(text) && number >= min && number <= max) return number;
   const expected = `a whole number from ${min} to ${max}`;
   throw new UsageError(`\`${option}\` expects ${expected}, not ${quoted(text)}.`);
+}
+
+const addressRange = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+
+/** @throws {UsageError} if a setting is not a list of IP addresses and CIDR ranges */
+export function addressRanges(setting: string, text: string): string[] {
+  if (text === '') return [];
+  const ranges = text.split(',').map((range) => range.trim());
+  if (ranges.every((range) => addressRange.safeParse(range).success)) return ranges;
+  const allowed = 'must be IP addresses or CIDR ranges, separated by commas';
+  throw new UsageError(`${setting}=${quoted(text)}: ${allowed}`);
 }

@@ -42,11 +42,13 @@ export interface Seen {
 
 /** A client that keeps its cookies, as a browser does. */
 export class Visitor {
-  readonly cookies = new Map<string, string>();
+  readonly cookies: Map<string, string>;
   readonly url: string;
 
-  constructor(url: string) {
+  /** @param cookies by name; sites on other ports of the host share them */
+  constructor(url: string, cookies = new Map<string, string>()) {
     this.url = url;
+    this.cookies = cookies;
   }
 
   /** The value of its `Cookie` header; empty without cookies. */

@@ -15,8 +15,11 @@ import { identityOf, processesIn } from '../lib/processes.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { launcherOf, STACKS } from '../lib/stack-folder.mjs';
 
+/** The name of a stack that is started without `--name`. */
+export const DEFAULT_NAME = 'default';
+
 /** The option of every command that concerns one stack. */
-export const NAME_OPTION = { type: 'string', default: 'default' } as const;
+export const NAME_OPTION = { type: 'string', default: DEFAULT_NAME } as const;
 
 /** The longest path of a Unix socket on macOS; Linux allows four bytes more. */
 const MAX_SOCKET_PATH = 103;

@@ -3,7 +3,7 @@ import { readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { failure } from '../lib/errors.mjs';
-import { wholeNumber } from '../lib/options.ts';
+import { addressRanges, wholeNumber } from '../lib/options.ts';
 import { ROOT } from '../lib/root.mjs';
 import { END_SIGNALS } from '../lib/terminal.mjs';
 import { startControlServer } from './control-server.ts';
@@ -36,11 +36,14 @@ try {
     ? wholeNumber('--port', values.port, 0, 65_535)
     : wholeNumber('HTTP_PORT', process.env.HTTP_PORT || '8080', 0, 65_535);
   const bind = process.env.BIND || '127.0.0.1';
+  const trustedProxies = addressRanges('TRUSTED_PROXIES', process.env.TRUSTED_PROXIES ?? '');
   const faultInjection = faultInjectionSettings(bind, process.env);
   const env = { ...process.env, ...faultInjection };
   const report = (line: string) => console.log(line);
-  const options = { name, keepData: true, scale, port, bind, program, install, env, report };
-  const stack = await Stack.start(options);
+  const stack = await Stack.start({
+    ...{ name, keepData: true, scale, program, install, env, report },
+    ...{ port, bind, trustedProxies },
+  });
   const control = await startControlServer(name, stack);
   endOnce(async () => {
     control.close();

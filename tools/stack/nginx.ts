@@ -16,8 +16,17 @@ export class Nginx extends ManagedProcess {
   #prefix: string;
   #workers = new Set<string>();
 
-  /** @param bind the address that nginx listens on; the services listen on loopback */
-  constructor(file: string, bind: string, port: number, context: StackContext) {
+  /**
+   * @param bind the address that nginx listens on; the services listen on loopback
+   * @param trustedProxies the addresses and CIDR ranges of proxies in front of nginx
+   */
+  constructor(
+    file: string,
+    bind: string,
+    port: number,
+    context: StackContext,
+    trustedProxies: string[] = [],
+  ) {
     super('nginx', file, port, context);
     this.bind = bind;
     this.#prefix = join(context.folder, 'nginx');
@@ -26,6 +35,8 @@ export class Nginx extends ManagedProcess {
     copyFileSync(join(ROOT, 'nginx/nginx.conf'), join(this.#prefix, 'nginx.conf'));
     const address = bind.includes(':') ? `[${bind}]` : bind;
     writeFileSync(join(this.#prefix, 'site/listen.conf'), `listen ${address}:${port};\n`);
+    const trusted = trustedProxies.map((proxy) => `${proxy} 1;\n`).join('');
+    writeFileSync(join(this.#prefix, 'site/trusted-proxies.conf'), trusted);
     this.on('line', (line) => this.#followWorkers(line));
     this.on('end', () => this.#workers.clear());
   }

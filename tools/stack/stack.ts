@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { quoted, UsageError } from '../lib/errors.mjs';
 import { findTools } from '../lib/programs.mjs';
 import { ROOT } from '../lib/root.mjs';
-import { createStackFolder } from './folder.ts';
+import { createStackFolder, DEFAULT_NAME } from './folder.ts';
 import { Instance } from './instance.ts';
 import { limitLogs } from './log-limit.ts';
 import type { ManagedProcess, ProcessStatus, StackContext } from './managed-process.ts';
@@ -18,7 +18,7 @@ import { Watchdog } from './watchdog.ts';
 export const MAX_SCALE = 32;
 
 export interface StackOptions {
-  /** The name of the stack; a random one by default. */
+  /** The name of the stack; by default a random one, and the cookie of the default stack. */
   name?: string;
   /** Keeps the data of Redis if this process is killed, and starts with what such a stack has left. */
   keepData?: boolean;
@@ -28,6 +28,8 @@ export interface StackOptions {
   port?: number;
   /** The address that nginx listens on; loopback by default. */
   bind?: string;
+  /** The addresses and CIDR ranges of proxies in front of nginx, whose claims nginx believes. */
+  trustedProxies?: string[];
   /** The program of an instance: a folder of services, or a file relative to the project. */
   program?: string;
   /** The environment of all services, or a function of the instance; read at each of its starts. */
@@ -87,19 +89,20 @@ export class Stack implements AsyncDisposable {
     folder: string,
     ports: readonly [number, number, number],
   ) {
-    const { bind, env = process.env, report = () => {} } = options;
+    const { bind, env = process.env, report = () => {}, trustedProxies = [] } = options;
     this.#program = program;
     this.folder = folder;
     this.#context = { folder, watchdog: new Watchdog(folder, report), report };
     this.#logLimit = limitLogs(folder);
-    this.nginx = new Nginx(tools.nginx, bind, ports[0], this.#context);
+    this.nginx = new Nginx(tools.nginx, bind, ports[0], this.#context, trustedProxies);
     this.redis = new Redis(tools.redis, ports[1], this.#context);
     // The app agrees on a secret through Redis; a simpler program requires one.
     const secret = program === programFile('app') ? '' : randomBytes(32).toString('base64url');
     this.#env = (instance) => {
       const own = typeof env === 'function' ? env(instance) : env;
       const SESSION_SECRET = own.SESSION_SECRET || secret;
-      const fixed = { SESSION_SECRET, REDIS_URL: this.redis.url, BIND: bind };
+      const SESSION_COOKIE_NAME = own.SESSION_COOKIE_NAME || cookieName(options.name);
+      const fixed = { SESSION_SECRET, SESSION_COOKIE_NAME, REDIS_URL: this.redis.url, BIND: bind };
       return { PUBLIC_URL: this.publicUrl, ...own, ...fixed };
     };
     this.dashboard = this.#newInstance('dashboard', programFile('dashboard'), ports[2]);
@@ -202,6 +205,11 @@ function programFile(program: string): string {
   throw new UsageError(
     `There is no program ${quoted(program)}; choose one of ${known.join(', ')}.`,
   );
+}
+
+/** Browsers send a cookie to every port of a host, so each named stack has a cookie of its own. */
+function cookieName(stack = DEFAULT_NAME): string {
+  return stack === DEFAULT_NAME ? 'connect.sid' : `connect.sid.${stack}`;
 }
 
 /** Waits for all of them, then fails with the first error. */

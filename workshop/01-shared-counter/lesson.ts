@@ -1,5 +1,5 @@
 import { Visitor } from '../../tools/lib/visitor.ts';
-import type { DeploymentOptions, Environment } from '../kit/environment.ts';
+import type { Deployment, DeploymentOptions, Environment } from '../kit/environment.ts';
 import { exactly, lesson } from '../kit/lesson.ts';
 
 const VIEWS = 9;
@@ -10,8 +10,8 @@ const MINIMAL = {
 
 /** One visitor, who keeps the cookie, views the page nine times. */
 async function observe(environment: Environment, options: DeploymentOptions) {
-  const { url } = await environment.start(options);
-  const visitor = new Visitor(url);
+  const deployment = await environment.start(options);
+  const visitor = new Visitor(deployment.url);
   const views: string[] = [];
   const instances = new Set<unknown>();
   const sessions = new Set<string>();
@@ -21,7 +21,15 @@ async function observe(environment: Environment, options: DeploymentOptions) {
     instances.add(headers['x-instance']);
     sessions.add(visitor.cookie);
   }
-  return { views: views.join(' '), instances: instances.size, sessions: sessions.size };
+  return { deployment, views: views.join(' '), instances: instances.size, sessions: sessions.size };
+}
+
+/** A visitor without a cookie sends nine requests at once, or one before the other eight. */
+async function sessionsOfBurst({ url }: Deployment, asksOnce: boolean): Promise<number> {
+  const visitor = new Visitor(url);
+  const seen = asksOnce ? [await visitor.view()] : [];
+  seen.push(...(await visitor.viewAtOnce(VIEWS - seen.length)));
+  return new Set(seen.map(({ session }) => session)).size;
 }
 
 export default lesson({
@@ -52,6 +60,8 @@ export default lesson({
       'views, in turn': exactly('1 2 3 4 5 6 7 8 9'),
       'instances that answered': exactly(3),
       'sessions of one visitor': exactly(1),
+      'sessions, nine first requests at once': exactly(9),
+      'sessions, one request before the others': exactly(1),
     },
     observe: async (environment) => {
       const minimal = await observe(environment, MINIMAL);
@@ -63,6 +73,8 @@ export default lesson({
         'views, in turn': app.views,
         'instances that answered': app.instances,
         'sessions of one visitor': app.sessions,
+        'sessions, nine first requests at once': await sessionsOfBurst(app.deployment, false),
+        'sessions, one request before the others': await sessionsOfBurst(app.deployment, true),
       };
     },
   },

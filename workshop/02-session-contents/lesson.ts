@@ -66,7 +66,7 @@ export default lesson({
       'the attacker is': exactly('not logged in (401)'),
     },
     observe: async (environment) => {
-      const env = { SESSION_SECRET: '', SESSION_COOKIE_NAME: '' };
+      const env = { SESSION_SECRET: '', SESSION_COOKIE_NAME: 'connect.sid' };
       const deployment = await environment.start({ scale: 2, env });
       const cookie = await visit(deployment);
       const key = `sess:${cookie.id}`;

@@ -32,12 +32,12 @@ await runService(
     const redis = connect({ name: 'Redis', scripts: sessionScripts });
     const store =
       STORE === 'plain' ? plainSetStore(redis, ttl) : new RedisSessionStore(redis, ttl, log);
-    const secrets = sessionSecrets(config.SESSION_SECRET, redis);
+    const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
     const session = sessions({ cookieName, store, secrets });
 
     const app = createExpress();
     app.use(replyHeaders(instance));
-    app.get('/readyz', ready({ ping: () => redis.ping(), draining }));
+    app.get('/readyz', ready({ check: () => Promise.all([redis.ping(), secrets()]), draining }));
 
     app.post('/login', session, async (req, res) => {
       await startSession(req, { name: 'Ada', since: new Date().toISOString() });

@@ -8,12 +8,17 @@ import type { Deployment, DeploymentOptions, Environment } from '../kit/environm
 import { exactly, lesson } from '../kit/lesson.ts';
 import { referrerOf } from './referrer.ts';
 
+const SESSION_COOKIE_NAME = 'connect.sid';
 /** A signed session id in any text. */
 const SIGNED_ID = /s(?::|%3A)[\w-]{20,}\.[\w%+/-]+/g;
 
 /** Ada logs in, views the page, follows a link to another site and opens her cart. */
 async function observe(environment: Environment, options: DeploymentOptions) {
-  const deployment = await environment.start({ scale: 2, ...options });
+  const deployment = await environment.start({
+    scale: 2,
+    env: { SESSION_COOKIE_NAME },
+    ...options,
+  });
   const ada = new Visitor(deployment.url);
   const login = await ada.post('/login', { name: 'Ada' });
   const { href } = new URL(login.headers.location ?? '/', deployment.url); // the next page
@@ -67,7 +72,7 @@ function idsIn(text: string): string[] {
 /** Tries the first id of a text as a cookie and in the URL. Resolves to the user. */
 async function userOfStolenId(deployment: Deployment, text: string): Promise<string> {
   const [id = ''] = idsIn(text);
-  return userOf(deployment, `connect.sid=${id}`, `/me?sid=${id}`);
+  return userOf(deployment, `${SESSION_COOKIE_NAME}=${id}`, `/me?sid=${id}`);
 }
 
 export default lesson({

@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import { isRedisUnavailable } from '../../shared/process/redis-errors.ts';
-import { type CachedEntry, decode, type Entry, encode } from './cached-entry.ts';
+import { type CachedEntry, decode, type Entry, encode, encodeFailure } from './cached-entry.ts';
 import type { LocalCache } from './local-cache.ts';
 import type { Origin } from './origin.ts';
 import { SingleFlight } from './single-flight.ts';
@@ -13,8 +14,6 @@ const LOCK_MS = 1000;
 const POLL_MS = 50;
 /** Milliseconds after which a failed refresh is tried again. */
 const RETRY_MS = 1000;
-/** Timeout of a refresh in the background, in milliseconds. */
-const REFRESH_MS = 10_000;
 /** Milliseconds for which "not found" is cached. */
 const NOT_FOUND_MS = 5000;
 /** Shortens each TTL by up to this fraction, so that entries do not expire all at once. */
@@ -48,6 +47,8 @@ export interface CacheOptions {
   ttlMs: number;
   /** Milliseconds for which an expired entry is served while a new one is loaded. */
   staleMs: number;
+  /** Milliseconds after which a call of the origin counts as failed. */
+  originTimeoutMs: number;
   instance: { name: string };
   log: Logger;
 }
@@ -58,7 +59,7 @@ export class OriginFailed extends Error {
   readonly status = 502;
   readonly expose = true;
 
-  constructor(cause: unknown) {
+  constructor(cause?: unknown) {
     super('The origin of this data fails now.', { cause });
   }
 }
@@ -74,8 +75,8 @@ export interface CacheCounts {
 
 /**
  * Cache-aside in two levels: this process, then Redis, then the origin. Concurrent misses of all
- * instances call the origin once. An expired entry is served while a new one is loaded. Without
- * Redis the origin answers alone.
+ * instances call the origin once and share its answer or its failure. An expired entry is served
+ * while a new one is loaded. Without Redis the origin answers alone.
  */
 export class Cache {
   readonly counts: CacheCounts = {
@@ -159,15 +160,16 @@ export class Cache {
   async #load(name: string, signal: AbortSignal): Promise<Found> {
     const { local } = this.#options;
     let seen = 0;
-    let hasWaited = false;
+    let awaited = 0;
     try {
       for (;;) {
         signal.throwIfAborted();
-        const begun = await this.#begin(name, seen);
+        const begun = await this.#begin(name, seen, awaited);
         if (begun.step === 'load') return await this.#loadAlone(name, begun.token, signal);
+        if (begun.step === 'ended') return this.#useOutcome(begun.json);
         if (begun.step === 'wait') {
-          if (!hasWaited) this.counts.lockWaits += 1;
-          hasWaited = true;
+          if (awaited === 0) this.counts.lockWaits += 1;
+          awaited ||= begun.token;
           await local.untilChanged(name, Math.min(begun.ms, POLL_MS));
           continue;
         }
@@ -185,14 +187,25 @@ export class Cache {
   async #loadAlone(name: string, token: number, signal: AbortSignal): Promise<Found> {
     const { redis } = this.#options.local;
     try {
-      const entry = await this.#locked(name, token, () => this.#callOrigin(name, token, signal));
+      const entry = await this.#locked(name, token, signal, (awaited) =>
+        this.#callOrigin(name, token, awaited),
+      );
       const isStored = await this.#store(name, entry);
       this.counts.lookups[isStored ? 'miss' : 'bypass'] += 1;
       return { entry, result: isStored ? 'MISS' : 'BYPASS', source: 'origin' };
     } catch (err) {
-      redis.endLoad(name, token).catch(() => {}); // the lock expires
+      const outcome = err instanceof OriginFailed ? encodeFailure(token) : undefined;
+      redis.endLoad(name, token, outcome).catch(() => {}); // the lock expires
       throw err;
     }
+  }
+
+  /** The outcome of a load by another instance that was not stored: outdated by now, or failed. */
+  #useOutcome(json: string): Found {
+    const ended = decode(json, 0);
+    if (!ended) throw new OriginFailed();
+    this.counts.lookups.collapsed += 1;
+    return { entry: ended.entry, result: 'HIT', source: 'load' };
   }
 
   /** Calls the origin without the cache. */
@@ -211,7 +224,7 @@ export class Cache {
         if (begun.step !== 'load') return;
         const { token } = begun;
         const call = () => this.#callOrigin(name, token, signal);
-        await this.#store(name, await this.#locked(name, token, call));
+        await this.#store(name, await this.#locked(name, token, signal, call));
       } catch {
         // Logged by #callOrigin. The lock stays meanwhile, for all instances.
         await delay(RETRY_MS, undefined, { ref: false });
@@ -219,33 +232,55 @@ export class Cache {
     };
     const isRunning = this.#refreshes.has(name);
     if (isRunning && this.#options.guard !== 'off') return;
-    const signal = AbortSignal.timeout(REFRESH_MS);
+    const { signal } = new AbortController(); // nobody waits for it
     const done = isRunning ? refresh(signal) : this.#refreshes.join(name, signal, refresh);
     done.catch(() => {});
   }
 
-  #begin(name: string, seen: number) {
+  /**
+   * @param seen the token of an entry that is not wanted
+   * @param awaited the token of a load that the caller has waited for
+   */
+  #begin(name: string, seen: number, awaited = 0) {
     const { local, guard } = this.#options;
-    return local.redis.beginLoad(name, seen, guard === 'cluster' ? LOCK_MS : 0, this.#keepMs);
+    const lockMs = guard === 'cluster' ? LOCK_MS : 0;
+    return local.redis.beginLoad(name, { seen, awaited, lockMs, keepMs: this.#keepMs });
   }
 
-  /** Holds the lock of a load while the work runs. */
-  async #locked<T>(name: string, token: number, work: () => Promise<T>): Promise<T> {
-    if (this.#options.guard !== 'cluster') return work();
-    const timer = setInterval(() => {
+  /**
+   * Holds the lock of a load while the work runs.
+   *
+   * @param signal aborts if nobody here waits any more. That of the work aborts when nobody does on
+   *   any instance.
+   */
+  async #locked<T>(
+    name: string,
+    token: number,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { guard, local } = this.#options;
+    signal.throwIfAborted();
+    if (guard !== 'cluster') return work(signal);
+    const unwanted = new AbortController();
+    const renew = async () => {
       // If it fails, another instance may load the name too. The greater token wins.
-      this.#options.local.redis.renewLock(name, token, LOCK_MS).catch(() => {});
-    }, LOCK_MS / 3);
-    return work().finally(() => clearInterval(timer));
+      const isAwaited = await local.redis.renewLock(name, token, LOCK_MS).catch(() => false);
+      if (signal.aborted && !isAwaited) unwanted.abort(signal.reason);
+    };
+    const timer = setInterval(renew, LOCK_MS / 3);
+    signal.addEventListener('abort', renew);
+    return work(unwanted.signal).finally(() => clearInterval(timer));
   }
 
   async #callOrigin(name: string, token: number, signal: AbortSignal): Promise<Entry> {
-    const { origin, instance, log } = this.#options;
+    const { origin, originTimeoutMs, instance, log } = this.#options;
     signal.throwIfAborted();
+    const ended = AbortSignal.any([signal, AbortSignal.timeout(originTimeoutMs)]);
     const madeAt = Date.now();
     this.counts.originCalls += 1;
     try {
-      const data = await origin(name, signal);
+      const data = await Promise.race([origin(name, ended), rejectsAtEnd(ended)]);
       if (this.#isOriginFailing) log.info('origin: answers again');
       this.#isOriginFailing = false;
       return { data, madeBy: instance.name, madeAt, token };
@@ -273,4 +308,10 @@ export class Cache {
       return false;
     }
   }
+}
+
+/** Rejects when a signal aborts, in case the origin ignores it. */
+async function rejectsAtEnd(signal: AbortSignal): Promise<never> {
+  await once(signal, 'abort');
+  throw signal.reason;
 }

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+
 /** What the origin answered, and when. */
 export interface Entry {
   /** `null` if the origin has no such thing. */
@@ -19,14 +21,23 @@ export interface CachedEntry {
   staleUntil: number;
 }
 
-/** In Redis an entry is stale for its last `staleMs`. */
-interface StoredEntry extends Entry {
-  staleMs: number;
-}
+/** In Redis an entry is stale for its last `staleMs`. Anybody may have written to Redis. */
+const storedEntry = z.object({
+  data: z.string().nullable(),
+  madeBy: z.string(),
+  madeAt: z.number(),
+  token: z.int().nonnegative(),
+  staleMs: z.number().nonnegative(),
+}) satisfies z.ZodType<Entry>;
 
 /** Writes an entry for Redis. */
 export function encode(entry: Entry, staleMs: number): string {
-  return JSON.stringify({ ...entry, staleMs } satisfies StoredEntry);
+  return JSON.stringify({ ...entry, staleMs } satisfies z.input<typeof storedEntry>);
+}
+
+/** Writes the outcome of a load that failed. It is no entry, so `decode` refuses it. */
+export function encodeFailure(token: number): string {
+  return JSON.stringify({ token });
 }
 
 /**
@@ -38,9 +49,7 @@ export function encode(entry: Entry, staleMs: number): string {
  */
 export function decode(json: string, ttlMs: number): CachedEntry | undefined {
   try {
-    const { data, madeBy = '', madeAt, token = 0, staleMs = 0 } = JSON.parse(json) as StoredEntry;
-    if (!(data === null || typeof data === 'string') || typeof madeAt !== 'number')
-      return undefined;
+    const { data, madeBy, madeAt, token, staleMs } = storedEntry.parse(JSON.parse(json));
     const staleUntil = ttlMs < 0 ? Infinity : performance.now() + ttlMs;
     return { entry: { data, madeBy, madeAt, token }, expiresAt: staleUntil - staleMs, staleUntil };
   } catch {

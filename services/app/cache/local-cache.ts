@@ -132,7 +132,7 @@ export class LocalCache {
     }
     const { name, kind } = parseKey(key) ?? {};
     if (name === undefined) return;
-    if (kind !== 'lock') {
+    if (kind === 'entry' || kind === 'watermark') {
       this.#entries.delete(name);
       this.#readings.delete(name);
     }

@@ -1,6 +1,5 @@
-import { parseCookie } from 'cookie';
-import { unsign } from 'cookie-signature';
 import type { Request } from 'express';
+import { verifiedCookies } from '../../shared/session/cookies.ts';
 
 /** A visitor with a correctly signed cookie. Only Redis knows whether the session still exists. */
 export interface Visitor {
@@ -38,24 +37,14 @@ export class VerifiedCookies {
     }
     const known = this.#byHeader.get(cookie);
     if (known) return known;
-    const id = this.#verify(cookie, secrets);
+    // If the session of the first one has ended, the routes behind the fast path try the others.
+    const [id] = verifiedCookies(cookie, this.#name, secrets).keys();
     if (id === undefined) return undefined;
     const visitor = { id, touchedAt: -Infinity };
     if (cookie.length > MAX_LENGTH) return visitor;
     this.#byHeader.set(cookie, visitor);
     if (this.#byHeader.size > MAX_VISITORS) this.#dropOldest();
     return visitor;
-  }
-
-  /** The id in `s:<id>.<signature>`. */
-  #verify(cookie: string, secrets: string[]): string | undefined {
-    const value = parseCookie(cookie)[this.#name];
-    if (!value?.startsWith('s:')) return undefined;
-    for (const secret of secrets) {
-      const id = unsign(value.slice(2), secret);
-      if (id !== false) return id;
-    }
-    return undefined;
   }
 
   #dropOldest(): void {

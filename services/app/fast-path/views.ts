@@ -32,22 +32,22 @@ export function fastViews(options: FastViewsOptions): RequestHandler {
   async function count(visitor: Visitor, idempotencyKey?: string): Promise<number | undefined> {
     const now = performance.now();
     const extendTtl = now - visitor.touchedAt > touchIntervalMs;
-    const target = { id: visitor.id, ttlSeconds, idempotencyKey };
-    const reply = await redis.countView(target, extendTtl).catch((err) => {
+    const target = { id: visitor.id, ttlSeconds, idempotencyKey, extendTtl };
+    const counted = await redis.countView(target).catch((err) => {
       if (!isCorrupt(err)) throw err;
       return null;
     });
-    if (reply === null) return undefined;
-    if (reply.session !== visitor.session) {
-      if (!isValidSession(reply.session)) return undefined;
-      visitor.session = reply.session;
+    if (counted === null) return undefined;
+    if (counted.session !== visitor.session) {
+      if (!isValidSession(counted.session)) return undefined;
+      visitor.session = counted.session;
     }
     if (extendTtl) visitor.touchedAt = now;
-    return reply.views;
+    return counted.reply;
   }
 
   return async (req, res, next) => {
-    const visitor = await cookies.find(req);
+    const visitor = req.method === 'GET' ? await cookies.find(req) : undefined;
     if (visitor === undefined) return next();
     const views = await count(visitor, req.idempotencyKey?.());
     if (views === undefined) return next();

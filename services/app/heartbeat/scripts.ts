@@ -8,9 +8,10 @@ import {
   ORIGIN_FAULT_KEY,
 } from './record.ts';
 
-/** Lua: the owner of a name; nil if it is free or its record is corrupt. */
+/** Lua: the owner of a name; nil if it is free, or if no instance can have written its record. */
 const OWNER_OF = `
   local function ownerOf(key)
+    if redis.call('PTTL', key) < 0 then return nil end
     local json = redis.pcall('GET', key)
     local isJson, record = pcall(cjson.decode, type(json) == 'string' and json or '')
     return isJson and type(record) == 'table' and record.owner or nil

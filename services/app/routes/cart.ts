@@ -7,9 +7,15 @@ import type { SessionState } from '../../shared/session/state.ts';
 
 const wholeNumber = 'must be a whole number from 1 to 99';
 
+/** Clients and nginx resolve such segments of a path, so `DELETE /cart/:item` could not name it. */
+const DOT_SEGMENT = /(^|\/)\.\.?(\/|$)/;
+
 /** The body of `POST /cart`. */
 export const cartBody = z.object({
-  item: text(60),
+  item: text(60).refine(
+    (item) => !DOT_SEGMENT.test(item),
+    'must not have "." or ".." as a path has',
+  ),
   quantity: z.int(wholeNumber).min(1, wholeNumber).max(99, wholeNumber),
 });
 

@@ -26,12 +26,12 @@ export function logOut(cookieName: string): RequestHandler {
 /** `GET /me`: who is logged in, and the state of the session. */
 export function whoAmI(state: SessionState): RequestHandler {
   return async (req, res) => {
+    const { views, cart, ...profile } = await state.read(req);
     const { name, since } = req.session;
     if (name === undefined) {
       res.set('WWW-Authenticate', 'Cookie');
       return sendProblem(res, 401, 'You are not logged in. POST /login first.');
     }
-    const { views, cart, ...profile } = await state.read(req);
     res.set('Cache-Control', 'no-store').json({ name, since, views, cart, ...profile });
   };
 }

@@ -5,10 +5,11 @@ import type { SessionState } from '../../shared/session/state.ts';
 
 const typeFor = preferredType('text', 'json');
 
-/** `GET /`: counts one view of the visitor's session. */
+/** `GET /`: counts one view of the visitor's session. `HEAD` counts none and starts no session. */
 export function countView(state: SessionState, instance: { name: string }): RequestHandler {
   return async (req, res) => {
-    const views = await state.countView(req);
+    const isHead = req.method === 'HEAD';
+    const views = isHead ? (await state.read(req)).views : await state.countView(req);
     sendViews(req, res, { views, instance: instance.name, sessionId: req.sessionID });
   };
 }

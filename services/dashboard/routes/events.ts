@@ -11,7 +11,7 @@ export function events(
   state: SessionState,
 ): [RequestHandler, ErrorRequestHandler] {
   const open = async (req: Request, res: Response, subscriber: Subscriber) => {
-    await monitor.join(subscriber);
+    if (req.method !== 'HEAD') await monitor.join(subscriber);
     if (!res.closed) stream.open(req, res, subscriber, monitor.hello(subscriber));
   };
   return [

@@ -8,19 +8,19 @@ export const live: RequestHandler = (_req, res) => {
 
 /** What an instance needs to be ready. */
 export interface Readiness {
-  /** Rejects if Redis does not answer. */
-  ping: () => Promise<unknown>;
+  /** Rejects if the instance cannot serve, for example because Redis does not answer. */
+  check: () => Promise<unknown>;
   /** Aborts when the instance begins to shut down. */
   draining: AbortSignal;
   /** Resolves when the instance has started. */
   started?: Promise<unknown>;
 }
 
-/** `GET /readyz`: the instance can take requests. Redis answers, and it is not shutting down. */
-export function ready({ ping, draining, started }: Readiness): RequestHandler {
+/** `GET /readyz`: the instance can take requests. Its check succeeds, and it is not shutting down. */
+export function ready({ check, draining, started }: Readiness): RequestHandler {
   return async (_req, res) => {
     if (draining.aborted) return sendProblem(res, 503, 'This instance is shutting down.');
-    await ping();
+    await check();
     await started;
     res.set('Cache-Control', 'no-store').type('text').send('ready');
   };

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
+import type { Logger } from 'pino';
 import { sendProblem } from './problem.ts';
 
 declare global {
@@ -18,6 +19,9 @@ declare global {
 
 /** Milliseconds. Applied keys are kept in Redis for twice as long. */
 export const MAX_AGE_MS = 30_000;
+
+/** Milliseconds between two log lines about the clocks. */
+const LOG_INTERVAL_MS = 10_000;
 
 /** The keys that a client may choose, with or without quotes. */
 const CLIENT_KEY = /^"?([\w-]{8,64})"?$/;
@@ -45,7 +49,8 @@ class RequestExpired extends Error {
  * @param enabled if false, a request that arrives twice is applied twice (for teaching)
  * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
  */
-export function idempotency(enabled: boolean): RequestHandler {
+export function idempotency(enabled: boolean, log: Logger): RequestHandler {
+  const warnOfClocks = clockWarning(log);
   return (req, res, next) => {
     const header = req.get('Idempotency-Key');
     const clientKey = header && CLIENT_KEY.exec(header)?.[1];
@@ -54,11 +59,31 @@ export function idempotency(enabled: boolean): RequestHandler {
     }
     const startedAt = startOf(req);
     req.idempotencyKey = () => {
-      if (Date.now() - startedAt > MAX_AGE_MS) throw new RequestExpired();
+      const ageMs = Date.now() - startedAt;
+      if (Math.abs(ageMs) > MAX_AGE_MS) warnOfClocks(ageMs);
+      if (ageMs > MAX_AGE_MS) throw new RequestExpired();
       if (!enabled) return undefined;
       return clientKey ? digest(req, clientKey) : requestId(req);
     };
     next();
+  };
+}
+
+/** Each refused change would be a line, so it logs the first one of ten seconds. */
+function clockWarning(log: Logger): (ageMs: number) => void {
+  let quietUntil = -Infinity;
+  return (ageMs) => {
+    if (performance.now() < quietUntil) return;
+    quietUntil = performance.now() + LOG_INTERVAL_MS;
+    const ageSeconds = Math.round(ageMs / 1000);
+    const what =
+      ageMs > 0
+        ? `refused a change that nginx received ${ageSeconds} s ago; if this process was not paused, the clock of nginx is behind`
+        : `the clock of nginx is ${-ageSeconds} s ahead, so a change that is repeated late may be applied twice`;
+    log.warn(
+      { ageSeconds },
+      `${what}: synchronize the clocks of both machines, for example by NTP`,
+    );
   };
 }
 

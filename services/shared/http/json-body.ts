@@ -1,8 +1,9 @@
-import express, { type RequestHandler, type Router } from 'express';
+import express, { type ErrorRequestHandler, type RequestHandler, type Router } from 'express';
 import { z } from 'zod';
 import { sendProblem } from './problem.ts';
 
-const parse = express.json({ limit: '16kb' });
+const MAX_KB = 16;
+const parse = express.json({ limit: MAX_KB * 1024 });
 
 /**
  * Reads a JSON body into `req.body` and checks it. Answers 415 if it has another type, 400 if it is
@@ -20,15 +21,29 @@ export function jsonBody(schema: z.ZodObject): Router {
     req.body = data;
     next();
   };
-  return express.Router().use(requireJson, parse, validate);
+  return express.Router().use(requireJson, parse, nameLimit, validate);
 }
 
-/** A text of 1 to `max` characters (Unicode code points). */
+const nameLimit: ErrorRequestHandler = (err, _req, res, next) => {
+  if (err.type !== 'entity.too.large') return next(err);
+  sendProblem(res, 413, `The body is larger than ${MAX_KB} KB.`);
+};
+
+/**
+ * Characters that nobody sees, or that turn the text around them: controls, directions, zero width.
+ * Those that join letters and emoji are needed in names.
+ */
+const HIDDEN =
+  /[[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\u{200c}\u{200d}\u{fe0e}\u{fe0f}]]/v;
+const VISIBLE = /[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\u{2800}]]/v;
+
+/** A text of 1 to `max` characters (Unicode code points) that can be seen. */
 export function text(max: number) {
-  const message = `must be a text of 1 to ${max} characters`;
+  const message = `must be a text of 1 to ${max} visible characters`;
   return z
     .string(message)
-    .refine((value) => value.isWellFormed() && value !== '' && [...value].length <= max, message);
+    .refine((value) => value.isWellFormed() && [...value].length <= max, message)
+    .refine((value) => VISIBLE.test(value) && !HIDDEN.test(value), message);
 }
 
 /** The same, without the white space around it. */

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import type { Application, ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 
 /** Seconds after which a client may repeat a request that was answered with 503. */
@@ -27,10 +27,28 @@ export function failRequest(req: Request, res: Response, status: number, detail:
   else sendProblem(res, status, detail);
 }
 
-/** Answers every request that no route has answered. */
+/** Answers every request that no route has answered: with 405 if its path has other methods. */
 export const notFound: RequestHandler = (req, res) => {
-  sendProblem(res, 404, `There is no ${req.method} ${req.path} here.`);
+  const methods = methodsOf(req);
+  if (methods.size === 0 || methods.has(req.method)) {
+    return sendProblem(res, 404, `There is no ${req.method} ${req.path} here.`);
+  }
+  const allowed = [...methods].sort().join(', ');
+  res.set('Allow', allowed);
+  sendProblem(res, 405, `The methods of this path are ${allowed}.`);
 };
+
+/** A path of an application, with its handlers if it is a route; Express's types omit `match`. */
+type Layer = Application['router']['stack'][number] & { match(path: string): boolean };
+
+/** The methods of all routes that match the path of a request. */
+function methodsOf({ app, path }: Request): Set<string> {
+  const layers = app.router.stack as Layer[];
+  const handlers = layers.flatMap((layer) => (layer.match(path) && layer.route?.stack) || []);
+  const methods = new Set(handlers.map(({ method }) => method.toUpperCase()));
+  if (methods.has('GET')) methods.add('HEAD');
+  return methods;
+}
 
 /**
  * Answers a request whose handler failed. Errors say how, as in http-errors: `status`, and `expose`

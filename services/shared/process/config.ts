@@ -65,7 +65,10 @@ export const commonVariables = z.object({
     .string()
     .regex(/^[\w!#$%&'*+.^`|~-]{1,64}$/) // a token, RFC 6265 section 4.1.1
     .default('connect.sid')
-    .meta({ allowed: 'a cookie name: up to 64 letters, digits and . _ -' }),
+    .meta({
+      allowed: 'a cookie name: up to 64 letters, digits and . _ -',
+      fallback: '`connect.sid`; with `--name blue` `connect.sid.blue`',
+    }),
   SESSION_SECRET: secrets.optional().meta({
     allowed: 'secrets of 32 or more characters each, separated by commas',
     secret: true,

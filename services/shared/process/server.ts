@@ -23,23 +23,31 @@ export const KEEP_ALIVE_MS = 65_000;
  */
 const LINGER_MS = 300;
 
-/** The status for what Node's HTTP parser refuses; otherwise 400. */
-const STATUS_BY_CODE: Record<string, number> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-  HPE_HEADER_OVERFLOW: 431,
+/** Kilobytes of all headers. More than nginx lets pass, so that nginx refuses larger ones. */
+export const MAX_HEADERS_KB = 160;
+
+/** The reply to what Node's HTTP parser refuses. */
+const REFUSALS: Record<string, [status: number, detail: string]> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time.'],
+  HPE_HEADER_OVERFLOW: [431, `URL and headers, cookies included, exceed ${MAX_HEADERS_KB} KB.`],
 };
+const OTHER_REFUSAL = [400, 'This is not a valid HTTP request.'] as const;
 
 /** An HTTP server that can shut down without cutting off a request. */
 export class HttpServer {
   #server: Server;
   #inProgress = new Set<ServerResponse>();
+  #refused = new WeakSet<Duplex>();
   #isDraining = false;
 
   constructor(listener: RequestListener) {
-    this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS });
+    this.#server = createServer({
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_HEADERS_KB * 1024,
+    });
     this.#server.on('request', (_req, res) => this.#track(res));
     this.#server.on('request', listener);
-    this.#server.on('clientError', refuse);
+    this.#server.on('clientError', (err, socket) => this.#refuse(err, socket));
   }
 
   /**
@@ -83,14 +91,30 @@ export class HttpServer {
     this.#inProgress.add(res);
     res.once('close', () => this.#inProgress.delete(res));
   }
+
+  /**
+   * Answers what Node's HTTP parser refuses, after the replies to the whole requests before it on the
+   * same connection. Otherwise a client would take the refusal for one of them.
+   */
+  #refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
+    if (code === 'ECONNRESET' || socket.writableFinished) return void socket.destroy();
+    if (this.#refused.has(socket)) return; // more of the same
+    this.#refused.add(socket);
+    const earlier = [...this.#inProgress].filter(
+      ({ req }) => req.socket === socket && req.complete,
+    );
+    const last = earlier.at(-1);
+    if (last) last.once('close', () => sendRefusal(code, socket));
+    else sendRefusal(code, socket);
+  }
 }
 
-/** Answers what Node's HTTP parser refuses with a problem document, as the routes do. */
-function refuse({ code }: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || code === 'ECONNRESET') return void socket.destroy();
-  const status = (code && STATUS_BY_CODE[code]) || 400;
+/** Sends a problem document, as the routes do. */
+function sendRefusal(code: string | undefined, socket: Duplex): void {
+  if (!socket.writable) return;
+  const [status, detail] = (code && REFUSALS[code]) || OTHER_REFUSAL;
   const title = STATUS_CODES[status];
-  const body = JSON.stringify({ type: 'about:blank', title, status });
+  const body = JSON.stringify({ type: 'about:blank', title, status, detail });
   socket.end(
     [
       `HTTP/1.1 ${status} ${title}`,

@@ -1,5 +1,6 @@
-import { type EventEmitter, once } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import type { RedisScripts } from 'redis';
@@ -10,6 +11,9 @@ import { HttpServer } from './server.ts';
 /** Milliseconds that a shutdown allows the requests in progress, and then the Redis clients. */
 export const DRAIN_MS = 8000;
 export const CLOSE_REDIS_MS = 1000;
+
+/** Milliseconds that an instance waits for Redis before it listens. */
+const CONNECT_MS = 5000;
 
 /** Creates a client of the configured Redis. It is closed at shutdown. */
 export type Connect = <Scripts extends RedisScripts>(
@@ -77,9 +81,10 @@ export async function runService<Config extends CommonConfig>(
   process.once('SIGTERM', shutDown);
   process.once('SIGINT', shutDown);
 
-  // So that the first requests find Redis. Without Redis the instance starts too, but is not ready.
-  const signal = AbortSignal.timeout(timeoutMs);
-  await Promise.allSettled(clients.map((client) => once(client, 'ready', { signal })));
+  // A proxy that finds instances by name sends requests to one as soon as it listens. Without Redis
+  // the instance listens too, so that its health checks can say what is wrong.
+  const ready = clients.map((client) => new Promise((resolve) => client.once('ready', resolve)));
+  await Promise.race([Promise.all(ready), delay(CONNECT_MS)]);
   try {
     const port = await server.listen(config.PORT, config.HOST);
     log.info(`listening on ${config.HOST}:${port}`);

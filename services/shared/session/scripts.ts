@@ -23,176 +23,187 @@ export interface Target {
   ttlSeconds: number;
   /** The key under which a change is applied at most once. */
   idempotencyKey?: string | undefined;
+  /** If false, a change extends the TTL only if it creates a key. */
+  extendTtl?: boolean;
 }
 
 /**
  * Lua: refuses new data before Redis would have to evict sessions for it. Over 90 % of the memory it
- * is refused unless at least half of 20 random keys are cache entries, which are evicted first.
+ * is refused unless at least half of 20 random keys expire long before a session, so that Redis
+ * evicts them first. The error says what the other keys are.
  */
 const REQUIRE_HEADROOM = `
   local memory = redis.call('INFO', 'memory')
   local used = tonumber(string.match(memory, 'used_memory:(%d+)'))
   local max = tonumber(string.match(memory, 'maxmemory:(%d+)'))
   if max > 0 and used > 0.9 * max then
-    local cached = 0
+    local prefixes = { applied = 0, cache = 0, replaced = 0 }
     for _ = 1, 20 do
-      if string.sub(redis.call('RANDOMKEY') or '', 1, 6) == 'cache:' then cached = cached + 1 end
+      local prefix = string.match(redis.call('RANDOMKEY') or '', '^[%w-]*')
+      prefixes[prefix] = (prefixes[prefix] or 0) + 1
     end
-    if cached < 10 then return redis.error_reply('OOM sessions have filled the memory') end
+    if prefixes.applied + prefixes.cache + prefixes.replaced < 10 then
+      local found = {}
+      for prefix, count in pairs(prefixes) do
+        if count > 0 then table.insert(found, string.sub(prefix, 1, 20) .. ': ' .. count) end
+      end
+      return redis.error_reply('OOM nine tenths of maxmemory are used; prefixes of 20 random keys: '
+        .. table.concat(found, ', '))
+    end
   end`;
+
+/** Lua: tells whether a stored text is a number that a change has stored. INCR refuses others. */
+const IS_COUNT = `
+  local function isCount(text)
+    return type(text) == 'string' and #text <= 15
+      and (text == '0' or string.match(text, '^[1-9]%d*$'))
+  end`;
+
+/** Lua: fails if the value before a change is not a number; see `isCorrupt` in state.ts. */
+const REQUIRE_COUNT = `
+  if before and not isCount(before) then return redis.error_reply('CORRUPT not a count') end`;
 
 /** Lua: extends the TTL of all keys of a session. */
 const EXTEND_TTL = "for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[1]) end";
 
 /** Every script on one session begins with these keys and arguments. */
-function pushTarget(parser: CommandParser, { id, ttlSeconds, idempotencyKey }: Target): void {
+function pushTarget(parser: CommandParser, target: Target): void {
+  const { id, ttlSeconds, idempotencyKey, extendTtl = true } = target;
   parser.pushKeys([...sessionKeys(id), appliedKey(id, idempotencyKey)]);
   parser.push(String(ttlSeconds), idempotencyKey === undefined ? '0' : String(APPLIED_TTL_SECONDS));
+  parser.push(extendTtl ? '1' : '0');
 }
 
 /**
- * A script on the state of a session. It replies nil if the session has ended; otherwise it extends
- * the TTL. A change that was already applied under its idempotency key replies as it did then.
+ * A script that changes one key of a session. It replies with a number and the session as stored;
+ * nil if the session has ended. A change that was already applied under its idempotency key replies
+ * as it did then.
  *
- * @param kind `read` also works if Redis refuses to write
- * @param body Lua; KEYS are those of `sessionKeys`, its own arguments begin at ARGV[3]
+ * The change is applied whole or not at all, even if an ACL denies a command. So the script first
+ * uses each command that has to follow the change, at a moment when a refusal does no harm.
+ *
+ * @param key the number of the key in `sessionKeys`
+ * @param before Lua: the value that exists before the change, or nil
+ * @param check Lua: returns from the script if the change is not allowed
+ * @param change Lua: one command that replies with a number; its arguments begin at ARGV[4]
  */
-function sessionScript<Args extends unknown[], Reply>(
-  kind: 'change' | 'read',
-  body: string,
+function changeScript<Args extends unknown[]>(
+  key: 2 | 3 | 4,
+  { before, check, change }: { before: string; check: string; change: string },
   args: (...args: Args) => (string | number)[],
 ) {
-  // The key is claimed before the change and released if it fails: both are stored, or neither.
-  const change = `
-    local once = ARGV[2] ~= '0'
-    if once and not redis.call('SET', KEYS[5], '', 'NX', 'EX', ARGV[2]) then
-      return tonumber(redis.call('GET', KEYS[5]))
-    end
-    local done, reply = pcall(body)
-    local failure = type(reply) == 'table' and reply.err or (not done and reply)
-    if failure then
-      if once then redis.call('DEL', KEYS[5]) end
-      return redis.error_reply(failure)
-    end
-    if once then redis.call('SET', KEYS[5], tostring(reply), 'EX', ARGV[2]) end
-    ${EXTEND_TTL}`;
-  const read = `
-    local reply = body()
-    for i = 1, 4 do redis.pcall('EXPIRE', KEYS[i], ARGV[1]) end`;
   return defineScript({
     NUMBER_OF_KEYS: 5,
     SCRIPT: `
-      if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
-      local function body() ${body} end
-      ${kind === 'change' ? change : read}
-      return reply`,
+      ${IS_COUNT}
+      local session = redis.call('GET', KEYS[1])
+      if not session then return nil end
+      local once = ARGV[2] ~= '0'
+      if once and not redis.call('SET', KEYS[5], '', 'NX', 'EX', ARGV[2]) then
+        local applied = redis.pcall('GET', KEYS[5]) -- empty if the change failed
+        if isCount(applied) then return {tonumber(applied), session} end
+      end
+      local before = ${before}
+      ${check}
+      if ARGV[3] == '1' or not before then ${EXTEND_TTL} end
+      local reply = ${change}
+      if not before then redis.call('EXPIRE', KEYS[${key}], ARGV[1]) end
+      if once then redis.call('SET', KEYS[5], reply, 'EX', ARGV[2]) end
+      return {reply, session}`,
     parseCommand(parser: CommandParser, target: Target, ...rest: Args) {
       pushTarget(parser, target);
       parser.push(...args(...rest).map(String));
     },
-    transformReply: (reply: unknown) => reply as Reply | null,
+    transformReply: (reply: unknown) => {
+      const [number, session] = (reply ?? []) as [number?: number, session?: string];
+      return number === undefined ? null : { reply: number, session: session as string };
+    },
   });
 }
 
-/**
- * Counts a view. By far the most frequent change, so it does as little as it can. Replies with the
- * number of views and the session as stored, so that the fast path need not read it first.
- *
- * @param extendTtl if false, only the first view extends the TTL
- */
-const countView = defineScript({
-  NUMBER_OF_KEYS: 5,
-  SCRIPT: `
-    local function refusal() ${REQUIRE_HEADROOM} end
-    local session = redis.call('GET', KEYS[1])
-    if not session then return nil end
-    local once = ARGV[2] ~= '0'
-    local applied = once and redis.call('GET', KEYS[5])
-    if applied then return {tonumber(applied), session} end
-    local views = redis.call('INCR', KEYS[2])
-    local refused = views == 1 and refusal()
-    if refused then
-      redis.call('DEL', KEYS[2])
-      return refused
-    end
-    if once then
-      local noted = redis.pcall('SET', KEYS[5], views, 'EX', ARGV[2])
-      if noted.err then
-        redis.call('DECR', KEYS[2])
-        return noted
-      end
-    end
-    if ARGV[3] == '1' or views == 1 then ${EXTEND_TTL} end
-    return {views, session}`,
-  parseCommand(parser: CommandParser, target: Target, extendTtl: boolean) {
-    pushTarget(parser, target);
-    parser.push(extendTtl ? '1' : '0');
+/** Counts a view. Replies with the number of views. */
+const countView = changeScript(
+  2,
+  {
+    before: `redis.call('GET', KEYS[2])`,
+    check: `if not before then ${REQUIRE_HEADROOM} end ${REQUIRE_COUNT}`,
+    change: `redis.call('INCR', KEYS[2])`,
   },
-  transformReply: (reply: unknown) => {
-    const [views, session] = (reply ?? []) as [views?: number, session?: string];
-    return views === undefined ? null : { views, session: session as string };
-  },
-});
-
-/** Adds to an item of the cart. Replies with its quantity, or -1 if the cart is full. */
-const addToCart = sessionScript<[item: string, quantity: number], number>(
-  'change',
-  `
-  if redis.call('HEXISTS', KEYS[3], ARGV[3]) == 0 then
-    if redis.call('HLEN', KEYS[3]) >= ${MAX_ITEMS} then return -1 end
-    ${REQUIRE_HEADROOM}
-  end
-  return redis.call('HINCRBY', KEYS[3], ARGV[3], ARGV[4])`,
-  (item, quantity) => [item, quantity],
-);
-
-/** Removes an item from the cart. Replies with 1, or 0 if it was not there. */
-const removeFromCart = sessionScript<[item: string], number>(
-  'change',
-  `return redis.call('HDEL', KEYS[3], ARGV[3])`,
-  (item) => [item],
-);
-
-/** Sets a field of the profile. */
-const setProfile = sessionScript<[field: string, value: string], number>(
-  'change',
-  `
-  local before = redis.call('HGET', KEYS[4], ARGV[3])
-  if not before or #ARGV[4] > #before then ${REQUIRE_HEADROOM} end
-  return redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])`,
-  (field, value) => [field, value],
-);
-
-/** Replies with the views, then the cart and the profile, each as field, value, field, value. */
-const readState = sessionScript<[], unknown>(
-  'read',
-  `
-  local views, cart = redis.call('GET', KEYS[2]), redis.call('HGETALL', KEYS[3])
-  local numbers = { views or 0 }
-  for i = 2, #cart, 2 do table.insert(numbers, cart[i]) end
-  for _, number in ipairs(numbers) do
-    if not string.match(number, '^%d+$') then return redis.error_reply('ERR not an integer') end
-  end
-  return { views, cart, redis.call('HGETALL', KEYS[4]) }`,
   () => [],
 );
 
+/** Adds to an item of the cart. Replies with its quantity, or -1 if the cart is full. */
+const addToCart = changeScript(
+  3,
+  {
+    before: `redis.call('HGET', KEYS[3], ARGV[4])`,
+    check: `
+      if not before then
+        if redis.call('HLEN', KEYS[3]) >= ${MAX_ITEMS} then return {-1, session} end
+        ${REQUIRE_HEADROOM}
+      end
+      ${REQUIRE_COUNT}`,
+    change: `redis.call('HINCRBY', KEYS[3], ARGV[4], ARGV[5])`,
+  },
+  (item: string, quantity: number) => [item, quantity],
+);
+
+/** Removes an item from the cart. Replies with 1, or 0 if it was not there. */
+const removeFromCart = changeScript(
+  3,
+  {
+    before: `redis.call('HGET', KEYS[3], ARGV[4])`,
+    check: '',
+    change: `redis.call('HDEL', KEYS[3], ARGV[4])`,
+  },
+  (item: string) => [item],
+);
+
+/** Sets a field of the profile. */
+const setProfile = changeScript(
+  4,
+  {
+    before: `redis.call('HGET', KEYS[4], ARGV[4])`,
+    check: `if not before or #ARGV[5] > #before then ${REQUIRE_HEADROOM} end`,
+    change: `redis.call('HSET', KEYS[4], ARGV[4], ARGV[5])`,
+  },
+  (field: string, value: string) => [field, value],
+);
+
+/** A script that also works if Redis refuses to write. It replies nil if the session has ended. */
+function readScript(body: string) {
+  return defineScript({
+    NUMBER_OF_KEYS: 5,
+    SCRIPT: `
+      ${IS_COUNT}
+      if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
+      for i = 1, 4 do redis.pcall('EXPIRE', KEYS[i], ARGV[1]) end
+      ${body}`,
+    parseCommand: pushTarget,
+    transformReply: (reply: unknown) => reply,
+  });
+}
+
+/** Replies with the views, then the cart and the profile, each as field, value, field, value. */
+const readState = readScript(`
+  local views, cart = redis.call('GET', KEYS[2]), redis.call('HGETALL', KEYS[3])
+  local counts = { views or '0' }
+  for i = 2, #cart, 2 do table.insert(counts, cart[i]) end
+  for _, before in ipairs(counts) do ${REQUIRE_COUNT} end
+  return { views, cart, redis.call('HGETALL', KEYS[4]) }`);
+
 /** Drops keys and fields that cannot be views, a cart or a profile. */
-const dropCorruptState = sessionScript<[], number>(
-  'read',
-  `
+const dropCorruptState = readScript(`
   for i, kind in ipairs({ 'string', 'hash', 'hash' }) do
     local found = redis.call('TYPE', KEYS[i + 1]).ok
     if found ~= kind and found ~= 'none' then redis.call('DEL', KEYS[i + 1]) end
   end
   local views, cart = redis.call('GET', KEYS[2]), redis.call('HGETALL', KEYS[3])
-  if views and not string.match(views, '^%d+$') then redis.call('DEL', KEYS[2]) end
+  if views and not isCount(views) then redis.call('DEL', KEYS[2]) end
   for i = 2, #cart, 2 do
-    if not string.match(cart[i], '^%d+$') then redis.call('HDEL', KEYS[3], cart[i - 1]) end
+    if not isCount(cart[i]) then redis.call('HDEL', KEYS[3], cart[i - 1]) end
   end
-  return 1`,
-  () => [],
-);
+  return 1`);
 
 /**
  * Stores a session: a new one only if its id is free, another one only if it has not ended. Replies
@@ -212,23 +223,32 @@ const storeSession = defineScript({
 
 /**
  * Replaces a session by a new one, which takes over its state. Replies with the id of the new one,
- * also if the same request did it before; nil if the old session has ended otherwise. The old one is
- * deleted last, so that it stays whole if Redis refuses a step.
+ * also if the same request did it before; nil if the old session has ended otherwise. If Redis
+ * refuses a step, the old session is still whole, and nothing is left of the new one.
  */
 const replaceSession = defineScript({
   NUMBER_OF_KEYS: 10,
   SCRIPT: `
-    if redis.call('EXISTS', KEYS[1]) == 0 then return redis.call('GET', KEYS[9]) end
-    ${REQUIRE_HEADROOM}
-    redis.call('SET', KEYS[5], ARGV[3], 'EX', ARGV[1])
-    for i = 2, 4 do
-      local value = redis.call('DUMP', KEYS[i])
-      if value then redis.call('RESTORE', KEYS[i + 4], ARGV[1] * 1000, value) end
+    if redis.call('EXISTS', KEYS[1]) == 0 then
+      local newId = redis.pcall('GET', KEYS[9])
+      return type(newId) == 'string' and newId
     end
-    if ARGV[2] ~= '0' then redis.call('SET', KEYS[9], ARGV[4], 'EX', ARGV[2]) end
-    redis.call('SET', KEYS[10], '', 'EX', ${REPLACED_TTL_SECONDS})
-    redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
-    return ARGV[4]`,
+    ${REQUIRE_HEADROOM}
+    local function drop(first, last) return redis.call('DEL', unpack(KEYS, first, last)) end
+    drop(5, 8) -- nothing is there; a Redis that denies DEL denies it before anything is stored
+    local isDone, failure = pcall(function()
+      redis.call('SET', KEYS[5], ARGV[3], 'EX', ARGV[1])
+      for i = 2, 4 do
+        local value = redis.call('DUMP', KEYS[i])
+        if value then redis.call('RESTORE', KEYS[i + 4], ARGV[1] * 1000, value) end
+      end
+      if ARGV[2] ~= '0' then redis.call('SET', KEYS[9], ARGV[4], 'EX', ARGV[2]) end
+      redis.call('SET', KEYS[10], '', 'EX', ${REPLACED_TTL_SECONDS})
+      drop(1, 4)
+    end)
+    if isDone then return ARGV[4] end
+    drop(5, 8)
+    return redis.error_reply(type(failure) == 'table' and failure.err or failure)`,
   parseCommand(parser: CommandParser, target: Target, newId: string, json: string) {
     const { id, ttlSeconds, idempotencyKey } = target;
     parser.pushKeys([...sessionKeys(id), ...sessionKeys(newId)]);
@@ -242,9 +262,34 @@ const replaceSession = defineScript({
   transformReply: (reply: unknown) => reply as string | null,
 });
 
+/**
+ * Agrees on a secret of 43 characters, 32 random bytes in base64url. Replies with the stored one, or
+ * else stores the offered one; an empty offer stores nothing. It has no TTL, so that it is never
+ * evicted.
+ */
+const agreeOnSecret = defineScript({
+  NUMBER_OF_KEYS: 1,
+  SCRIPT: `
+    local kind = redis.call('TYPE', KEYS[1]).ok
+    local stored = kind == 'string' and redis.call('GET', KEYS[1])
+    if stored and #stored == 43 and string.match(stored, '^[%w_-]+$') then return {stored, 0} end
+    if ARGV[1] == '' then return {'', 0} end
+    redis.call('SET', KEYS[1], ARGV[1])
+    return {ARGV[1], kind == 'none' and 0 or 1}`,
+  parseCommand(parser: CommandParser, offered: string) {
+    parser.pushKey('secret:session');
+    parser.push(offered);
+  },
+  transformReply: (reply: unknown) => {
+    const [agreed, wasCorrupt] = reply as [agreed: string, wasCorrupt: number];
+    return { agreed, wasCorrupt: wasCorrupt === 1 };
+  },
+});
+
 /** The scripts to pass to `createClient`. */
 export const sessionScripts = {
   addToCart,
+  agreeOnSecret,
   countView,
   dropCorruptState,
   readState,

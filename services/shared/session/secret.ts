@@ -1,48 +1,71 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import type { SessionRedis } from './scripts.ts';
 
-/** Has no time to live, so that it is never evicted. */
-const KEY = 'secret:session';
-const POLL_MS = 1000;
+/** Milliseconds between two offers of the secret, so that a Redis that was emptied has it again. */
+const OFFER_MS = 250;
+/** Milliseconds in which a new instance waits for the offer of another one before it makes a secret. */
+const PATIENCE_MS = 2 * OFFER_MS;
 
 /**
- * Returns a function that gives the secrets in force: the first one signs, all of them verify.
+ * Returns a function that gives the secrets in force: the first one signs, all of them verify. It
+ * rejects while Redis does not answer and there is none yet.
  *
  * @param configured without it, all instances agree on a random secret through Redis
  */
 export function sessionSecrets(
   configured: string[] | undefined,
   redis: SessionRedis,
+  log: Logger,
 ): () => Promise<string[]> {
   if (configured) return async () => configured;
-  const agreed = new AgreedSecret(redis);
+  const agreed = new AgreedSecret(redis, log);
   return () => agreed.secrets();
 }
 
-/**
- * A secret that the first instance makes and the others adopt. It is offered again every second: so
- * the instances agree again after Redis was emptied, and later ones verify the cookies of the others.
- */
+/** A secret that the first instance makes and the others adopt. All of them offer it again. */
 class AgreedSecret {
   #redis: SessionRedis;
+  #log: Logger;
   #secrets: string[] = [];
+  #joining: Promise<void> | undefined;
 
-  constructor(redis: SessionRedis) {
+  constructor(redis: SessionRedis, log: Logger) {
     this.#redis = redis;
-    setInterval(() => this.#agree().catch(() => {}), POLL_MS).unref();
+    this.#log = log;
+    const offer = () => void this.#offerOrJoin().catch(() => {}); // requests that fail log an outage
+    setInterval(offer, OFFER_MS).unref();
+    redis.on('ready', offer);
   }
 
   async secrets(): Promise<string[]> {
-    if (this.#secrets.length === 0) await this.#agree();
+    if (this.#secrets.length === 0) await this.#offerOrJoin();
     return this.#secrets;
   }
 
-  async #agree(): Promise<void> {
-    const own = this.#secrets[0] ?? randomBytes(32).toString('base64url');
-    await this.#redis.set(KEY, own, { condition: 'NX' });
-    const agreed = (await this.#redis.get(KEY)) ?? own;
-    if (agreed !== this.#secrets[0]) {
-      this.#secrets = [agreed, ...this.#secrets.filter((secret) => secret !== agreed)].slice(0, 2);
-    }
+  #offerOrJoin(): Promise<void> {
+    const [own] = this.#secrets;
+    if (own !== undefined) return this.#offer(own);
+    this.#joining ??= this.#join().finally(() => {
+      this.#joining = undefined;
+    });
+    return this.#joining;
+  }
+
+  /** Redis may just have been emptied, so another instance that has a secret comes first. */
+  async #join(): Promise<void> {
+    await this.#offer('');
+    if (this.#secrets.length > 0) return;
+    await delay(PATIENCE_MS);
+    await this.#offer(randomBytes(32).toString('base64url'));
+  }
+
+  async #offer(own: string): Promise<void> {
+    const { agreed, wasCorrupt } = await this.#redis.agreeOnSecret(own);
+    if (wasCorrupt) this.#log.warn('the corrupt secret in Redis is replaced');
+    if (agreed === '' || agreed === this.#secrets[0]) return;
+    const before = this.#secrets.filter((secret) => secret !== agreed);
+    this.#secrets = [agreed, ...before].slice(0, 2);
   }
 }

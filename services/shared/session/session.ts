@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Request, RequestHandler } from 'express';
 import session, { type SessionData } from 'express-session';
+import { verifiedCookies } from './cookies.ts';
 import { SessionEnded, type SessionStore, VERSION } from './store.ts';
 
 declare module 'express-session' {
@@ -52,8 +53,25 @@ export function sessions({ cookieName, store, secrets }: SessionOptions): Reques
         cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto' },
       });
     }
+    const own = await ownCookie(req, secret);
+    // express-session takes the first cookie of its name.
+    if (own !== undefined) req.headers.cookie = `${own}; ${req.headers.cookie}`;
     handle(req, res, next);
   };
+
+  /** The cookie with a valid signature; of several, the first one whose session is stored. */
+  async function ownCookie(
+    { headers: { cookie = '' } }: Request,
+    secret: string[],
+  ): Promise<string | undefined> {
+    const verified = verifiedCookies(cookie, cookieName, secret);
+    const [first, ...others] = verified.values();
+    if (others.length === 0) return first;
+    for (const [id, pair] of verified) {
+      if (await promisify(store.get).call(store, id)) return pair;
+    }
+    return first;
+  }
 }
 
 /** Makes an id of 192 random bits. express-session asks for one if the cookie names no session. */
@@ -110,10 +128,15 @@ export async function replaceSession(req: Request, data: Partial<SessionData>): 
   else await startSession(req, data);
 }
 
-/** Ends the session of a request, if it has one, with all its state. */
+/**
+ * Ends the session of a request, if it has one, with all its state.
+ *
+ * @throws {SessionEnded} if the state lives on, because a login has just replaced the session
+ */
 export async function endSession(req: Request): Promise<void> {
-  if (isStored(req)) await promisify(req.session.destroy).call(req.session);
-  else await assertNotReplaced(req);
+  if (!isStored(req)) return assertNotReplaced(req);
+  await promisify(req.session.destroy).call(req.session);
+  if (await storeOf(req).wasReplaced(req.sessionID)) throw new SessionEnded();
 }
 
 async function loadSession(req: Request, id: string): Promise<void> {

@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import type { Logger } from 'pino';
 import { ErrorReply } from 'redis';
 import type { SessionRedis, Target } from './scripts.ts';
-import { assertNotReplaced, isStored, startSession } from './session.ts';
+import { assertNotReplaced, endSession, isStored, startSession } from './session.ts';
 import { SessionEnded } from './store.ts';
 
 /** The state of a session, besides who is logged in. */
@@ -47,17 +47,23 @@ export function redisSessionState(
     if (reply === null) throw new SessionEnded();
     return reply;
   }
-  async function change<T>(
+  async function change(
     req: Request,
-    script: (target: Target) => Promise<T | null>,
-  ): Promise<T> {
-    if (!isStored(req)) await startSession(req);
-    return run({ id: req.sessionID, ttlSeconds, idempotencyKey: req.idempotencyKey?.() }, script);
+    script: (target: Target) => Promise<{ reply: number } | null>,
+  ): Promise<number> {
+    const idempotencyKey = req.idempotencyKey?.();
+    const isNew = !isStored(req);
+    if (isNew) await startSession(req);
+    try {
+      return (await run({ id: req.sessionID, ttlSeconds, idempotencyKey }, script)).reply;
+    } catch (err) {
+      if (isNew) await endSession(req).catch(() => {}); // its cookie will never be sent
+      throw err;
+    }
   }
   return {
     async countView(req) {
-      const { views } = await change(req, (target) => redis.countView(target, true));
-      return views;
+      return change(req, (target) => redis.countView(target));
     },
     async addToCart(req, item, quantity) {
       const total = await change(req, (target) => redis.addToCart(target, item, quantity));
@@ -71,7 +77,10 @@ export function redisSessionState(
       await change(req, (target) => redis.setProfile(target, 'nickname', nickname));
     },
     async read(req) {
-      if (!isStored(req)) return { views: 0, cart: {} };
+      if (!isStored(req)) {
+        await assertNotReplaced(req);
+        return { views: 0, cart: {} };
+      }
       const target = { id: req.sessionID, ttlSeconds };
       const reply = await run(target, (target) => redis.readState(target));
       const [views, cart, profile] = reply as [string | null, string[], string[]];
@@ -96,5 +105,5 @@ function pairs(flat: string[]): [string, string][] {
 
 /** Tells whether a key holds something that cannot be such state. */
 export function isCorrupt(err: unknown): err is ErrorReply {
-  return err instanceof ErrorReply && /^WRONGTYPE|not an integer/.test(err.message);
+  return err instanceof ErrorReply && /^(WRONGTYPE|CORRUPT)/.test(err.message);
 }

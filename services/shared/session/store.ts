@@ -114,7 +114,10 @@ export class RedisSessionStore extends RedisStore implements SessionStore {
 
   async #get(id: string): Promise<SessionData | null> {
     try {
-      return await super.get(id);
+      const session = await super.get(id);
+      // Another program may have deleted the session alone. Without its state, this does nothing.
+      if (!session) await this.#destroy(id).catch(() => {});
+      return session;
     } catch (err) {
       if (!isCorrupt(err)) throw err;
       this.#log.warn({ reason: err.message }, 'session dropped');

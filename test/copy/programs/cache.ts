@@ -28,6 +28,7 @@ const cache = new Cache({
   isEnabled: true,
   ttlMs: 60_000,
   staleMs: 30_000,
+  originTimeoutMs: 10_000,
   instance: { name: hostname() },
   log,
 });

@@ -8,6 +8,6 @@ const app = express();
 app.get('/livez', live);
 app.get(
   '/readyz',
-  ready({ ping: async () => 'for example redis.ping()', draining: shutdown.signal }),
+  ready({ check: async () => 'for example redis.ping()', draining: shutdown.signal }),
 );
 app.listen(Number(process.env.PORT));

@@ -1,4 +1,5 @@
 import express from 'express';
+import { pino } from 'pino';
 import { idempotency } from '../../../services/shared/http/idempotency.ts';
 
 // One process can use a Map. Several processes need SET NX in Redis, as session/scripts.ts does.
@@ -6,7 +7,7 @@ const applied = new Map<string, number>();
 let lastOrder = 0;
 
 const app = express();
-app.post('/orders', idempotency(true), express.json(), (req, res) => {
+app.post('/orders', idempotency(true, pino()), express.json(), (req, res) => {
   const key = req.idempotencyKey?.() ?? crypto.randomUUID();
   const order = applied.get(key) ?? ++lastOrder;
   applied.set(key, order);

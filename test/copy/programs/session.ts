@@ -15,7 +15,7 @@ await redis.connect();
 
 const store = new RedisSessionStore(redis, ttlSeconds, log);
 const state = redisSessionState(redis, ttlSeconds, log);
-const secrets = sessionSecrets(undefined, redis);
+const secrets = sessionSecrets(undefined, redis, log);
 
 const app = express().set('trust proxy', 1);
 app.use(sessions({ cookieName: 'connect.sid', store, secrets }));
