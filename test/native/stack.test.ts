@@ -395,6 +395,7 @@ describe('npm run stack', () => {
 
     const redisUrl = (await stack('redis')).stdout.trim();
     expect(await inRedis(redisUrl, (redis) => redis.keys('sess:*'))).not.toEqual([]);
+    expect(redisUrl).toMatch(/^redis:\/\/default:[\w-]+@/); // redis-cli requires the user
 
     // nginx; its workers must not outlive it
     expect(await stack('kill', 'nginx')).toMatchObject({ code: 0, stdout: 'nginx dead\n' });
