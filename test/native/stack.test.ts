@@ -6,10 +6,11 @@ import {
   mkdtempDisposableSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { request } from 'node:http';
+import { createServer as createHttpServer, request, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -148,7 +149,8 @@ describe('npm start', () => {
     const planted = join(folder.path, 'shared-state-0');
     mkdirSync(planted);
     chownSync(planted, 12_345, 12_345);
-    await using running = new Running(process.execPath, [main], { TMPDIR: folder.path });
+    const words = [main, '--port', '0'];
+    await using running = new Running(process.execPath, words, { TMPDIR: folder.path });
     expect(await running.ended).toMatchObject({
       code: 1,
       stderr: `${planted} belongs to another user; set TMPDIR to a folder of your own.\n`,
@@ -393,6 +395,7 @@ describe('npm run stack', () => {
 
     const redisUrl = (await stack('redis')).stdout.trim();
     expect(await inRedis(redisUrl, (redis) => redis.keys('sess:*'))).not.toEqual([]);
+    expect(redisUrl).toMatch(/^redis:\/\/default:[\w-]+@/); // redis-cli requires the user
 
     // nginx; its workers must not outlive it
     expect(await stack('kill', 'nginx')).toMatchObject({ code: 0, stdout: 'nginx dead\n' });
@@ -470,6 +473,20 @@ describe('npm run stack', () => {
     expect(await post('{"words":["kill","app-2"]}')).toEqual({ text: 'app-2 dead', exitCode: 0 });
     expect(await post('{"words":["start","app-2"]}')).toEqual({ text: 'app-2 ready', exitCode: 0 });
     expect((await send(`${url}/`)).status).toBe(200);
+  });
+
+  it.each([
+    ['before', (res: ServerResponse) => res.socket?.destroy()],
+    ['in', (res: ServerResponse) => res.write('{', () => res.socket?.destroy())],
+  ])('should report that the stack has ended %s its answer, and exit 1', async (_when, end) => {
+    const name = newName();
+    mkdirSync(stackFolder(name), { recursive: true });
+    await using server = createHttpServer((_req, res) => end(res)).listen(controlSocket(name));
+    await once(server, 'listening');
+    const { code, stderr } = await npmRunStack('ps', '--name', name);
+    rmSync(stackFolder(name), { recursive: true });
+    expect(stderr).toBe(`The stack named "${name}" has ended before it answered.\n`);
+    expect(code).toBe(1);
   });
 
   it('should report that no stack of that name runs, and exit 2', async () => {

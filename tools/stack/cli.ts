@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { type CommandResult, failure, UsageError } from '../lib/errors.mjs';
+import { type CommandResult, failure, StackError, UsageError } from '../lib/errors.mjs';
 import { controlSocket, NAME_OPTION } from './folder.ts';
 
 const USAGE = `npm run stack -- COMMAND [--name STACK]
@@ -30,10 +30,14 @@ async function main(): Promise<CommandResult> {
   if (values.help || positionals.length === 0) return { text: USAGE, exitCode: 0 };
   const req = request({ socketPath: controlSocket(values.name), method: 'POST' });
   req.end(JSON.stringify({ words: positionals, asJson: values.json }));
-  const [res] = await once(req, 'response').catch(() => {
-    throw new UsageError(
-      `No stack named "${values.name}" is running; start one with \`npm start\`.`,
-    );
-  });
-  return (await json(res)) as CommandResult;
+  try {
+    const [res] = await once(req, 'response');
+    return (await json(res)) as CommandResult;
+  } catch (err) {
+    const stack = `stack named "${values.name}"`;
+    if (['ENOENT', 'ECONNREFUSED'].includes((err as NodeJS.ErrnoException).code ?? '')) {
+      throw new UsageError(`No ${stack} is running; start one with \`npm start\`.`);
+    }
+    throw new StackError(`The ${stack} has ended before it answered.`);
+  }
 }

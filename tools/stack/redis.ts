@@ -24,9 +24,9 @@ export class Redis extends ManagedProcess {
     writeFileSync(this.#passwordFile, `requirepass ${this.#password}\n`, { mode: 0o600 });
   }
 
-  /** With the password. */
+  /** With the password, and the name of the user, which redis-cli requires. */
   get url(): string {
-    return `redis://:${this.#password}@127.0.0.1:${this.port}`;
+    return `redis://default:${this.#password}@127.0.0.1:${this.port}`;
   }
 
   protected override args(): string[] {
