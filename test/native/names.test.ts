@@ -143,7 +143,10 @@ describe('the name of an instance', () => {
   it('should be claimed before the instance is ready if Redis was down at the start', async () => {
     await alone.process.stop();
     const bare = await launch();
-    await eventually(async () => expect((await send(`${bare.url}/livez`)).status).toBe(200));
+    await eventually(
+      async () => expect((await send(`${bare.url}/livez`)).status).toBe(200),
+      20_000,
+    );
     expect((await send(`${bare.url}/readyz`)).status).toBe(503);
     await alone.process.start();
     await untilReady(bare);

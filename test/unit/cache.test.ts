@@ -127,7 +127,7 @@ describe('Cache, on three instances with one Redis', () => {
         called.resolve();
         return new Promise(() => {});
       };
-      dying.get().catch(() => {}); // nobody waits for it
+      dying.get().catch(() => {}); // has no waiter
       await called.promise; // the lock is in Redis, and its reply has arrived
       dying.local.redis.destroy(); // it no longer renews its lock
       const holder = await inRedis(alone.url, (redis) => redis.pTTL('cache:lock:data'));
@@ -269,7 +269,7 @@ describe('Cache, on three instances with one Redis', () => {
       expect(calls).toBe(1);
     });
 
-    it('should answer those who waited for it on other instances despite an invalidation', async () => {
+    it('should answer its waiters on other instances despite an invalidation', async () => {
       const [first, second, third] = await three();
       const gate = gated();
       origin = gate.origin;
@@ -346,7 +346,7 @@ describe('Cache, on three instances with one Redis', () => {
       for (const one of failed) {
         expect(one).toMatchObject({ status: 'rejected', reason: expect.any(OriginFailed) });
       }
-      expect(calls).toBe(1); // those who waited for it are told
+      expect(calls).toBe(1); // its waiters are told
       expect(await inRedis(alone.url, (redis) => redis.get('cache:data'))).toBeNull();
       origin = healthy;
       expect((await instances[0].get()).result).toBe('MISS');

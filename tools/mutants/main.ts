@@ -44,7 +44,7 @@ try {
   process.exit(exitCode);
 }
 
-/** Copies all files that git knows, and those that it does not ignore. */
+/** Copies all files that git tracks or does not ignore. */
 function copyTree(): void {
   const copy = `git ls-files -z --cached --others --exclude-standard |
     tar --null -T - -cf - | tar -xf - -C "$0"`;

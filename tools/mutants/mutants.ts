@@ -24,7 +24,7 @@ export function applyMutant({ name, file, find, replace }: Mutant, content: stri
   return before + replace + after;
 }
 
-/** All mutants. Reviews have found those that no test noticed at their time. */
+/** All mutants. Some went unnoticed until a review tried them. */
 export const mutants: Mutant[] = [
   {
     name: 'lock-renewed-by-loser',

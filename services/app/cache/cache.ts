@@ -232,7 +232,7 @@ export class Cache {
     };
     const isRunning = this.#refreshes.has(name);
     if (isRunning && this.#options.guard !== 'off') return;
-    const { signal } = new AbortController(); // nobody waits for it
+    const { signal } = new AbortController(); // a refresh has no waiters
     const done = isRunning ? refresh(signal) : this.#refreshes.join(name, signal, refresh);
     done.catch(() => {});
   }
@@ -250,8 +250,8 @@ export class Cache {
   /**
    * Holds the lock of a load while the work runs.
    *
-   * @param signal aborts if nobody here waits any more. That of the work aborts when nobody does on
-   *   any instance.
+   * @param signal aborts when the last waiter of this instance has left. The signal of the work
+   *   aborts when no instance has a waiter left.
    */
   async #locked<T>(
     name: string,

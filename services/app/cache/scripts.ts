@@ -72,9 +72,9 @@ export type Begun =
 
 /**
  * Begins a load and replies with its fencing token. With a lock, it does not begin if there is an
- * entry newer than token `seen`, or if another load holds the lock that has not been outdated by an
- * invalidation. A waiter that has waited for token `awaited` before also accepts the outcome of that
- * load, or of a later one.
+ * entry newer than token `seen`. Nor does it begin if another load holds the lock, unless an
+ * invalidation has outdated that load. A waiter of the load with token `awaited` also accepts the
+ * outcome of that load, or of a later one.
  */
 const beginLoad = defineScript({
   NUMBER_OF_KEYS: 6,
@@ -135,8 +135,8 @@ const renewLock = defineScript({
 
 /**
  * Ends a load and releases its lock, if it still holds it. Fencing: the entry is not stored if the
- * name was invalidated since the load began, or if a later load has stored one. It is kept for those
- * who waited for this load, as is the outcome of a load that failed.
+ * name was invalidated since the load began, or if a later load has stored one. It is kept for the
+ * waiters of this load, as is the outcome of a load that failed.
  * @see https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html
  */
 const endLoad = defineScript({
@@ -160,7 +160,7 @@ const endLoad = defineScript({
 
 /**
  * Deletes an entry, and raises the watermark so that loads in progress store nothing. Such a load
- * keeps its lock for those who wait already; later lookups begin a load of their own.
+ * keeps its lock for its waiters; later lookups begin a load of their own.
  */
 const invalidate = defineScript({
   NUMBER_OF_KEYS: 3,

@@ -13,7 +13,7 @@ export const DRAIN_MS = 8000;
 export const CLOSE_REDIS_MS = 1000;
 
 /** Milliseconds that an instance waits for Redis before it listens. */
-const CONNECT_MS = 5000;
+const CONNECT_MS = 3000;
 
 /** Milliseconds in which Docker Compose has printed a message of a container. */
 const PRINTED_MS = 1500;
