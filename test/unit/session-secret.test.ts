@@ -80,7 +80,9 @@ describe('the agreed secret', () => {
     const acl = (...rules: string[]) => redis.sendCommand(['ACL', 'SETUSER', 'app', ...rules]);
     await acl('on', '>app', '~*', '&*', '+@all', '-set');
     const port = await freePort('127.0.0.1');
-    const REDIS_URL = `${alone.url.replace('//', '//app:app@')}/1`; // without the instances above
+    // a database of its own, without the instances above
+    const user = { username: 'app', password: 'app', pathname: '/1' };
+    const REDIS_URL = Object.assign(new URL(alone.url), user).href;
     await using _ = runInstance({ INSTANCE: 'app-1', REDIS_URL, PORT: String(port) });
     const statusOf = async (path: string) => (await send(`http://127.0.0.1:${port}${path}`)).status;
     await eventually(async () => expect(await statusOf('/livez')).toBe(200), 15_000);
