@@ -244,7 +244,7 @@ describe('RedisSessionStore', () => {
     let admin: SessionRedis;
     beforeAll(async () => {
       await redis.sendCommand(['ACL', 'SETUSER', 'admin', 'on', '>admin', '~*', '&*', '+@all']);
-      const url = alone.url.replace('//', '//admin:admin@');
+      const url = Object.assign(new URL(alone.url), { username: 'admin', password: 'admin' }).href;
       const quiet = pino({ level: 'silent' });
       const scripts = sessionScripts;
       admin = createRedis({ url, timeoutMs: 1000, log: quiet, name: 'admin', scripts });
