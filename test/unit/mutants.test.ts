@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../tools/lib/root.mjs';
-import { applyMutant, mutants } from '../../tools/mutants/mutants.ts';
+import { mutants } from '../../tools/mutants/list.ts';
+import { applyMutant } from '../../tools/mutants/mutants.ts';
 
 describe('npm run mutants', () => {
   it('should have unique names', () => {

@@ -16,7 +16,8 @@ import { failure, StackError } from '../lib/errors.mjs';
 import { chooseByName } from '../lib/options.ts';
 import { ROOT } from '../lib/root.mjs';
 import { Running } from '../lib/running.ts';
-import { applyMutant, type Mutant, mutants } from './mutants.ts';
+import { mutants } from './list.ts';
+import { applyMutant, type Mutant } from './mutants.ts';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'shared-state-mutants-')));
 process.once('SIGINT', () => process.exit(130));

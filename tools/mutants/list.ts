@@ -1,0 +1,729 @@
+import type { Mutant } from './mutants.ts';
+
+/** Mutants of one file that one test file notices. */
+interface Group extends Pick<Mutant, 'file' | 'test'> {
+  mutants: Omit<Mutant, 'file' | 'test'>[];
+}
+
+/** Some of these went unnoticed until a review tried them. */
+const groups: Group[] = [
+  {
+    file: 'services/app/cache/scripts.ts',
+    test: 'test/unit/cache.test.ts',
+    mutants: [
+      {
+        name: 'lock-renewed-by-loser',
+        find: "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE'",
+        replace: "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('PEXPIRE'",
+        only: 'a load',
+      },
+      {
+        name: 'lock-released-by-loser',
+        find: "if text(KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end",
+        replace: "redis.call('DEL', KEYS[2])",
+        only: 'a load',
+      },
+      {
+        name: 'watermark-ignored',
+        find: 'tokenAt(KEYS[3]) < token and tokenOf(KEYS[1]) < token',
+        replace: 'tokenOf(KEYS[1]) < token',
+        only: 'a load',
+      },
+      {
+        name: 'outdated-load-awaited',
+        find: 'local isCurrent = holder > watermark or awaited > 0 and holder >= awaited',
+        replace: 'local isCurrent = true',
+        only: 'a load',
+      },
+    ],
+  },
+  {
+    file: 'services/app/cache/cache.ts',
+    test: 'test/unit/cache.test.ts',
+    mutants: [
+      {
+        name: 'failure-not-shared',
+        find: 'const outcome = err instanceof OriginFailed ? encodeFailure(token) : undefined;',
+        replace: 'const outcome = undefined;',
+        only: 'an origin that fails',
+      },
+      {
+        name: 'load-abandoned-by-others',
+        find: 'if (signal.aborted && !isAwaited)',
+        replace: 'if (signal.aborted)',
+        only: 'a load',
+      },
+      {
+        name: 'load-never-abandoned',
+        find: "signal.addEventListener('abort', renew);",
+        replace: '',
+        only: 'a load',
+      },
+      {
+        name: 'no-jitter',
+        find: 'ttl * (1 - JITTER * Math.random())',
+        replace: 'ttl',
+        only: 'expiry',
+      },
+    ],
+  },
+  {
+    file: 'services/app/cache/local-cache.ts',
+    test: 'test/unit/cache.test.ts',
+    mutants: [
+      {
+        name: 'local-entry-trusted-forever',
+        find: 'if (now > this.#trustedUntil || now > cached.staleUntil) return undefined;',
+        replace: 'if (now > cached.staleUntil) return undefined;',
+        only: 'the local cache',
+      },
+    ],
+  },
+  {
+    file: 'loadtest/continuity.ts',
+    test: 'test/loadtest/scripts.test.ts',
+    mutants: [
+      {
+        name: 'one-session-always-true',
+        find: 'new Set(seen.map(({ session }) => session)).size === 1',
+        replace: 'true',
+        only: 'wrong ways',
+      },
+      {
+        name: 'one-instance-is-enough',
+        find: 'const INSTANCES = 3;',
+        replace: 'const INSTANCES = 1;',
+        only: 'wrong ways',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/scripts.ts',
+    test: 'test/unit/session-store.test.ts',
+    mutants: [
+      {
+        name: 'view-counted-without-note',
+        find: '      ${REQUIRE_NOTE}\n',
+        replace: '',
+        only: 'denies: view',
+      },
+      {
+        name: 'no-ttl-after-login',
+        find: "redis.call('RESTORE', KEYS[i + 4], ARGV[1] * 1000, value)",
+        replace: "redis.call('RESTORE', KEYS[i + 4], 0, value)",
+        only: 'move all its data',
+      },
+      {
+        name: 'no-ttl-of-new-key',
+        find: "if not before then redis.call('EXPIRE', KEYS[${key}], ARGV[1]) end",
+        replace: '',
+        only: 'denies: first view',
+      },
+      {
+        name: 'note-before-change',
+        find: 'local reply = ${change}',
+        replace:
+          "if once then redis.call('SET', KEYS[5], 0, 'EX', ARGV[2]) end\n      local reply = ${change}",
+        only: 'denies: item',
+      },
+      {
+        name: 'corrupt-note-counts-as-applied',
+        find: 'if once and isCount(applied) then return',
+        replace: 'if once and applied then return',
+        only: 'result under its key',
+      },
+      {
+        name: 'ttl-extended-after-change-only',
+        find: "if ARGV[3] == '1' or not before then ${EXTEND_TTL} end",
+        replace: '',
+        only: 'denies: first view',
+      },
+      {
+        name: 'del-not-proved-before-login',
+        find: 'drop(5, 8) -- nothing is there;',
+        replace: '-- nothing is there;',
+        only: 'denies: login',
+      },
+      {
+        name: 'orphan-after-refused-login',
+        find: '    drop(5, 8)\n    return redis.error_reply',
+        replace: '    return redis.error_reply',
+        only: 'denies: login',
+      },
+      {
+        name: 'login-leaves-no-mark',
+        find: "redis.call('SET', KEYS[10], '', 'EX', ${REPLACED_TTL_SECONDS})",
+        replace: '',
+        only: 'move all its data',
+      },
+      {
+        name: 'ended-session-stored-again',
+        find: "return redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[1], ARGV[3])",
+        replace: "return redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[1])",
+        only: 'should not store a session',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/cookies.ts',
+    test: 'test/unit/verified-cookies.test.ts',
+    mutants: [
+      {
+        name: 'first-secret-only',
+        find: 'const ids = secrets.map((secret)',
+        replace: 'const ids = secrets.slice(0, 1).map((secret)',
+      },
+    ],
+  },
+  {
+    file: 'services/app/fast-path/verified-cookies.ts',
+    test: 'test/unit/verified-cookies.test.ts',
+    mutants: [
+      { name: 'cookies-remembered-after-rotation', find: 'this.#byHeader.clear();', replace: '' },
+      {
+        name: 'cookie-memory-unbounded',
+        find: 'if (this.#byHeader.size > MAX_VISITORS) this.#dropOldest();',
+        replace: '',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/secret.ts',
+    test: 'test/unit/session-secret.test.ts',
+    mutants: [
+      {
+        name: 'new-instance-does-not-wait',
+        find: 'await delay(PATIENCE_MS);',
+        replace: '',
+        only: 'emptied Redis',
+      },
+      {
+        name: 'secret-offered-once',
+        find: 'setInterval(offer, OFFER_MS).unref();',
+        replace: '',
+        only: 'too short',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/scripts.ts',
+    test: 'test/unit/session-secret.test.ts',
+    mutants: [
+      {
+        name: 'any-text-is-a-secret',
+        find: "if stored and #stored == 43 and string.match(stored, '^[%w_-]+$') then",
+        replace: 'if stored then',
+        only: 'too short',
+      },
+    ],
+  },
+  {
+    file: 'services/app/app.ts',
+    test: 'test/unit/session-secret.test.ts',
+    mutants: [
+      {
+        name: 'ready-without-secret',
+        find: 'Promise.all([redis.ping(), secrets()])',
+        replace: 'redis.ping()',
+        only: 'agreed before',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/scripts.ts',
+    test: 'test/native/store-failures.test.ts',
+    mutants: [
+      {
+        name: 'headroom-counts-cache-only',
+        find: 'if prefixes.applied + prefixes.cache + prefixes.replaced < 10 then',
+        replace: 'if prefixes.cache < 10 then',
+        only: 'expire soon',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/state.ts',
+    test: 'test/native/store-failures.test.ts',
+    mutants: [
+      {
+        name: 'orphan-of-refused-first-change',
+        find: 'if (isNew) await endSession(req).catch(() => {}); // its cookie will never be sent',
+        replace: '',
+        only: 'leave no session',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/scripts.ts',
+    test: 'test/native/sessions-under-attack.test.ts',
+    mutants: [
+      {
+        name: 'negative-number-is-a-count',
+        find: "string.match(text, '^[1-9]%d*$')",
+        replace: "string.match(text, '^%-?%d+$')",
+        only: 'lose only',
+      },
+      {
+        name: 'number-of-any-length-is-a-count',
+        find: '#text <= 15',
+        replace: '#text <= 150',
+        only: 'lose only',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/session.ts',
+    test: 'test/native/login.test.ts',
+    mutants: [
+      {
+        name: 'logout-ignores-login',
+        find: '  if (await storeOf(req).wasReplaced(req.sessionID)) throw new SessionEnded();\n',
+        replace: '',
+        only: 'should not report a logout',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/state.ts',
+    test: 'test/native/login.test.ts',
+    mutants: [
+      {
+        name: 'reads-ignore-replaced-cookie',
+        find: '        await assertNotReplaced(req);\n        return { views',
+        replace: '        return { views',
+        only: 'answer 409',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/store.ts',
+    test: 'test/native/returning-visitor.test.ts',
+    mutants: [
+      {
+        name: 'state-outlives-session',
+        find: 'if (!session) await this.#destroy(id).catch(() => {});',
+        replace: '',
+        only: 'if the session has ended',
+      },
+    ],
+  },
+  {
+    file: 'services/app/fast-path/views.ts',
+    test: 'test/native/returning-visitor.test.ts',
+    mutants: [
+      {
+        name: 'fast-path-trusts-any-session',
+        find: 'if (!isValidSession(counted.session)) return undefined;',
+        replace: '',
+        only: 'is junk',
+      },
+      {
+        name: 'fast-path-never-extends-ttl',
+        find: 'now - visitor.touchedAt > touchIntervalMs;',
+        replace: 'false;',
+        only: 'in use',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/http/idempotency.ts',
+    test: 'test/native/exactly-once.test.ts',
+    mutants: [
+      {
+        name: 'clocks-not-logged',
+        find: 'if (Math.abs(ageMs) > MAX_AGE_MS) warnOfClocks(ageMs);',
+        replace: '',
+        only: 'clocks differ',
+      },
+      {
+        name: 'request-may-be-a-minute-old',
+        find: 'if (ageMs > MAX_AGE_MS) throw',
+        replace: 'if (ageMs > 2 * MAX_AGE_MS) throw',
+        only: 'half a minute old',
+      },
+      {
+        name: 'key-valid-for-any-body',
+        find: 'JSON.stringify([method, path, clientKey, body])',
+        replace: 'JSON.stringify([method, path, clientKey])',
+        only: 'per session, route and body',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/scripts.ts',
+    test: 'test/native/cart.test.ts',
+    mutants: [
+      {
+        name: 'one-item-too-many',
+        find: '>= ${MAX_ITEMS} then',
+        replace: '> ${MAX_ITEMS} then',
+        only: 'at most 50',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/http/deadline.ts',
+    test: 'test/native/deadline.test.ts',
+    mutants: [
+      {
+        name: 'deadline-through-next',
+        find: "failRequest(req, res, 503, 'This took too long. Please try again.')",
+        replace: "next(Object.assign(new Error('late'), { status: 503, expose: true }))",
+        only: 'spare the next',
+      },
+      {
+        name: 'deadline-without-answer',
+        find: "if (!res.writableEnded) failRequest(req, res, 503, 'This took too long. Please try again.');",
+        replace: '',
+        only: 'spare the next',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/http/same-origin.ts',
+    test: 'test/native/sessions-under-attack.test.ts',
+    mutants: [
+      {
+        name: 'subdomain-is-same-origin',
+        find: 'URL.parse(origin)?.origin',
+        replace: "URL.parse(origin)?.host.split('.').at(-1)",
+        only: 'another site',
+      },
+      {
+        name: 'scheme-ignored',
+        find: 'URL.parse(origin)?.origin',
+        replace: 'URL.parse(origin)?.host',
+        only: 'another site',
+      },
+      {
+        name: 'default-port-differs',
+        find: 'URL.parse(origin)?.origin',
+        replace: 'origin',
+        only: 'another site',
+      },
+      {
+        name: 'same-site-passes',
+        find: "site !== 'same-origin' &&",
+        replace: "!site.startsWith('same-') &&",
+        only: 'another site',
+      },
+      {
+        name: 'origin-before-sec-fetch-site',
+        find: 'if (site !== undefined) return',
+        replace: 'if (site !== undefined && origin === undefined) return',
+        only: 'another site',
+      },
+      {
+        name: 'no-origin-is-same',
+        find: 'one !== undefined && one === other',
+        replace: 'one === other',
+        only: 'another site',
+      },
+    ],
+  },
+  {
+    file: 'nginx/nginx.conf',
+    test: 'test/native/nginx.test.ts',
+    mutants: [
+      {
+        name: 'every-proxy-trusted',
+        find: 'default 0;',
+        replace: 'default 1;',
+        only: 'overwrite|not believe',
+      },
+      {
+        name: 'scheme-of-proxy-lost',
+        find: '"~*^1 https$" https;',
+        replace: '',
+        only: ', believe',
+      },
+      {
+        name: 'host-of-proxy-lost',
+        find: 'X-Forwarded-Host $forwarded_host',
+        replace: 'X-Forwarded-Host $http_host',
+        only: ', believe',
+      },
+      {
+        name: 'post-not-repeated',
+        find: 'error timeout non_idempotent',
+        replace: 'error timeout',
+        only: 'repeat a POST',
+      },
+      {
+        name: 'small-headers-in-nginx',
+        find: 'large_client_header_buffers 4 32k',
+        replace: 'large_client_header_buffers 2 7k',
+        only: 'cookies pass',
+      },
+      {
+        name: 'no-detail-in-nginx',
+        find: '$status$problem_detail}',
+        replace: '$status}',
+        only: 'too large',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/process/server.ts',
+    test: 'test/native/nginx.test.ts',
+    mutants: [
+      {
+        name: 'small-headers-in-node',
+        find: 'maxHeaderSize: MAX_HEADERS_KB * 1024,',
+        replace: '',
+        only: 'cookies pass',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/process/server.ts',
+    test: 'test/native/process.test.ts',
+    mutants: [
+      {
+        name: 'refusal-overtakes-reply',
+        find: "if (last) last.once('close', () => sendRefusal(code, socket));\n    else ",
+        replace: '',
+        only: 'in turn',
+      },
+      {
+        name: 'refusal-repeated',
+        find: 'if (this.#refused.has(socket)) return;',
+        replace: '',
+        only: 'answer rubbish once',
+      },
+      {
+        name: 'refusal-awaits-broken-request',
+        find: '.findLast(({ req }) => req.complete)',
+        replace: '.at(-1)',
+        only: 'in turn',
+      },
+      {
+        name: 'drain-cuts-pipelined-reply',
+        find: 'if (res === all.at(-1)) res',
+        replace: 'if (res) res',
+        only: 'on a connection on SIGTERM',
+      },
+      {
+        name: 'drain-awaits-idle-connection',
+        find: 'if (this.#isDraining && this.#inProgressOn(socket).length === 0) socket.end();',
+        replace: '',
+        only: 'on a connection on SIGTERM',
+      },
+    ],
+  },
+  {
+    file: 'services/app/routes/views.ts',
+    test: 'test/native/probes.test.ts',
+    mutants: [
+      {
+        name: 'head-counts',
+        find: "const isHead = req.method === 'HEAD';",
+        replace: 'const isHead = false;',
+        only: 'count nothing',
+      },
+    ],
+  },
+  {
+    file: 'services/app/fast-path/views.ts',
+    test: 'test/native/probes.test.ts',
+    mutants: [
+      {
+        name: 'head-counts-on-fast-path',
+        find: "req.method === 'GET' ? await cookies.find(req) : undefined",
+        replace: 'await cookies.find(req)',
+        only: 'count nothing',
+      },
+    ],
+  },
+  {
+    file: 'services/app/app.ts',
+    test: 'test/native/probes.test.ts',
+    mutants: [
+      {
+        name: 'prefetch-counts',
+        find: '[sameOrigin, noSpeculation, idempotency(',
+        replace: '[sameOrigin, idempotency(',
+        only: 'count nothing',
+      },
+    ],
+  },
+  {
+    file: 'services/dashboard/app.ts',
+    test: 'test/native/probes.test.ts',
+    mutants: [
+      {
+        name: 'page-prerendered',
+        find: "['/', '/dashboard'], noSpeculation, page",
+        replace: "['/', '/dashboard'], page",
+        only: 'prerendered',
+      },
+    ],
+  },
+  {
+    file: 'services/dashboard/routes/events.ts',
+    test: 'test/native/probes.test.ts',
+    mutants: [
+      {
+        name: 'head-joins-audience',
+        find: "if (req.method !== 'HEAD') await",
+        replace: 'await',
+        only: 'count nothing',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/http/problem.ts',
+    test: 'test/native/probes.test.ts',
+    mutants: [
+      {
+        name: 'wrong-method-not-found',
+        find: 'methods.size === 0 || methods.has(req.method)',
+        replace: 'true',
+        only: 'methods of a path',
+      },
+      {
+        name: 'head-not-allowed',
+        find: "if (methods.has('GET')) methods.add('HEAD');",
+        replace: '',
+        only: 'methods of a path',
+      },
+      {
+        name: 'missing-file-405',
+        find: 'methods.size === 0 || methods.has(req.method)',
+        replace: 'methods.size === 0',
+        only: 'any other request',
+      },
+    ],
+  },
+  {
+    file: 'services/app/routes/cart.ts',
+    test: 'test/native/cart.test.ts',
+    mutants: [
+      {
+        name: 'dots-in-item',
+        find: '!DOT_SEGMENT.test(item)',
+        replace: "item !== ''",
+        only: 'give back|reject',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/http/json-body.ts',
+    test: 'test/native/login.test.ts',
+    mutants: [
+      {
+        name: 'hidden-characters',
+        find: ' && !HIDDEN.test(value)',
+        replace: '',
+        only: 'what people see',
+      },
+      {
+        name: 'invisible-name',
+        find: 'VISIBLE.test(value) && ',
+        replace: '',
+        only: 'what people see',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/http/json-body.ts',
+    test: 'test/native/nginx.test.ts',
+    mutants: [
+      {
+        name: 'limit-not-named',
+        find: "if (err.type !== 'entity.too.large') return next(err);",
+        replace: 'return next(err);',
+        only: 'too large',
+      },
+    ],
+  },
+  {
+    file: 'services/dashboard/page/trail.js',
+    test: 'test/unit/trail.test.ts',
+    mutants: [
+      { name: 'session-name-ignored', find: "this.bySession ? session : ''", replace: "''" },
+      { name: 'every-session-continues', find: 'first > lastOf(before)', replace: 'first > 0' },
+      {
+        name: 'new-session-starts-at-old-number',
+        find: '(before ? undefined : this.start) ?? first - 1',
+        replace: 'this.start ?? first - 1',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/cookies.ts',
+    test: 'test/native/sessions-under-attack.test.ts',
+    mutants: [
+      {
+        name: 'foreign-cookie-wins',
+        find: 'if (id !== undefined) verified',
+        replace: 'if (id !== undefined && verified.size === 0) verified',
+        only: 'second cookie',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/session/session.ts',
+    test: 'test/native/sessions-under-attack.test.ts',
+    mutants: [
+      {
+        name: 'ended-session-of-two-wins',
+        find: 'if (await promisify(store.get).call(store, id)) return pair;',
+        replace: 'return pair;',
+        only: 'second cookie',
+      },
+      {
+        name: 'first-cookie-taken',
+        find: 'if (own !== undefined) req.headers.cookie',
+        replace: "if (own === '') req.headers.cookie",
+        only: 'second cookie',
+      },
+    ],
+  },
+  {
+    file: 'tools/stack/stack.ts',
+    test: 'test/native/stack.test.ts',
+    mutants: [
+      {
+        name: 'one-cookie-for-all-stacks',
+        find: "stack === DEFAULT_NAME ? 'connect.sid' : `connect.sid.${stack}`",
+        replace: "stack && 'connect.sid'",
+        only: 'share no cookie',
+      },
+    ],
+  },
+  {
+    file: 'services/dashboard/page/session-panel.js',
+    test: 'test/browser/dashboard.test.ts',
+    mutants: [
+      {
+        name: 'burst-without-first-view',
+        find: 'const failures = [await this.view(burst)];',
+        replace: "const failures = [''];",
+        only: 'ask once',
+      },
+      {
+        name: 'new-session-not-said',
+        find: "    setText(byId('trail-note'), NEW_SESSION);\n",
+        replace: '',
+        only: 'trail of its own',
+      },
+    ],
+  },
+  {
+    file: 'redis/redis.conf',
+    test: 'test/native/eviction.test.ts',
+    mutants: [
+      {
+        name: 'sessions-evicted',
+        find: 'maxmemory-policy volatile-ttl',
+        replace: 'maxmemory-policy allkeys-lru',
+      },
+    ],
+  },
+];
+
+/** All mutants. */
+export const mutants: Mutant[] = groups.flatMap(({ file, test, mutants }) =>
+  mutants.map((mutant) => ({ file, test, ...mutant })),
+);
