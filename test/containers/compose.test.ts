@@ -268,16 +268,6 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     }
   });
 
-  it('should believe the proxies in TRUSTED_PROXIES that a request came over TLS', async () => {
-    // To a container, this machine is the gateway of its network.
-    const env = { TRUSTED_PROXIES: '10.0.0.0/8, 172.16.0.0/12,192.168.0.0/16' };
-    stack.run(['up', '--detach', '--no-build', '--no-deps', '--wait', 'nginx'], env);
-    const address = compose('port', 'nginx', '8080').trim();
-    const headers = { 'x-forwarded-proto': 'https' };
-    const reply = await send(`http://${address}/`, { headers });
-    expect(reply.headers['set-cookie']?.[0]).toContain('; Secure');
-  }, 60_000);
-
   it('should not ask the proxy that Docker may set in containers for their health', () => {
     scale(3);
     const names = ['http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'];
@@ -357,7 +347,20 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     };
     const load = Promise.all(range(1, 6).map(viewUntilRefused));
     await run('docker', ['compose', 'stop']);
-    for (const views of await load) expect(views).toEqual(range(1, views.length));
+    for (const views of await load) {
+      expect(views.length).toBeGreaterThan(0);
+      expect(views).toEqual(range(1, views.length));
+    }
+  }, 120_000);
+
+  it('should believe the proxies in TRUSTED_PROXIES that a request came over TLS', async () => {
+    // To a container, this machine is the gateway of its network.
+    const env = { TRUSTED_PROXIES: '10.0.0.0/8, 172.16.0.0/12,192.168.0.0/16' };
+    stack.run(['up', '--detach', '--no-build', '--wait'], env);
+    const address = compose('port', 'nginx', '8080').trim();
+    const headers = { 'x-forwarded-proto': 'https' };
+    const reply = await send(`http://${address}/`, { headers });
+    expect(reply.headers['set-cookie']?.[0]).toContain('; Secure');
   }, 120_000);
 
   it('should say why a setting is refused, and limit the restarts', async () => {
