@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const ALONE = [
   'test/native/faults.test.ts',
   'test/loadtest/scripts.test.ts',
+  'test/containers/compose.test.ts',
   'test/containers/loadtest.test.ts',
 ];
 

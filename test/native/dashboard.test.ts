@@ -673,17 +673,18 @@ describe('the page', () => {
   const html = { accept: 'text/html,application/xhtml+xml' };
 
   it.each([
-    ['fetched', {}],
-    ['prefetched', { 'sec-purpose': 'prefetch' }],
-    ['prerendered', { 'sec-purpose': 'prefetch;prerender' }],
-  ])('should count no view and start no session when it is %s', async (_how, headers) => {
+    ['fetched', {}, 200],
+    ['prefetched', { 'sec-purpose': 'prefetch' }, 503],
+    ['prerendered', { 'sec-purpose': 'prefetch;prerender' }, 503],
+  ])('should count no view and start no session when it is %s', async (_how, headers, status) => {
     const visitor = new Visitor(stack.url);
     await visitor.view();
     for (const path of ['/', '/dashboard', '/?from=elsewhere']) {
       const reply = await visitor.send(path, { headers: { ...html, ...headers } });
-      expect(reply.status).toBe(200);
-      expect(reply.headers['content-type']).toBe('text/html; charset=utf-8');
+      expect(reply.status).toBe(status);
       expect(reply.headers['x-instance']).toBe('dashboard');
+      if (status !== 200) continue;
+      expect(reply.headers['content-type']).toBe('text/html; charset=utf-8');
       expect(reply.headers.vary).toMatch(/\bAccept\b/);
     }
     expect((await visitor.view()).views).toBe(2);
