@@ -1,7 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { inRedis, keysOf } from '../../tools/lib/redis-client.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
+
+/** Milliseconds after an invalidation until no instance returns the old entry. */
+const INVALIDATION_MS = 100;
 
 describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
   let stack: Stack;
@@ -14,6 +18,7 @@ describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
   afterAll(() => stack?.close());
   beforeEach(async () => {
     expect((await send(`${stack.url}/data`, { method: 'DELETE' })).status).toBe(204);
+    await delay(INVALIDATION_MS);
   });
 
   it('should be new once, then cached on every instance', async () => {
