@@ -603,6 +603,12 @@ describe.skipIf(missing)(title, () => {
         await stack.redis.start();
       }
       await page.locator('#redis-state[data-reachable="true"]').waitFor();
+      // The dashboard has connected; each instance connects by itself.
+      for (const { port } of stack.instances) {
+        await eventually(async () =>
+          expect((await send(`http://127.0.0.1:${port}/readyz`)).status).toBe(200),
+        );
+      }
       await press(page, 'Visit');
       await expectText(page, '#views', 'Views: 2');
       await expectTrail(page, 2);

@@ -13,7 +13,8 @@ const COMMON = /^.*?access_log [^;]+;/s;
 export async function useSampleConfiguration({ folder, nginx, instances }: Stack): Promise<void> {
   const file = join(folder, 'nginx/nginx.conf');
   const [common] = COMMON.exec(readFileSync(file, 'utf8')) ?? [];
-  const conf = `${common}
+  // The variable is defined after this part.
+  const conf = `${common?.replace('$forwarded_for', '$remote_addr')}
     upstream loadbalancer {
 ${instances.map(({ port }) => `        server 127.0.0.1:${port};`).join('\n')}
     }

@@ -19,7 +19,7 @@ const BODY = '{"item":"tea","quantity":1}';
 
 /** Requests that must be refused. */
 const REFUSED = {
-  'headers of 40 KB': `GET / HTTP/1.1\r\nHost: a\r\nX-Large: ${'x'.repeat(40_000)}\r\n\r\n`,
+  'headers of 200 KB': `GET / HTTP/1.1\r\nHost: a\r\nX-Large: ${'x'.repeat(200_000)}\r\n\r\n`,
   'Content-Length and Transfer-Encoding': `${POST}Content-Length: 27\r\nTransfer-Encoding: chunked\r\n\r\n1b\r\n${BODY}\r\n0\r\n\r\n`,
   'two Content-Lengths': `${POST}Content-Length: 27\r\nContent-Length: 5\r\n\r\n${BODY}`,
 };
