@@ -321,6 +321,25 @@ describe.skipIf(missing)(title, () => {
       expect(await page.locator('.gap, .duplicate').count()).toBe(0);
     });
 
+    it('should show the highest number, even if the reply with a lower one arrives last', async () => {
+      const page = await open(stack.url);
+      const { promise: released, resolve: release } = Promise.withResolvers<void>();
+      let requests = 0;
+      await page.route(`${stack.url}/`, async (route) => {
+        requests += 1;
+        const isHeld = requests === 2;
+        const response = await route.fetch();
+        if (isHeld) await released;
+        await route.fulfill({ response });
+      });
+      await press(page, 'Visit ×100');
+      await expectText(page, '#views', 'Views: 101');
+      release();
+      await expectText(page, '#trail-summary', COUNTED);
+      expect(await textOf(page, '#views')).toBe('Views: 101');
+      await page.unroute(`${stack.url}/`);
+    });
+
     it('should show a view that one session has lost', async () => {
       const page = await open(stack.url);
       await inRedis(stack.redis.url, async (redis) => {

@@ -199,7 +199,8 @@ export class SessionPanel {
       if (this.trail.marks.length === 0) this.trail.separate(this.isShared);
     }
     this.trail.add(mark);
-    setText(byId('views'), `Views: ${mark.views}`);
+    // Of many replies at once, the highest number need not arrive last.
+    setText(byId('views'), `Views: ${this.isShared ? this.trail.last : mark.views}`);
     const badge = byId('instance');
     setText(badge, mark.instance);
     color(badge, mark.instance);
