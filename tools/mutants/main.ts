@@ -45,11 +45,12 @@ try {
   process.exit(exitCode);
 }
 
-/** Copies all files that git tracks or does not ignore. */
+/** Copies all files that git tracks or does not ignore, to a repository, since tests ask git. */
 function copyTree(): void {
   const copy = `git ls-files -z --cached --others --exclude-standard |
     tar --null -T - -cf - | tar -xf - -C "$0"`;
   execFileSync('bash', ['-e', '-o', 'pipefail', '-c', copy, folder], { cwd: ROOT });
+  execFileSync('git', ['init', '--quiet'], { cwd: folder });
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
 }
 
