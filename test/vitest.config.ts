@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Files that run last and one at a time: they measure response times under load. */
 const ALONE = [
   'test/native/faults.test.ts',
-  'test/loadtest/scripts.test.ts',
+  'test/loadtest/matrix.test.ts',
   'test/containers/compose.test.ts',
   'test/containers/loadtest.test.ts',
 ];

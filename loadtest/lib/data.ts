@@ -1,47 +1,41 @@
-import http, { type RefinedResponse } from 'k6/http';
-import { BASE_URL } from './settings.ts';
-import { noteInstance, type Site } from './site.ts';
+import { check, fail } from 'k6';
+import { field, type Response, send } from './site.ts';
 
-/** How the cache came to an answer. */
+/** How the cache found an entry: in the instance, in Redis, or by a call of the origin. */
 export type Found = 'local' | 'redis' | 'origin';
 
-/** What `GET /data/:key` answered. */
+/** An answer of `GET /data/:key`. */
 export interface Answer {
-  ok: boolean;
   isHit: boolean;
   found: Found;
-  /** Numbers the calls of the origin for this key. */
+  /** Numbers the calls of the origin for this key; 0 without a cache. */
   load: number;
   /** Milliseconds. */
   ms: number;
 }
 
-/** Asks for one thing of the catalogue. */
-export function getData(site: Site, key: string): Answer {
-  const response = http.get(`${BASE_URL}/data/${key}`, {
-    headers: { Accept: 'application/json' },
-    tags: { name: 'data' },
-  });
-  noteInstance(site, response);
-  const ok = response.status === 200;
-  return {
-    ok,
-    isHit: response.headers['X-Cache'] === 'HIT',
-    found: foundIn(response),
-    load: ok ? Number(response.json('load')) : 0,
-    ms: response.timings.duration,
-  };
+/**
+ * Asks for an entry. Throws without one, which ends this iteration.
+ *
+ * @param name tag of the request in the metrics
+ */
+export function getData(key: string, name = 'data'): Answer {
+  const response = send('GET', `/data/${key}`, name);
+  const load = response.status === 200 ? Number(field(response, 'load')) : Number.NaN;
+  const isThere = check(load, { 'an entry is there': Number.isInteger });
+  if (!isThere) fail(`GET /data/${key} answered ${response.status} ${response.error}`);
+  const isHit = response.headers['X-Cache'] === 'HIT';
+  return { isHit, found: foundIn(response), load, ms: response.timings.duration };
 }
 
-/** Has all instances forget it. */
-export function forgetData(site: Site, key: string): boolean {
-  const response = http.del(`${BASE_URL}/data/${key}`, null, { tags: { name: 'forget' } });
-  noteInstance(site, response);
-  return response.status === 204;
+/** Removes an entry from the caches of all instances. */
+export function invalidate(key: string): void {
+  const { status } = send('DELETE', `/data/${key}`, 'invalidate');
+  check(status, { 'an entry is invalidated': (code) => code === 204 });
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc9211 The Cache-Status HTTP Response Header Field */
-function foundIn(response: RefinedResponse<'text'>): Found {
+function foundIn(response: Response): Found {
   const status = response.headers['Cache-Status'] ?? '';
   if (status.startsWith('local; hit')) return 'local';
   return status.startsWith('redis; hit') ? 'redis' : 'origin';

@@ -1,46 +1,66 @@
-import { type Run, report } from './report.ts';
 import { BASE_URL } from './settings.ts';
-import { type Site, servedBy } from './site.ts';
-import type { Summary } from './summary-data.ts';
-import { textSummary } from './text-summary.ts';
+import type { Metric, Summary } from './summary-data.ts';
+import { isMeasured, textSummary } from './text-summary.ts';
 
-/** The folder for the results; by default where k6 was started. */
+/** The folder for the results; by default the working directory of k6. */
 const FOLDER = __ENV.RESULTS || '.';
-/** The JSON of an earlier run, to compare this one with. */
-const before: Run | undefined = __ENV.BEFORE ? JSON.parse(open(__ENV.BEFORE)) : undefined;
+
+/** The options of a script that say how long it runs. */
+interface Plan {
+  scenarios: Record<
+    string,
+    { executor: string; duration?: string; stages?: { duration: string }[] }
+  >;
+}
 
 /**
- * Makes a script's `handleSummary`: it prints the summary, and writes `NAME.html`, which opens
- * without a network, and `NAME.json`, with which a later run can be compared (`-e BEFORE=FILE`).
+ * Makes the `handleSummary` of a script. It prints the verdict and the figures, and writes the data
+ * to `NAME.json`. A run that did not pass is written to `NAME.failed.json`, so the last good result
+ * remains.
  *
- * @param title what the script proves, in one line
+ * @param claim what the script proves, in one line
+ * @param more further lines, worked out from the data
  */
-export function summaryOf(name: string, title: string) {
+export function summaryOf(
+  name: string,
+  claim: string,
+  plan: Plan,
+  more: (data: Summary) => string[] = () => [],
+) {
   return (data: Summary): Record<string, string> => {
-    const countOf = (metric: string) => data.metrics[metric]?.values.count ?? 0;
-    const instances = servedBy(data.setup_data as Site | undefined, countOf);
-    const metrics = Object.entries(data.metrics).filter(([key]) => !key.startsWith('served_by_'));
-    const run: Run = {
-      name,
-      title,
-      at: new Date().toISOString(),
-      data: { ...data, metrics: Object.fromEntries(metrics) },
-      instances: instances.sort((a, b) => b.requests - a.requests),
-    };
-    const file = `${FOLDER}/${name}`;
+    // With --new-machine-readable-summary k6 passes data that has no thresholds.
+    if (!data.metrics) throw new Error('run k6 with --new-machine-readable-summary=false');
+    const problem = problemOf(data, plan);
+    const verdict = problem ? `✗ ${name} ${problem}` : `✓ ${name} passed: ${claim}`;
+    const lines = [`${verdict}, at ${BASE_URL}`, ...more(data)].map((line) => `  ${line}\n`);
+    const file = `${FOLDER}/${name}${problem ? '.failed' : ''}.json`;
     return {
-      stdout: `${textSummary(run.data)}${instanceLines(run)}\n    ${file}.html\n`,
-      [`${file}.html`]: report(run, before),
-      [`${file}.json`]: JSON.stringify(run),
+      stdout: `${textSummary(data)}${lines.join('')}`,
+      [file]: JSON.stringify({ name, claim, at: new Date().toISOString(), problem, ...data }),
     };
   };
 }
 
-function instanceLines({ instances }: Run): string {
-  const total = instances.reduce((sum, { requests }) => sum + requests, 0);
-  const lines = instances.map(({ name, requests }) => {
-    const share = ((100 * requests) / total).toFixed(1);
-    return `    ${`${name}`.padEnd(38, '.')}: ${requests} ${share}%\n`;
-  });
-  return lines.length === 0 ? '' : `    REQUESTS BY INSTANCE of ${BASE_URL}\n${lines.join('')}`;
+/** Why the run proves nothing; `undefined` if it passed. */
+function problemOf(data: Summary, plan: Plan): string | undefined {
+  const planned = Math.max(0, ...Object.values(plan.scenarios).map(secondsOf));
+  const seconds = data.state.testRunDurationMs / 1000;
+  const judged = Object.values(data.metrics).filter(({ thresholds = {} }) => !isEmpty(thresholds));
+  if (judged.length === 0) return 'was not judged: there are no thresholds';
+  if (!judged.every(holds)) return 'failed';
+  if (seconds < planned) return `was interrupted after ${seconds.toFixed(1)} of ${planned} s`;
+  return undefined;
+}
+
+function holds(metric: Metric): boolean {
+  return isMeasured(metric) && Object.values(metric.thresholds ?? {}).every(({ ok }) => ok);
+}
+
+function secondsOf({ duration = '0s', stages = [] }: Plan['scenarios'][string]): number {
+  const all = [duration, ...stages.map((stage) => stage.duration)];
+  return all.reduce((sum, text) => sum + Number.parseFloat(text), 0);
+}
+
+function isEmpty(object: object): boolean {
+  return Object.keys(object).length === 0;
 }

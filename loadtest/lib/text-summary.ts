@@ -36,16 +36,28 @@ export function textSummary(data: Summary): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** k6 passes metrics and thresholds in no particular order. */
 function thresholdLines({ metrics }: Summary): string[] {
-  const lines = Object.entries(metrics).flatMap(([name, metric]) => {
-    const thresholds = Object.entries(metric.thresholds ?? {});
+  const lines = sorted(metrics).flatMap(([name, metric]) => {
+    const thresholds = sorted(metric.thresholds ?? {});
     if (thresholds.length === 0) return [];
-    const judged = thresholds.map(
-      ([source, { ok }]) => `    ${ok ? '✓' : '✗'} '${source}' ${figureOf(source, metric)}`,
-    );
+    const judged = thresholds.map(([source, { ok }]) => {
+      if (!isMeasured(metric)) return `    ✗ '${source}' no samples`;
+      return `    ${ok ? '✓' : '✗'} '${source}' ${figureOf(source, metric)}`;
+    });
     return [`    ${name}`, ...judged, ''];
   });
   return lines.length === 0 ? [] : ['  █ THRESHOLDS', '', ...lines];
+}
+
+/** False for a rate or trend without samples, on which k6 lets a threshold hold. */
+export function isMeasured({ type, values }: Metric): boolean {
+  if (type === 'rate') return (values.passes ?? 0) + (values.fails ?? 0) > 0;
+  return type !== 'trend' || (values.max ?? 0) > 0 || (values.min ?? 0) > 0;
+}
+
+function sorted<T>(object: Record<string, T>): [string, T][] {
+  return Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** The figure that a threshold judges, such as `p(95)=12.3ms`. */

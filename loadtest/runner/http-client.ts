@@ -1,236 +1,99 @@
 import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { CookieJar } from 'tough-cookie';
-import type { Incoming, Outgoing, Timings } from './modules/http.ts';
+import pLimit from 'p-limit';
+import type { Incoming, Outgoing } from './modules/http.ts';
 
-/** One request and its reply, of which a redirect makes several. */
-export interface Exchange {
-  method: string;
-  reply: Incoming;
-  bytes: { sent: number; received: number };
-}
-
-/** How many requests of one batch are under way at once, as k6's `batchPerHost` has it. */
+/** Requests of one batch that are in progress at the same time: k6's `batchPerHost`. */
 const BATCH = 6;
 
-/** k6's code for an address that is none: nothing is sent. */
-export const INVALID_URL = 1020;
-/** k6's codes for what goes wrong below HTTP. */
-const ERROR_CODES: Record<string, number> = {
-  ERR_INVALID_URL: INVALID_URL,
-  ETIMEDOUT: 1050,
-  ENOTFOUND: 1101,
-  EAI_AGAIN: 1101,
-  ECONNREFUSED: 1212,
-  ECONNRESET: 1220,
-  EPIPE: 1220,
-};
-const OTHER_ERROR = 1000;
-/** A connection that was closed, not reset; Node gives both the same code. */
-const CLOSED = 'socket hang up';
-/** For a status from 400 on, the code is so much more. */
-const STATUS_ERROR = 1000;
-
-const USER_AGENT = { 'User-Agent': 'shared-state-loadtest' };
-
-/** What a VU sends its requests with: connections of its own, and a cookie jar. */
+/** Sends the requests of one VU, with connections and cookies of its own. */
 export class HttpClient {
-  #agents = {
-    'http:': new http.Agent({ keepAlive: true }),
-    'https:': new https.Agent({ keepAlive: true }),
-  };
-  #jar = newJar();
+  readonly #agents: Record<string, http.Agent>;
+  /** Of one site: a script has one address. */
+  readonly #cookies = new Map<string, string>();
+  readonly #aborted = new AbortController();
 
-  /** Sends requests at once; each is answered with its exchanges, the last of which is the reply. */
-  async send(requests: Outgoing[]): Promise<Exchange[][]> {
-    const replies: Exchange[][] = [];
-    let next = 0;
-    const lane = async () => {
-      for (let i = next++; i < requests.length; i = next++) {
-        replies[i] = await this.#follow(requests[i] as Outgoing);
-      }
+  /** @param isInsecure whether any certificate is accepted */
+  constructor(isInsecure: boolean) {
+    this.#agents = {
+      'http:': new http.Agent({ keepAlive: true }),
+      'https:': new https.Agent({ keepAlive: true, rejectUnauthorized: !isInsecure }),
     };
-    await Promise.all(Array.from({ length: Math.min(BATCH, requests.length) }, lane));
-    return replies;
+  }
+
+  /** Resolves to the replies, in the order of the requests. */
+  async send(requests: Outgoing[]): Promise<Incoming[]> {
+    const limit = pLimit(BATCH);
+    return Promise.all(requests.map((one) => limit(() => this.#exchange(one))));
   }
 
   forgetCookies(): void {
-    this.#jar = newJar();
+    this.#cookies.clear();
   }
 
-  close(): void {
-    for (const agent of Object.values(this.#agents)) agent.destroy();
+  /** Ends the requests in progress. */
+  abort(): void {
+    this.#aborted.abort();
   }
 
-  async #follow(request: Outgoing): Promise<Exchange[]> {
-    const exchanges: Exchange[] = [];
-    for (let hop = request; ; ) {
-      const exchange = await this.#exchange(hop);
-      exchanges.push(exchange);
-      const { status, headers } = exchange.reply;
-      const { Location: to } = headers;
-      const isRedirect = [301, 302, 303, 307, 308].includes(status) && to;
-      if (!isRedirect || !URL.canParse(to, hop.url)) return exchanges;
-      if (exchanges.length > request.redirects) return exchanges;
-      const url = new URL(to, hop.url).href;
-      const keeps = status >= 307 || /^(GET|HEAD)$/.test(hop.method);
-      hop = keeps ? { ...hop, url } : { ...hop, url, method: 'GET', body: null };
-    }
-  }
-
-  async #exchange(request: Outgoing): Promise<Exchange> {
-    for (;;) {
-      const exchange = await this.#try(request);
-      if (exchange) return exchange;
-    }
-  }
-
-  /** `undefined` where the server has just closed the connection that it was to be sent on. */
-  async #try({ method, url, headers, body, timeout }: Outgoing): Promise<Exchange | undefined> {
-    const clock = new Clock();
-    const bytes = { sent: 0, received: 0 };
-    const signal = AbortSignal.timeout(timeout);
-    let req: http.ClientRequest | undefined;
-    try {
-      const { protocol } = new URL(url);
-      if (protocol !== 'http:' && protocol !== 'https:') throw new Error(`not HTTP: ${url}`);
-      const jar = await this.#jar.getCookieString(url);
-      const length = body === null ? {} : { 'Content-Length': Buffer.byteLength(body) };
-      const own = Object.entries(headers).find(([name]) => name.toLowerCase() === 'cookie')?.[1];
-      const cookie = [jar, own].filter(Boolean).join('; ');
-      req = (protocol === 'https:' ? https : http).request(url, {
-        method,
-        agent: this.#agents[protocol],
-        headers: { ...USER_AGENT, ...length, ...headers, ...(cookie && { cookie }) },
-        signal,
+  async #exchange(request: Outgoing): Promise<Incoming> {
+    const { method, url, body, timeout } = request;
+    const expired = AbortSignal.timeout(timeout);
+    const signal = AbortSignal.any([expired, this.#aborted.signal]);
+    const { protocol } = new URL(url);
+    const cookie = [...this.#cookies].map((pair) => pair.join('=')).join('; ');
+    const length = body === null ? {} : { 'Content-Length': Buffer.byteLength(body) };
+    const headers = { ...(cookie && { cookie }), ...length, ...request.headers };
+    let startedAt = performance.now();
+    const timings = () => ({ duration: performance.now() - startedAt });
+    const client = protocol === 'https:' ? https : http;
+    const req = client.request(url, { method, agent: this.#agents[protocol], headers, signal });
+    req.on('error', () => {}); // it reaches the caller below, if that still waits
+    req.once('socket', (socket) => {
+      if (!socket.connecting) return;
+      socket.once(protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+        startedAt = performance.now();
       });
-      const counted = countBytes(req, bytes);
-      clock.watch(req);
+    });
+    try {
       req.end(body ?? undefined);
       const [res] = (await once(req, 'response', { signal })) as [IncomingMessage];
-      clock.mark('response');
       const received = await text(res);
-      clock.mark('end');
-      counted();
-      for (const line of res.headers['set-cookie'] ?? []) {
-        await this.#jar.setCookie(line, url, { ignoreError: true });
-      }
-      return { method, bytes, reply: replyOf(url, res, received, clock.timings()) };
+      this.#keepCookies(res.headers['set-cookie'] ?? []);
+      return { ...replyOf(res), body: received, timings: timings() };
     } catch (err) {
-      clock.mark('end');
-      if (wasClosedWhileIdle(req, clock, err) && isReplayable(method)) return undefined;
-      const { code, message } = (signal.aborted ? TIMED_OUT : err) as NodeJS.ErrnoException;
-      const reply: Incoming = {
-        ...{ status: 0, status_text: '', proto: '', url, headers: {}, body: '' },
-        error: message || code || 'no reply',
-        error_code: message === CLOSED ? OTHER_ERROR : (ERROR_CODES[code ?? ''] ?? OTHER_ERROR),
-        timings: clock.timings(),
-      };
-      return { method, bytes, reply };
+      // The server has just closed an idle connection: k6 sends a request without effect again.
+      const { code, message } = err as NodeJS.ErrnoException;
+      const isClosed = req.reusedSocket && code === 'ECONNRESET' && !signal.aborted;
+      if (isClosed && method === 'GET') return this.#exchange(request);
+      const error = expired.aborted ? 'request timeout' : message || code || 'no reply';
+      return { status: 0, headers: {}, body: '', error, timings: timings() };
+    }
+  }
+
+  #keepCookies(lines: string[]): void {
+    for (const line of lines) {
+      const [, name = '', value = ''] = /^\s*([^=;]+)=([^;]*)/.exec(line) ?? [];
+      const [, expires = ''] = /;\s*expires=([^;]+)/i.exec(line) ?? [];
+      if (Date.parse(expires) <= Date.now()) this.#cookies.delete(name);
+      else this.#cookies.set(name, value);
     }
   }
 }
 
-/**
- * A server may close an idle connection at the moment in which a request is sent on it. Go's client,
- * and so k6, then sends what changes nothing anew.
- * @see https://pkg.go.dev/net/http#Transport
- */
-function wasClosedWhileIdle(
-  req: http.ClientRequest | undefined,
-  clock: Clock,
-  err: unknown,
-): boolean {
-  const isClosed = ['ECONNRESET', 'EPIPE'].includes((err as NodeJS.ErrnoException).code ?? '');
-  return Boolean(req?.reusedSocket) && isClosed && !clock.has('response');
-}
-
-function isReplayable(method: string): boolean {
-  return ['GET', 'HEAD', 'OPTIONS', 'TRACE'].includes(method);
-}
-
-const TIMED_OUT = { code: 'ETIMEDOUT', message: 'request timeout' };
-
-function newJar(): CookieJar {
-  return new CookieJar(undefined, { rejectPublicSuffixes: false, allowSpecialUseDomain: true });
-}
-
-function replyOf(url: string, res: IncomingMessage, body: string, timings: Timings): Incoming {
-  const headers = Object.entries(res.headersDistinct).map(([name, values = []]) => [
+function replyOf(res: IncomingMessage): Pick<Incoming, 'status' | 'headers' | 'error'> {
+  const {
+    statusCode: status = 0,
+    headersDistinct,
+    headers: { location },
+  } = res;
+  const headers = Object.entries(headersDistinct).map(([name, values = []]) => [
     name.replace(/(^|-)[a-z]/g, (first) => first.toUpperCase()),
     values.join(', '),
   ]);
-  const { statusCode: status = 0 } = res;
-  return {
-    status,
-    status_text: `${status} ${res.statusMessage}`,
-    proto: `HTTP/${res.httpVersion}`,
-    url,
-    headers: Object.fromEntries(headers),
-    body,
-    error: '',
-    error_code: status >= 400 ? STATUS_ERROR + status : 0,
-    timings,
-  };
-}
-
-/** Counts what a request moves on its connection, which has moved something before. */
-function countBytes(req: http.ClientRequest, bytes: Exchange['bytes']): () => void {
-  let socket: Socket | undefined;
-  let before = { sent: 0, received: 0 };
-  req.once('socket', (its) => {
-    socket = its;
-    before = { sent: its.bytesWritten, received: its.bytesRead };
-  });
-  return () => {
-    bytes.sent = (socket?.bytesWritten ?? 0) - before.sent;
-    bytes.received = (socket?.bytesRead ?? 0) - before.received;
-  };
-}
-
-type Moment = 'start' | 'socket' | 'connect' | 'secure' | 'sent' | 'response' | 'end';
-
-/** Notes when what of a request happened. */
-class Clock {
-  #at: Partial<Record<Moment, number>> = { start: performance.now() };
-
-  mark(moment: Moment): void {
-    this.#at[moment] ??= performance.now();
-  }
-
-  has(moment: Moment): boolean {
-    return moment in this.#at;
-  }
-
-  watch(req: http.ClientRequest): void {
-    req.once('finish', () => this.mark('sent'));
-    req.once('socket', (socket) => {
-      this.mark('socket');
-      if (!socket.connecting) return;
-      socket.once('connect', () => this.mark('connect'));
-      socket.once('secureConnect', () => this.mark('secure'));
-    });
-  }
-
-  /** The parts of k6's `timings`; `duration` is sending, waiting and receiving. */
-  timings(): Timings {
-    const { start = 0, end = start } = this.#at;
-    const socket = this.#at.socket ?? end;
-    const connect = this.#at.connect ?? socket;
-    const ready = this.#at.secure ?? connect;
-    const sent = Math.max(this.#at.sent ?? ready, ready);
-    const response = Math.max(this.#at.response ?? end, sent);
-    return {
-      blocked: socket - start,
-      connecting: connect - socket,
-      tls_handshaking: ready - connect,
-      sending: sent - ready,
-      waiting: response - sent,
-      receiving: Math.max(end - response, 0),
-      duration: Math.max(end - ready, 0),
-    };
-  }
+  const all = { headers: Object.fromEntries(headers) };
+  if (status < 300 || status >= 400) return { ...all, status, error: '' };
+  return { ...all, status: 0, error: `it redirects to ${location}, which only k6 follows` };
 }

@@ -1,146 +1,111 @@
 // node loadtest/runner/main.ts run [options] SCRIPT: runs a k6 script without k6.
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { textSummary } from '../lib/text-summary.ts';
-import { JsonOutput } from './output.ts';
-import { ProgressLine } from './progress.ts';
 import { EXIT, Refusal } from './refusal.ts';
 import { Run } from './run.ts';
 
 const USAGE = `Usage: run [options] SCRIPT
-  -e, --env NAME=VALUE       sets __ENV.NAME
-  -u, --vus N                these three replace the script's own scenarios
-  -d, --duration TIME
-  -i, --iterations N
-  -o, --out json=FILE        writes every sample as a line of JSON
-  --summary-trend-stats LIST such as avg,p(99)
-  -q, --quiet                no banner, no progress`;
+  -e, --env NAME=VALUE         sets __ENV.NAME
+  --insecure-skip-tls-verify   accepts any certificate
+  -h, --help`;
 
-const BANNER = `
-  This is the project's own small runner, not k6. It runs the same scripts; its figures are
-  indicative, and what it lacks it refuses. For figures to rely on use k6: https://k6.io
-`;
+const ABOUT =
+  "This is the project's own runner, not k6: a first look. For figures use k6, https://k6.io";
 
-/** Milliseconds within which two signals are one: Ctrl-C comes from the terminal and from npm. */
-const TWICE_MS = 1000;
+/** Options and settings of k6 that replace the scenarios of a script, or what judges them. */
+const REPLACING =
+  /^(-[udis].*|--(vus|duration|iterations|stage|no-thresholds|no-setup)\b.*|K6_(VUS|DURATION|ITERATIONS|STAGES|NO_THRESHOLDS|NO_SETUP|CONFIG))$/;
+/** Settings that are not without effect here. */
+const OURS = ['K6_IMAGE', 'K6_USER', 'K6_INSECURE_SKIP_TLS_VERIFY'];
 
-/** Settings that say where k6 is to be had, in docker-compose.yml and for `npm run loadtest`. */
-const OWN_SETTINGS = ['K6_IMAGE', 'K6_USER'];
+const { stdout, stderr } = process;
+const PROGRESS_MS = stderr.isTTY ? 500 : 10_000;
 
-const log = (level: string, text: string, fromScript = false) => {
-  progress?.clear();
-  process.stderr.write(`${level}: ${text}${fromScript ? ' source=console' : ''}\n`);
-};
-
-let progress: ProgressLine | undefined;
+let exitCode: number;
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  exitCode = await main(process.argv.slice(2));
 } catch (err) {
-  const { exitCode = EXIT.configuration, message } = err as Refusal;
-  if (!(err instanceof Refusal) && !String((err as { code?: string }).code).startsWith('ERR_PARSE'))
-    throw err;
-  log('error', message);
-  process.exitCode = exitCode;
+  if (!(err instanceof Refusal)) throw err;
+  say('error', err.message);
+  exitCode = err.exitCode;
 }
+// Also if requests are in progress, but after all was written.
+stderr.write('', () => stdout.write('', () => process.exit(exitCode)));
 
 async function main(words: string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: words,
-    allowPositionals: true,
-    options: {
-      env: { type: 'string', short: 'e', multiple: true, default: [] },
-      vus: { type: 'string', short: 'u' },
-      duration: { type: 'string', short: 'd' },
-      iterations: { type: 'string', short: 'i' },
-      out: { type: 'string', short: 'o' },
-      'summary-trend-stats': { type: 'string' },
-      quiet: { type: 'boolean', short: 'q', default: false },
-    },
-  });
+  const { values, positionals } = parse(words);
+  if (values.help) {
+    stdout.write(`${USAGE}\n`);
+    return 0;
+  }
   const [command, file, ...rest] = positionals;
   if (command !== 'run' || !file || rest.length > 0) throw new Refusal(USAGE);
-  refuseSettings();
-  const output = values.out === undefined ? undefined : openOutput(values.out);
-  const run = await Run.prepare({
-    file,
-    env: { ...(process.env as Record<string, string>), ...pairs(values.env) },
-    overrides: {
-      vus: wholeNumber('--vus', values.vus),
-      duration: values.duration,
-      iterations: wholeNumber('--iterations', values.iterations),
-      summaryTrendStats: values['summary-trend-stats']?.split(','),
+  if (!existsSync(file)) throw new Refusal(`${file}: there is no such file`);
+  stderr.write(`${ABOUT}\n`);
+  const isInsecure = process.env.K6_INSECURE_SKIP_TLS_VERIFY === 'true';
+  const run = new Run({
+    file: resolve(file),
+    env: {
+      ...(process.env as Record<string, string>),
+      ...Object.fromEntries(values.env.map(pair)),
     },
-    output,
-    log,
+    isInsecure: isInsecure || values['insecure-skip-tls-verify'],
+    log: say,
   });
-  if (!values.quiet) {
-    process.stderr.write(`${BANNER}\n`);
-    progress = new ProgressLine(run);
+  await run.prepare();
+  // Ctrl-C arrives twice, from the terminal and from npm.
+  const end = (signal: string) => run.end(EXIT.signal, `${signal}: stopping`);
+  process.on('SIGINT', end).on('SIGTERM', end);
+  const progress = setInterval(() => showProgress(run), PROGRESS_MS);
+  const code = await run.execute();
+  clearInterval(progress);
+  for (const [target, text] of Object.entries(await run.handleSummary())) {
+    if (target === 'stdout') stdout.write(text);
+    else if (target === 'stderr') stderr.write(text);
+    else writeFileSync(target, text);
   }
-  endOnSignal(run);
+  return code;
+}
+
+function parse(words: string[]) {
+  const settings = Object.keys(process.env).filter((name) => name.startsWith('K6_'));
+  const replacing = [...words, ...settings].find((word) => REPLACING.test(word));
+  if (replacing) {
+    throw new Refusal(
+      `${replacing} replaces what the script judges: use its settings, as -e VUS=5`,
+    );
+  }
+  const ignored = settings.filter((name) => !OURS.includes(name));
+  if (ignored.length > 0) say('warn', `only k6 has ${ignored.join(', ')}`);
   try {
-    await run.makeUsers();
-    const exitCode = await run.execute();
-    progress?.end();
-    await summarize(run);
-    return exitCode;
-  } finally {
-    run.close();
-    await output?.close();
+    return parseArgs({
+      args: words,
+      allowPositionals: true,
+      options: {
+        env: { type: 'string', short: 'e', multiple: true, default: [] },
+        'insecure-skip-tls-verify': { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (err) {
+    throw new Refusal((err as Error).message.split('. ')[0] ?? '');
   }
 }
 
-/** Prints the summary, or does with it what the script wants. */
-async function summarize(run: Run): Promise<void> {
-  const data = run.summary();
-  const texts = (await run.handleSummary(data)) ?? { stdout: textSummary(data) };
-  for (const [where, text] of Object.entries(texts)) {
-    if (where === 'stdout') process.stdout.write(text);
-    else if (where === 'stderr') process.stderr.write(text);
-    else writeFileSync(where, text);
-  }
+/** Without a value, as in k6, it is that of the environment. */
+function pair(text: string): [name: string, value: string] {
+  const [name = '', value] = text.split(/=(.*)/s);
+  return [name, value ?? process.env[name] ?? ''];
 }
 
-/** The first signal ends the run with a summary, a later one at once. */
-function endOnSignal(run: Run): void {
-  let since: number | undefined;
-  const end = (signal: NodeJS.Signals) => {
-    if (since !== undefined && Date.now() - since > TWICE_MS) process.exit(EXIT.signal);
-    since ??= Date.now();
-    run.end(EXIT.signal, `${signal}: stopping`);
-  };
-  process.on('SIGINT', end);
-  process.on('SIGTERM', end);
+function showProgress({ counts, vus, elapsed }: Run): void {
+  const time = `running (${(elapsed / 1000).toFixed(1)}s)`;
+  const iterations = `${counts.complete} complete and ${counts.interrupted} interrupted iterations`;
+  const line = `${time}, ${counts.active}/${vus} VUs, ${iterations}`;
+  stderr.write(stderr.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
 }
 
-/** Settings of k6 that come by environment would be ignored here, and nothing is ignored. */
-function refuseSettings(): void {
-  const settings = Object.keys(process.env).filter(
-    (name) => name.startsWith('K6_') && !OWN_SETTINGS.includes(name),
-  );
-  if (settings.length > 0) throw new Refusal(`this runner lacks ${settings.join(', ')}`);
-}
-
-function openOutput(text: string): JsonOutput {
-  const [, file] = /^json=(.+)$/.exec(text) ?? [];
-  if (!file) throw new Refusal(`--out ${text}: this runner lacks it; it has json=FILE`);
-  return new JsonOutput(file);
-}
-
-function pairs(list: string[]): Record<string, string> {
-  return Object.fromEntries(
-    list.map((pair) => {
-      const [, name, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
-      if (name === undefined || value === undefined) {
-        throw new Refusal(`--env ${pair}: wants NAME=VALUE`);
-      }
-      return [name, value];
-    }),
-  );
-}
-
-function wholeNumber(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^[1-9]\d*$/.test(text)) return Number(text);
-  throw new Refusal(`${option} ${text}: wants a whole number above 0`);
+function say(level: string, text: string): void {
+  stderr.write(`${stderr.isTTY ? '\r\x1b[K' : ''}${level}: ${text}\n`);
 }

@@ -1,15 +1,7 @@
 /** Exit codes of k6. */
-export const EXIT = {
-  thresholds: 99,
-  setupTimeout: 100,
-  teardownTimeout: 101,
-  configuration: 104,
-  signal: 105,
-  exception: 107,
-  aborted: 108,
-} as const;
+export const EXIT = { thresholds: 99, configuration: 104, signal: 105, exception: 107 } as const;
 
-/** The run cannot be made, or not go on, as it was asked for. */
+/** The run cannot be made as it was asked for. */
 export class Refusal extends Error {
   readonly exitCode: number;
 

@@ -1,101 +1,72 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { type Exchange, HttpClient } from './http-client.ts';
-import type { Tags } from './metrics.ts';
-import type { Call, Outcome } from './modules/entry.ts';
-import type { Declaration, Operation, Sample } from './modules/host.ts';
-import type { Outgoing } from './modules/http.ts';
+import { HttpClient } from './http-client.ts';
+import type { Declaration, Message, Sample } from './modules/host.ts';
 import { EXIT, Refusal } from './refusal.ts';
-import type { Start } from './vu.ts';
+import type { Call, Start } from './vu.mjs';
 
-/** What every VU of a run is started with. */
-export interface Program extends Pick<Start, 'code' | 'file' | 'env'> {
-  /** The text of its thread; see readThread. */
-  thread: string;
-}
+/** The same for the threads of all VUs. */
+export type Program = Pick<Start, 'file' | 'env' | 'sources'>;
 
-/** What a script turns out to be once it has been read. */
+/** What a script turns out to be when it was loaded. */
 export interface Declarations {
-  options: unknown;
+  options: object;
   /** The names of the functions that it exports. */
   functions: string[];
   metrics: Declaration[];
+  /** Its files without types, for the next threads. */
+  sources: Record<string, string>;
 }
 
-/** What a VU tells its run; the tags are those of the scenario. */
+/** How a call ended: with a value, as JSON, or with an exception. */
+export interface Outcome {
+  json?: string;
+  error?: string;
+}
+
+/** Receives what a VU sends during its calls. */
 export interface Listener {
-  samples(samples: Sample[], tags: Tags): void;
-  exchange(exchange: Exchange, request: Outgoing, tags: Tags): void;
-  /** What the script writes to the console. */
+  samples(samples: Sample[]): void;
   log(level: string, text: string): void;
-  /** The script ends the run. */
-  abort(reason: string): void;
-  /** The script wants what this runner lacks. */
-  refuse(what: string): void;
-  /** Reads a file for `open()`. Throws where it cannot. */
-  open(path: string): string;
 }
 
-/** One VU: a thread that runs the script, and what it asks for meanwhile. */
+/** One VU: a thread that runs the script, and its requests. */
 export class VirtualUser {
-  readonly id: number;
-  readonly #program: Program;
-  readonly #listener: Listener;
-  readonly #http = new HttpClient();
-  #worker: Worker | undefined;
-  #isBusy = false;
-  /** What its samples carry now. */
-  tags: Tags = {};
   iterationsMade = 0;
-  /** The same by scenario. */
-  readonly iterations = new Map<string, number>();
+  readonly #listener: Listener;
+  readonly #http: HttpClient;
+  readonly #worker: Worker;
+  #isInterrupted = false;
+  /** Resolves when the script is loaded. Rejects with a {@link Refusal} if that throws. */
+  readonly loaded: Promise<Declarations | undefined>;
 
-  constructor(id: number, program: Program, listener: Listener) {
-    this.id = id;
-    this.#program = program;
+  constructor(id: number, program: Program, listener: Listener, isInsecure: boolean) {
     this.#listener = listener;
-  }
-
-  /**
-   * Runs the init code; `undefined` where it was interrupted.
-   *
-   * @throws {Refusal} where the script throws
-   */
-  async start(): Promise<Declarations | undefined> {
+    this.#http = new HttpClient(isInsecure);
     const { port1, port2 } = new MessageChannel();
     const answered = new Int32Array(new SharedArrayBuffer(4));
-    const { thread: _, ...program } = this.#program;
-    const workerData: Start = { ...program, id: this.id, answered, port: port2 };
-    const worker = new Worker(this.#program.thread, {
-      eval: true,
-      workerData,
-      transferList: [port2],
-      env: {},
-    });
-    this.#worker = worker;
-    port1.on('message', async ([operation, text]: [Operation, string]) => {
-      const answer = await this.#answer(operation, text);
-      if (answer === undefined) return;
-      port1.postMessage(answer);
+    const workerData: Start = { ...program, id, answered, port: port2 };
+    const url = new URL('vu.mjs', import.meta.url);
+    this.#worker = new Worker(url, { workerData, transferList: [port2], env: {} });
+    port1.on('message', async (message: Message) => {
+      const replies = await this.#handle(message);
+      if (!replies) return;
+      port1.postMessage(replies);
       Atomics.store(answered, 0, 1);
       Atomics.notify(answered, 0);
     });
-    port1.unref();
-    const text = await this.#reply(worker);
-    if (text === undefined) return undefined;
-    const { error, ...declarations } = JSON.parse(text);
-    if (error) throw new Refusal(error, EXIT.exception);
-    return declarations;
+    this.loaded = this.#reply().then((reply) => {
+      const loaded = reply as (Declarations & { error?: string }) | undefined;
+      if (loaded?.error) throw new Refusal(loaded.error, EXIT.exception);
+      return loaded;
+    });
   }
 
-  /** Calls a function of the script; `undefined` where it was interrupted. */
+  /** Calls a function of the script; `undefined` if it was interrupted. */
   async call(call: Call): Promise<Outcome | undefined> {
-    if (!this.#worker && !(await this.start())) return undefined;
-    const worker = this.#worker as Worker;
-    worker.postMessage(JSON.stringify(call));
-    const text = await this.#reply(worker);
-    if (text === undefined) return undefined;
-    const outcome: Outcome = JSON.parse(text);
-    this.#listener.samples(outcome.samples as Sample[], this.tags);
+    if (this.#isInterrupted) return undefined;
+    this.#worker.postMessage(call);
+    const outcome = (await this.#reply()) as (Outcome & { samples: Sample[] }) | undefined;
+    if (outcome) this.#listener.samples(outcome.samples);
     return outcome;
   }
 
@@ -103,68 +74,33 @@ export class VirtualUser {
     this.#http.forgetCookies();
   }
 
-  /** Ends whatever it is at, wherever it waits; it starts anew when it is called again. */
+  /** Ends the call in progress, wherever it waits, and all later ones. */
   interrupt(): void {
-    if (this.#isBusy) this.#terminate();
+    this.#isInterrupted = true;
+    this.#worker.terminate();
+    this.#http.abort();
   }
 
-  close(): void {
-    this.#terminate();
-    this.#http.close();
+  async #handle({ requests, line, samples }: Message) {
+    this.#listener.samples(samples);
+    if (line) this.#listener.log(...line);
+    const replies = requests && (await this.#http.send(requests));
+    replies?.forEach(({ error }, i) => {
+      const { method, url } = requests?.[i] ?? {};
+      if (error && !this.#isInterrupted) this.#listener.log('warn', `${method} ${url}: ${error}`);
+    });
+    return replies;
   }
 
-  #terminate(): void {
-    this.#worker?.terminate();
-    this.#worker = undefined;
-  }
-
-  /** The next message of the thread; `undefined` where it ends before. */
-  async #reply(worker: Worker): Promise<string | undefined> {
-    const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
+  /** The next message of the thread; `undefined` if the thread ends before. */
+  async #reply(): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const ended = () => resolve(undefined);
-    worker.once('message', resolve).once('exit', ended).once('error', reject);
-    this.#isBusy = true;
+    this.#worker.once('message', resolve).once('exit', ended).once('error', reject);
     try {
       return await promise;
     } finally {
-      this.#isBusy = false;
-      worker.off('message', resolve).off('exit', ended).off('error', reject);
+      this.#worker.off('message', resolve).off('exit', ended).off('error', reject);
     }
-  }
-
-  /** What a blocking call returns, as JSON; `undefined` where nothing waits for it. */
-  async #answer(operation: Operation, text: string): Promise<string | undefined> {
-    const { value, samples } = JSON.parse(text);
-    const listener = this.#listener;
-    listener.samples(samples, this.tags);
-    switch (operation) {
-      case 'request':
-        return JSON.stringify({ answer: await this.#send(value) });
-      case 'open':
-        try {
-          return JSON.stringify({ answer: listener.open(value) });
-        } catch (err) {
-          return JSON.stringify({ error: (err as Error).message });
-        }
-      case 'log':
-        listener.log(value.level, value.text);
-        return undefined;
-      case 'abort':
-        listener.abort(value);
-        return undefined; // never: the thread is ended where it waits
-      case 'refuse':
-        listener.refuse(value);
-        return undefined;
-      case 'sleep':
-        return undefined;
-    }
-  }
-
-  async #send(requests: Outgoing[]) {
-    const replies = await this.#http.send(requests);
-    return replies.map((exchanges, i) => {
-      for (const one of exchanges) this.#listener.exchange(one, requests[i] as Outgoing, this.tags);
-      return exchanges.at(-1)?.reply;
-    });
   }
 }

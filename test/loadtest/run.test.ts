@@ -6,7 +6,7 @@ import { ROOT } from '../../tools/lib/root.mjs';
 import { type Ended, Running } from '../../tools/lib/running.ts';
 import { checkLoadTests } from '../../tools/setup/check-programs.mjs';
 
-const SCRIPT = join(ROOT, 'loadtest/continuity.ts');
+const SCRIPT = join(ROOT, 'loadtest/02-continuity.ts');
 
 // k6 and its image are not to be had where this runs: what stands in for them says how it was called.
 describe('npm run loadtest', () => {
@@ -38,13 +38,11 @@ describe('npm run loadtest', () => {
 
   it('should else take the image where Docker has it, with the files and settings it needs', async () => {
     place('docker', 'echo "docker $*"');
-    const words = ['continuity', '-e', 'BEFORE=before.json'];
+    const words = ['continuity', '-e', 'VUS=2', '--env=AT_ONCE=1'];
     const env = { BASE_URL: 'http://localhost:1', K6_IMAGE: 'k6:mine', K6_WEB_DASHBOARD: 'true' };
     const { stdout, stderr } = await run(words, env);
     expect(stderr).toBe('continuity, by the image k6:mine\n');
-    const before = join(ROOT, 'before.json');
-    expect(stdout).toContain(`--volume ${before}:${before}:ro`);
-    expect(stdout).toContain(`-e BEFORE=${before} ${SCRIPT}\n`);
+    expect(stdout).toContain(' -e SETTINGS=VUS,AT_ONCE -e VUS=2 --env=AT_ONCE=1 ');
     expect(stdout).toContain(' --env BASE_URL ');
     expect(stdout).toContain(' --env K6_WEB_DASHBOARD ');
   });
@@ -68,7 +66,7 @@ describe('npm run loadtest', () => {
     const taken = "continuity, by the project's own runner\n";
     expect(stderr).toContain(`${reasons.k6}${reasons.image}${taken}`);
     for (const [way, reason] of Object.entries(reasons)) {
-      expect(await run(['continuity', '--with', way])).toMatchObject({ code: 1, stderr: reason });
+      expect(await run(['continuity', '--with', way])).toMatchObject({ code: 104, stderr: reason });
     }
     expect(checkLoadTests([folder]).found).toBe(
       `${reasons.k6.trim()}; npm run loadtest uses its own runner`,
@@ -82,9 +80,32 @@ describe('npm run loadtest', () => {
     expect(stderr).toContain('--unknown');
   });
 
-  it('should list the load tests if it does not know the name', async () => {
-    const { code, stderr } = await run(['continuty']);
-    expect(code).toBe(1);
-    expect(stderr).toContain('cache, continuity, failover, shop, soak, spike, stampede');
+  it('should say in one line that k6 is not installed', async () => {
+    const { code, stderr } = await run(['continuity', '--with', 'k6']);
+    expect(stderr).toBe('k6 is not installed\n');
+    expect(code).toBe(104);
+  });
+
+  it.each([['continuty'], ['continuity', '--with', 'k7'], ['continuity', '--with']])(
+    'should list the load tests if it does not know the name: %s',
+    async (...words) => {
+      const { code, stderr } = await run(words);
+      expect(code).toBe(104);
+      expect(stderr).toContain(
+        'smoke, continuity, average-load, cache, stampede, shop, stress, spike, soak, breakpoint, failover',
+      );
+    },
+  );
+
+  it('should refuse a summary without thresholds', async () => {
+    const { code, stderr } = await run(['smoke', '--new-machine-readable-summary']);
+    expect(stderr).toContain('its data has no thresholds');
+    expect(code).toBe(104);
+  });
+
+  it('should explain itself', async () => {
+    const { code, stdout } = await run(['--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Usage: npm run loadtest -- NAME');
   });
 });

@@ -1,128 +1,137 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
+import { Running } from '../../tools/lib/running.ts';
 import { Stack } from '../../tools/stack/stack.ts';
+import { BrokenSite } from '../support/broken-site.ts';
 import { loadTest } from '../support/load-test.ts';
-
-// Alone, after the others: some thresholds are about time.
-
-/** The thresholds that did not hold. */
-function crossed(run: Awaited<ReturnType<typeof loadTest>>['run']): string[] {
-  return Object.entries(run.data.metrics).flatMap(([name, { thresholds = {} }]) =>
-    Object.keys(thresholds)
-      .filter((source) => !thresholds[source]?.ok)
-      .map((source) => `${name}: ${source}`),
-  );
-}
-
-/** The checks that did not hold each time. */
-function failedChecks({ run }: Awaited<ReturnType<typeof loadTest>>): string[] {
-  const failed = run.data.root_group.checks.filter(({ fails }) => fails > 0);
-  return failed.map(({ name }) => name);
-}
 
 describe('the load tests', () => {
   let stack: Stack;
+  let folder: string;
   beforeAll(async () => {
-    stack = await Stack.start();
+    stack = await Stack.start({ env: { ...process.env, FAULT_INJECTION: 'off' } });
+    folder = mkdtempSync(join(tmpdir(), 'shared-state-results-'));
   });
-  afterAll(() => stack?.close());
+  afterAll(async () => {
+    await stack?.close();
+    rmSync(folder, { recursive: true });
+  });
 
-  it.each([
-    ['continuity', '2s'],
-    ['cache', '3s'],
-    ['stampede', '3s'],
-    ['shop', '6s'],
-    ['spike', '8s'],
-    ['soak', '6s'],
-  ])('should pass: %s', async (name, DURATION) => {
-    const { code, stdout, stderr, html, run } = await loadTest(name, {
+  /** Starts a script with the runner alone, as one would with k6. */
+  const start = (script: string, ...words: string[]) => {
+    const env = ['-e', `BASE_URL=${stack.url}`, '-e', `RESULTS=${folder}`];
+    const runner = join(ROOT, 'loadtest/runner/main.ts');
+    return new Running(process.execPath, [
+      runner,
+      'run',
+      ...env,
+      ...words,
+      join(ROOT, 'loadtest', script),
+    ]);
+  };
+
+  it('should say that no server answers', async () => {
+    const { code, stderr } = await loadTest('smoke', { BASE_URL: 'http://127.0.0.1:1' });
+    expect(code).toBe(107);
+    expect(stderr).toContain('http://127.0.0.1:1 does not answer');
+  });
+
+  it.each(['smoke', 'continuity', 'shop'])('should need two instances: %s', async (name) => {
+    const { code, stderr } = await loadTest(name, { BASE_URL: stack.url, INSTANCES: 'app-1' });
+    expect(code).toBe(107);
+    expect(stderr).toContain('needs 2 instances');
+  });
+
+  it('should refuse a setting that the script does not have', async () => {
+    const { code, stderr } = await loadTest('spike', { BASE_URL: stack.url, VISITORS: 5 });
+    expect(code).toBe(107);
+    expect(stderr).toContain(
+      'VISITORS is not a setting of this script. It has BASE_URL, DURATION,',
+    );
+  });
+
+  it.each(['DURATON', 'DURATIONS', 'DURATOIN', 'DURETION'])(
+    'should refuse a misspelled setting without the launcher: %s',
+    async (name) => {
+      await using running = start('08-spike.ts', '-e', `${name}=1s`);
+      const { code, stderr } = await running.ended;
+      expect(code).toBe(107);
+      expect(stderr).toContain(`${name} is not a setting of this script`);
+    },
+  );
+
+  it.each(['VUS=many', 'VUS=-1', 'DURATION=10', 'DURATION=1 s'])(
+    'should refuse a setting with an invalid value: %s',
+    async (pair) => {
+      await using running = start('03-average-load.ts', '-e', pair);
+      const { code, stderr } = await running.ended;
+      expect(code).toBe(107);
+      expect(stderr).toMatch(new RegExp(`${pair}: use a (whole number|duration), for example`));
+    },
+  );
+
+  it('should say that an interrupted run is none, and exit with 105', async () => {
+    await using running = start('09-soak.ts', '-e', 'DURATION=1m');
+    await eventually(() => expect(running.stderr).toContain('running ('), 20_000);
+    running.child.kill('SIGINT');
+    const { code, stdout } = await running.ended;
+    expect(code).toBe(105);
+    expect(stdout).toContain('✗ soak ');
+    expect(stdout).not.toContain('passed');
+  });
+
+  it('should keep the last good result if a run fails', async () => {
+    const good = join(folder, 'smoke.json');
+    writeFileSync(good, 'good');
+    await using site = await BrokenSite.hanging(stack.url, 20);
+    await using running = start('01-smoke.ts', '-e', `BASE_URL=${site.url}`);
+    expect((await running.ended).code).toBe(99);
+    expect(readFileSync(good, 'utf8')).toBe('good');
+    expect(JSON.parse(readFileSync(join(folder, 'smoke.failed.json'), 'utf8')).problem).toBe(
+      'failed',
+    );
+  });
+
+  it('should judge instances that are killed by others: failover', async () => {
+    const settings = { BASE_URL: stack.url, DURATION: '6s', KILLS: 0 };
+    const { code, stdout } = await loadTest('failover', settings, async () => {
+      const instance = stack.process('app-2');
+      await eventually(async () => expect(await viewsOf(instance.name)).toBeGreaterThan(5), 20_000);
+      await instance.kill();
+      await instance.start();
+    });
+    expect(code, stdout).toBe(0);
+  });
+
+  it('should say that nothing was proved if no instance was killed: failover', async () => {
+    const { code, stdout, crossed } = await loadTest('failover', {
       BASE_URL: stack.url,
-      DURATION,
+      DURATION: '3s',
     });
-    expect(crossed(run), stdout + stderr).toEqual([]);
-    expect(code, stderr).toBe(0);
-    expect(run.instances.map((one) => one.name).sort()).toEqual(['app-1', 'app-2', 'app-3']);
-    expect(html).toContain('app-3');
+    expect(crossed).toEqual(['instances_ended: count>=2']);
+    expect(stdout).toContain('not judged: no instance was killed');
+    expect(code).toBe(99);
   });
 
-  it('should pass: failover, while instances are killed and replaced', async () => {
-    const settings = { BASE_URL: stack.url, DURATION: '8s' };
-    let faults = 0;
-    const { code, stdout, run } = await loadTest('failover', settings, async () => {
-      for (const name of ['app-1', 'app-2']) {
-        const instance = stack.process(name);
-        await instance.kill();
-        await instance.start();
-        faults += 1;
-      }
-      await stack.scale(5);
-      await stack.scale(3);
-    });
-    expect(faults).toBe(2);
-    expect(crossed(run), stdout).toEqual([]);
-    expect(code).toBe(0);
+  it('should name the limit that it found: breakpoint', async () => {
+    const settings = { BASE_URL: stack.url, DURATION: '20s', MAX_RATE: 10, VIEW_MS: 0 };
+    const { code, stdout } = await loadTest('breakpoint', settings);
+    expect(code).toBe(99);
+    expect(stdout).toContain(
+      '3 instances took fewer than 1 visitors a second (two views each), not 1\n',
+    );
   });
 
-  it('should tell local hits from those in Redis, and mostly find local ones', async () => {
-    const { run } = await loadTest('cache', { BASE_URL: stack.url, DURATION: '2s' });
-    const local = run.data.metrics['hits{found:local}']?.values.count ?? 0;
-    const redis = run.data.metrics['hits{found:redis}']?.values.count ?? 0;
-    expect(redis).toBeGreaterThan(0);
-    expect(local).toBeGreaterThan(redis);
-  });
-
-  it('should compare a run with an earlier one', async () => {
-    const BASE_URL = stack.url;
-    const first = await loadTest('continuity', { BASE_URL, DURATION: '1s' });
-    const BEFORE = join(tmpdir(), `before-${process.pid}.json`);
-    try {
-      writeFileSync(BEFORE, JSON.stringify(first.run));
-      const second = await loadTest('continuity', { BASE_URL, DURATION: '1s', BEFORE });
-      expect(second.code).toBe(0);
-      expect(first.html).not.toMatch(/before/i);
-      expect(second.html).toMatch(/before/i);
-    } finally {
-      rmSync(BEFORE, { force: true });
-    }
-  });
-});
-
-describe('the load tests, on the wrong ways', () => {
-  it('should fail: continuity with SESSION_STORE=memory, and cache with CACHE=off', async () => {
-    await using stack = await Stack.start({
-      env: { ...process.env, SESSION_STORE: 'memory', CACHE: 'off' },
-    });
-    const settings = { BASE_URL: stack.url, DURATION: '1s' };
-    const continuity = await loadTest('continuity', settings);
-    expect(crossed(continuity.run)).toEqual(['checks: rate==1']);
-    expect(failedChecks(continuity)).toEqual(['views are 1 to 30, each once', 'one session']);
-    expect(continuity.code).toBe(99);
-    const cache = await loadTest('cache', settings);
-    expect(crossed(cache.run)).toContain('hit_ratio: rate>0.95');
-    expect(cache.code).toBe(99);
-  });
-
-  it('should fail: continuity with one instance', async () => {
-    await using stack = await Stack.start({ scale: 1 });
-    const alone = await loadTest('continuity', { BASE_URL: stack.url, DURATION: '1s' });
-    expect(crossed(alone.run)).toEqual(['checks: rate==1']);
-    expect(failedChecks(alone)).toEqual(['at least 3 instances']);
-    expect(alone.code).toBe(99);
-  });
-
-  it('should fail: continuity at once with COUNTER=session, and stampede with CACHE_GUARD=off', async () => {
-    await using stack = await Stack.start({
-      env: { ...process.env, COUNTER: 'session', CACHE_GUARD: 'off' },
-    });
-    const settings = { BASE_URL: stack.url, DURATION: '2s' };
-    expect((await loadTest('continuity', settings)).code).toBe(0); // one after the other
-    const continuity = await loadTest('continuity', { ...settings, AT_ONCE: '6' });
-    expect(failedChecks(continuity)).toEqual(['views are 1 to 30, each once']);
-    expect(continuity.code).toBe(99);
-    const stampede = await loadTest('stampede', settings);
-    expect(crossed(stampede.run)).toEqual(['origin_calls_per_expiry: max<=1']);
-    expect(stampede.code).toBe(99);
-  });
+  /** Requests that an instance has answered, by its own count. */
+  async function viewsOf(instance: string): Promise<number> {
+    const reply = await fetch(`${stack.url}/dashboard/instances`);
+    const { instances } = (await reply.json()) as {
+      instances: { name: string; requestsPerSecond: number }[];
+    };
+    return instances.find(({ name }) => name === instance)?.requestsPerSecond ?? 0;
+  }
 });

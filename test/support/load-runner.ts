@@ -1,120 +1,84 @@
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import type { Summary } from '../../loadtest/lib/summary-data.ts';
 import { ROOT } from '../../tools/lib/root.mjs';
-import { Running } from '../../tools/lib/running.ts';
+import { type Ended, Running } from '../../tools/lib/running.ts';
 
 const MAIN = join(ROOT, 'loadtest/runner/main.ts');
-/** Longer than any script of a test takes. */
-const TIMEOUT_MS = 22_000;
-/** Appended to a script, it prints exact figures. */
-const FIGURES = 'export const handleSummary = (data) => ({ stdout: JSON.stringify(data) });';
 
-/** The part of a summary that the tests read. */
-export interface Summary {
-  metrics: Record<string, SummaryMetric>;
-  root_group: SummaryGroup;
-  state: { testRunDurationMs: number };
-}
+/** The beginning of the scripts: requests as the shim of `k6/http` takes them. */
+const HEAD = `
+import { check, fail, group, sleep } from 'k6';
+import exec from 'k6/execution';
+import http from 'k6/http';
+import { Counter, Rate, Trend } from 'k6/metrics';
+const request = (path: string, timeout = '9s', body: string | null = null) => ({
+  method: body === null ? 'GET' : 'POST', url: __ENV.URL + path, body,
+  params: { headers: {}, tags: { name: path }, timeout },
+});
+const batch = (...requests: ReturnType<typeof request>[]) => http.batch(requests);
+const get = (path: string, timeout?: string) => batch(request(path, timeout))[0];
+const note = (value: unknown) => batch(request('/note', '9s', JSON.stringify(value)));
+`;
+/** The end of the scripts: it prints exact figures. */
+const END = 'export const handleSummary = (data) => ({ stdout: JSON.stringify(data) });';
 
-export interface SummaryMetric {
-  values: Record<string, number>;
-  thresholds?: Record<string, { ok: boolean }>;
-}
-
-export interface SummaryGroup {
-  name: string;
-  path: string;
-  groups: SummaryGroup[];
-  checks: { name: string; passes: number; fails: number }[];
-}
-
-/** A line of `-o json=FILE`. */
-export interface OutputLine {
-  type: string;
-  metric: string;
-  data: { time: string; value: number; tags: Record<string, string>; type?: string };
-}
+/** The lines before those of a test's own script. */
+export const HEAD_LINES = HEAD.split('\n').length - 1;
 
 export interface RunOptions {
+  /** Further options. */
   args?: string[];
   env?: NodeJS.ProcessEnv;
-  /** Contents of files beside the script, by file name. */
-  files?: Record<string, string>;
-  /** The server for the script's requests. Its address is in `__ENV.URL`. */
-  server?: Target;
-  /** Keeps the script's own summary. */
-  ownSummary?: boolean;
-  /** Passes `-o json=FILE`. */
-  lines?: boolean;
-  /** Sends a signal once the promise resolves. */
-  signal?: { name: NodeJS.Signals; when: Promise<unknown> };
+  /** Its address is in `__ENV.URL`. */
+  server?: { url: string };
 }
 
 /** The result of a run. */
-export interface Outcome {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-  ms: number;
-  lines: OutputLine[];
+export interface Outcome extends Ended {
   summary: Summary;
-  /** Contents of the files that the run wrote, by file name. */
-  written: Record<string, string>;
+  /** A value of a metric. */
+  value(metric: string, name: string): number | undefined;
 }
 
-/** Runs a k6 script with the project's runner, in a temporary folder. */
+/** Runs a k6 script with the project's runner. */
 export async function runScript(source: string, options: RunOptions = {}): Promise<Outcome> {
-  const { args = [], env, files = {}, server, ownSummary, lines, signal } = options;
-  const folder = mkdtempSync(join(tmpdir(), 'load-runner-'));
-  const script = ownSummary ? source : `${source}\n${FIGURES}\n`;
-  const given = { 'script.ts': script, ...files };
-  for (const [name, content] of Object.entries(given)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), content);
-  }
-  const words = [...args, ...(server ? ['-e', `URL=${server.url}`] : [])];
-  if (lines) words.push('-o', 'json=lines.json');
-  const from = performance.now();
+  const folder = mkdtempSync(join(tmpdir(), 'shared-state-runner-'));
   try {
-    await using running = new Running(
-      process.execPath,
-      [MAIN, 'run', ...words, 'script.ts'],
-      env,
-      folder,
-    );
-    const timer = setTimeout(() => running.child.kill('SIGKILL'), TIMEOUT_MS);
-    signal?.when.then(
-      () => running.child.kill(signal.name),
-      () => running.child.kill('SIGKILL'),
-    );
-    const { code, stdout, stderr } = await running.ended;
-    clearTimeout(timer);
-    const ms = performance.now() - from;
-    const written = readFiles(folder, Object.keys(given));
-    const parsed = (written['lines.json'] ?? '').split('\n').filter(Boolean);
-    return {
-      ...{ code, stdout, stderr, ms, written },
-      lines: parsed.map((line) => JSON.parse(line)),
-      summary: stdout.startsWith('{') ? JSON.parse(stdout) : { metrics: {} },
-    };
+    await using running = startScript(folder, source, options);
+    return outcomeOf(await running.ended);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function readFiles(folder: string, except: string[]): Record<string, string> {
-  const names = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
-  const own = names.map(({ name }) => name).filter((name) => !except.includes(name));
-  return Object.fromEntries(own.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
+/** Starts a k6 script, which is written to a folder. */
+export function startScript(
+  folder: string,
+  source: string,
+  { args = [], env, server }: RunOptions,
+): Running {
+  const script = join(folder, 'script.ts');
+  writeFileSync(script, `${HEAD}${source}\n${END}\n`);
+  return new Running(process.execPath, [MAIN, 'run', ...args, script], {
+    URL: server?.url ?? '',
+    ...env,
+  });
 }
 
-/** A request as the server received it. */
-export interface Arrival {
+export function outcomeOf(ended: Ended): Outcome {
+  const summary = ended.stdout ? JSON.parse(ended.stdout) : { metrics: {} };
+  const value = (metric: string, name: string) => summary.metrics[metric]?.values[name];
+  return { ...ended, summary, value };
+}
+
+/** A request that a script sent. */
+interface Arrival {
   method: string;
   path: string;
   headers: IncomingHttpHeaders;
@@ -123,14 +87,12 @@ export interface Arrival {
   at: number;
 }
 
-/** Replies by the first segment of the path. The other segments are parameters. */
+/** Replies by the first part of the path; the others are parameters. */
 const ROUTES: Record<string, (res: ServerResponse, ...parameters: string[]) => unknown> = {
-  cookie: (res, name, value) => res.setHeader('set-cookie', `${name}=${value}; Path=/`).end(),
-  delay: (res, ms) => setTimeout(() => res.end('late'), Number(ms)),
-  json: (res) => res.end('{"items":[{"id":7},{"id":8}],"of":{"shop":"small"}}'),
-  loop: (res) => res.writeHead(302, { location: '/loop' }).end(),
-  astray: (res) => res.writeHead(302, { location: 'http://[' }).end(),
-  redirect: (res, status, to) => res.writeHead(Number(status), { location: `/${to}` }).end(),
+  cookie: (res, line = '') => res.setHeader('set-cookie', decodeURIComponent(line)).end(),
+  delay: (res, ms) => setTimeout(() => res.end('{"late":true}'), Number(ms)),
+  json: (res) => res.end('{"items":[{"id":7},{"id":8}]}'),
+  redirect: (res) => res.writeHead(302, { location: '/json' }).end(),
   reset: (res) => res.socket?.resetAndDestroy(),
   silent: () => {},
   status: (res, status) => res.writeHead(Number(status)).end(),
@@ -154,8 +116,8 @@ export class Target implements AsyncDisposable {
     const { method = '', url: path = '', headers } = req;
     this.arrivals.push({ method, path, headers, body: await text(req), at });
     const [, route = '', ...parameters] = path.split('/');
-    res.setHeader('x-two-words', 'seen').setHeader('etag', '"1"');
-    const answer = ROUTES[route] ?? (() => res.end('ok'));
+    res.setHeader('x-two-words', 'seen');
+    const answer = ROUTES[route] ?? (() => res.end('{}'));
     answer(res, ...parameters);
   });
 
@@ -167,23 +129,14 @@ export class Target implements AsyncDisposable {
     return target;
   }
 
-  get paths(): string[] {
-    return this.arrivals.map(({ path }) => path);
-  }
-
   to(path: string): Arrival[] {
     return this.arrivals.filter((arrival) => arrival.path === path);
   }
 
-  /** The bodies that were sent to a path. */
-  bodies(path: string): string[] {
-    return this.to(path).map(({ body }) => body);
-  }
-
-  /** The values that a script sent with `note(value)`; see NOTE. */
+  /** The values that a script sent with `note(value)`. */
   // biome-ignore lint/suspicious/noExplicitAny: a note can have any type
   get notes(): any[] {
-    return this.bodies('/note').map((body) => JSON.parse(body));
+    return this.to('/note').map(({ body }) => JSON.parse(body));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -191,10 +144,3 @@ export class Target implements AsyncDisposable {
     this.#server.closeAllConnections();
   }
 }
-
-/** The beginning of a script that reports values to the server. */
-export const NOTE = `
-import http from 'k6/http';
-const URL = __ENV.URL;
-const note = (value) => http.post(URL + '/note', JSON.stringify(value));
-`;

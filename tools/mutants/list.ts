@@ -80,20 +80,25 @@ const groups: Group[] = [
     ],
   },
   {
-    file: 'loadtest/continuity.ts',
+    file: 'loadtest/lib/site.ts',
     test: 'test/loadtest/scripts.test.ts',
     mutants: [
       {
-        name: 'one-session-always-true',
-        find: 'new Set(seen.map(({ session }) => session)).size === 1',
-        replace: 'true',
-        only: 'wrong ways',
-      },
-      {
         name: 'one-instance-is-enough',
-        find: 'const INSTANCES = 3;',
-        replace: 'const INSTANCES = 1;',
-        only: 'wrong ways',
+        find: 'INSTANCES.length < instances',
+        replace: 'false',
+        only: 'should need two instances',
+      },
+    ],
+  },
+  {
+    file: 'loadtest/lib/summary.ts',
+    test: 'test/loadtest/summary.test.ts',
+    mutants: [
+      {
+        name: 'interrupted-run-passes',
+        find: 'seconds < planned',
+        replace: 'false',
       },
     ],
   },

@@ -1,40 +1,16 @@
 // The module `k6/execution`.
-import { ask, type Iteration, strict, vu } from './host.ts';
+import type { Options } from 'k6/options';
+import { vu } from './host.ts';
 
-declare const __VU: number;
-
-function iteration(): Iteration {
-  if (!vu.iteration) throw new Error('k6/execution: there is no iteration in the init context');
-  return vu.iteration;
-}
-
-export const scenario = strict('exec.scenario', {
-  get name() {
-    return iteration().scenario;
+export default {
+  get scenario() {
+    if (!vu.iteration) throw new Error('k6/execution: there is no iteration now');
+    return vu.iteration;
   },
-  get startTime() {
-    return iteration().scenarioStart;
+  test: {
+    /** The options of the script, with those of the command line. */
+    get options() {
+      return vu.options as Options;
+    },
   },
-  get iterationInTest() {
-    return iteration().iterationInTest;
-  },
-});
-
-const user = strict('exec.vu', {
-  get idInTest() {
-    return __VU;
-  },
-  get iterationInScenario() {
-    return iteration().iterationInScenario;
-  },
-});
-
-export const test = strict('exec.test', {
-  /** Ends the whole run, with exit code 108. */
-  abort(reason = 'test aborted') {
-    ask('abort', reason);
-  },
-});
-
-export { user as vu };
-export default { scenario, test, vu: user };
+};

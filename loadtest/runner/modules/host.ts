@@ -1,88 +1,57 @@
-// The way out of a VU's context: text goes to the runner, text comes back.
-// This file and its neighbours are bundled with the script, and run where it runs.
+// What the modules of k6 share in a VU's thread: the way to the runner, and the state of the VU.
+import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { Incoming, Outgoing } from './http.ts';
 
-/** What the runner is asked for; all but `log` and `refuse` wait for the answer. */
-export type Operation = 'request' | 'sleep' | 'open' | 'abort' | 'refuse' | 'log';
+export type Tags = Record<string, string>;
+export type Sample = [metric: string, value: number, tags: Tags];
 
-/** Name, value, tags, and when, in milliseconds since 1970. */
-export type Sample = [metric: string, value: number, tags: Record<string, string>, at: number];
-
-/** What a script declares with the classes of `k6/metrics`. */
+/** A metric that a script declares. */
 export interface Declaration {
   name: string;
-  type: 'counter' | 'gauge' | 'rate' | 'trend';
+  type: 'counter' | 'rate' | 'trend';
   contains: 'default' | 'time';
 }
 
-/** The iteration that runs, as `k6/execution` shows it. */
+/** The iteration in progress, as `k6/execution` shows it. */
 export interface Iteration {
-  scenario: string;
   /** Milliseconds since 1970. */
-  scenarioStart: number;
+  startTime: number;
   iterationInTest: number;
-  iterationInScenario: number;
 }
 
-/** k6's globals that this runner lacks. */
-export const LACKING_GLOBALS = [
-  'setTimeout',
-  'clearTimeout',
-  'setInterval',
-  'clearInterval',
-  'crypto',
-];
+/** What a VU sends to the runner: requests, for whose replies it waits, or a line of the console. */
+export interface Message {
+  requests?: Outgoing[];
+  line?: [level: string, text: string];
+  samples: Sample[];
+}
 
-type Host = (operation: Operation, text: string) => string;
+const { port, answered } = workerData as { port: MessagePort; answered: Int32Array };
 
-/** The runner; a script does not find it. */
-const host = (globalThis as unknown as { __host: Host }).__host;
-delete (globalThis as { __host?: Host }).__host;
-
-/** What this VU is at. */
 export const vu = {
   group: '',
   inInit: true,
+  options: {} as unknown,
   iteration: undefined as Iteration | undefined,
   declared: [] as Declaration[],
   samples: [] as Sample[],
 };
 
-/** Asks the runner, and waits for what it answers. */
-export function ask(operation: Operation, value: unknown): unknown {
-  const text = host(operation, JSON.stringify({ value, samples: takeSamples() }));
-  if (text === '') return undefined;
-  const { answer, error } = JSON.parse(text);
-  if (error !== undefined) throw new Error(error);
-  return answer;
+export function tell(message: Omit<Message, 'samples'>): void {
+  port.postMessage({ ...message, samples: vu.samples.splice(0) } satisfies Message);
 }
 
-/** Ends the run: what the script wants is not to be had here. */
-export function refuse(what: string): never {
-  ask('refuse', what);
-  throw new Error(`${what} is not supported by this runner`);
+/** Sends requests, and blocks the thread until all replies are there. */
+export function exchange(requests: Outgoing[]): Incoming[] {
+  if (vu.inInit) throw new Error('requests cannot be made in the init context');
+  tell({ requests });
+  Atomics.wait(answered, 0, 0);
+  answered[0] = 0;
+  return receiveMessageOnPort(port)?.message;
 }
 
-/** Notes a value of a metric; it reaches the runner with whatever is asked next. */
-export function record(metric: string, value: number, tags: Record<string, string> = {}): void {
-  vu.samples.push([metric, value, { group: vu.group, ...tags }, Date.now()]);
-}
-
-/** The samples that the runner does not have yet. */
-export function takeSamples(): Sample[] {
-  return vu.samples.splice(0);
-}
-
-/** The text of tags, as k6 makes it of whatever values a script gives. */
-export function tagsOf(tags: object | undefined): Record<string, string> {
-  return Object.fromEntries(Object.entries(tags ?? {}).map(([key, value]) => [key, String(value)]));
-}
-
-/** An object of which a script may read only what is there; anything else ends the run. */
-export function strict<T extends object>(name: string, object: T): T {
-  return new Proxy(object, {
-    get(target, key, receiver) {
-      const known = key in target || typeof key === 'symbol' || key === 'toJSON' || key === 'then';
-      return known ? Reflect.get(target, key, receiver) : refuse(`${name}.${key}`);
-    },
-  });
+/** Keeps a value of a metric; it reaches the runner with the next message. */
+export function record(metric: string, value: number, tags: object = {}): void {
+  const own = Object.entries(tags).map(([key, text]) => [key, String(text)]);
+  vu.samples.push([metric, value, { group: vu.group, ...Object.fromEntries(own) }]);
 }

@@ -1,0 +1,158 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pLimit from 'p-limit';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../tools/lib/root.mjs';
+import { Stack } from '../../tools/stack/stack.ts';
+import { BrokenSite } from '../support/broken-site.ts';
+import { type LoadTest, loadTest } from '../support/load-test.ts';
+
+// Each load test on each broken site. Alone, after the other tests: some thresholds are about time.
+// WRITE=1 npm test -- test/loadtest/matrix.test.ts writes the table into docs/loadtest.md.
+
+const DOCUMENT = join(ROOT, 'docs/loadtest.md');
+const HEAD = '| site \\ exit code of | ';
+const TEST_MS = 600_000;
+
+/** Settings for a short run. */
+const SCRIPTS: Record<string, Record<string, string | number>> = {
+  cache: { DURATION: '4s', RATE: 40, VUS: 6, HIT_MS: 100 },
+  soak: { DURATION: '6s', RATE: 5, VUS: 10, LEAST_MS: 30 },
+  breakpoint: { DURATION: '4s', STEPS: 4, MAX_RATE: 20, VUS: 10, VIEW_MS: 400 },
+  stress: { DURATION: '4s', RATE: 8, VUS: 12 },
+  spike: { DURATION: '4s', RATE: 5, VUS: 25 },
+  stampede: { DURATION: '5s', RATE: 10, VUS: 20 },
+  'average-load': { DURATION: '4s', VUS: 4 },
+  continuity: { VISITORS: 20 },
+  smoke: {},
+  shop: { VUS: 4, VISITORS: 10, THINK_MS: 50 },
+};
+/** It kills instances, so it runs after the others. */
+const LAST = { failover: { DURATION: '5s', RATE: 3, KILLS: 1, VUS: 20 } };
+const NAMES = [
+  'smoke',
+  'continuity',
+  'average-load',
+  'cache',
+  'stampede',
+  'shop',
+  'stress',
+  'spike',
+  'soak',
+  'breakpoint',
+  'failover',
+];
+
+interface Broken {
+  /** Settings of the instances. */
+  env?: NodeJS.ProcessEnv;
+  scale?: number;
+  hasStack?: boolean;
+  /** Further settings of this script. */
+  soak?: Record<string, string>;
+  /** A site in front of the stack or in its place. */
+  site?: (url: string, script: string) => Promise<BrokenSite>;
+  /** What the scripts that fail say: a threshold that was crossed, or an error. */
+  reason: RegExp;
+}
+
+const SITES: Record<string, Broken> = {
+  'as it should be': { reason: /^$/ },
+  'a constant page': {
+    hasStack: false,
+    site: () => BrokenSite.constantPage(),
+    reason: /is another program/,
+  },
+  'another program': {
+    hasStack: false,
+    site: () => BrokenSite.wrongProduct(),
+    reason: /is another program/,
+  },
+  'hangs midway': {
+    site: (url, script) => BrokenSite.hanging(url, { smoke: 20, cache: 300 }[script] ?? 60),
+    reason: /request timeout|^dropped_iterations/m,
+  },
+  'one instance': { scale: 1, reason: /app-1 answered, not app-1, app-2, app-3/ },
+  '`SESSION_STORE=memory`': { env: { SESSION_STORE: 'memory' }, reason: /^checks/m },
+  '`COUNTER=session`': { env: { COUNTER: 'session' }, reason: /^checks/m },
+  '`CACHE=off`': {
+    env: { CACHE: 'off' },
+    reason: /^(checks|hit_ratio|origin_calls_per_expiry|http_req_duration.name:data)/m,
+  },
+  '`CACHE_GUARD=off`': { env: { CACHE_GUARD: 'off' }, reason: /^origin_calls_per_expiry: max<=1/m },
+  '1 % of the replies are 500': {
+    site: (url) => BrokenSite.failing(url),
+    reason: /^http_req_failed/m,
+  },
+  'slower by 10 ms each second': {
+    soak: { DURATION: '10s' },
+    site: (url) => BrokenSite.slowing(url),
+    reason: /^(hit_duration|as_fast_as_at_first)/m,
+  },
+};
+
+const rows = new Map<string, string>();
+
+/** Some wait most of the time, so two sites at a time take little longer than one. */
+const sitesAtOnce = pLimit(2);
+const scriptsAtOnce = pLimit(5);
+
+/** Runs all load tests on a site. Resolves to their results by name. */
+async function runAll({
+  env = {},
+  scale = 3,
+  site,
+  hasStack = true,
+  soak = {},
+}: Broken): Promise<Record<string, LoadTest>> {
+  const all = { ...process.env, FAULT_INJECTION: 'on', ORIGIN_DELAY_MS: '1000', ...env };
+  await using stack = hasStack ? await Stack.start({ scale, env: all }) : undefined;
+  const run = async ([name, settings]: [string, Record<string, string | number>]) => {
+    await using broken = await site?.(stack?.url ?? '', name);
+    const BASE_URL = broken?.url ?? stack?.url ?? '';
+    const own = name === 'soak' ? soak : {};
+    return [name, await loadTest(name, { ...settings, ...own, BASE_URL })];
+  };
+  const results = await Promise.all(Object.entries(SCRIPTS).map((one) => scriptsAtOnce(run, one)));
+  for (const one of Object.entries(LAST)) results.push(await scriptsAtOnce(run, one));
+  return Object.fromEntries(results);
+}
+
+describe('the load tests on a site', () => {
+  const document = readFileSync(DOCUMENT, 'utf8');
+
+  it.concurrent.each(Object.entries(SITES))(
+    'should exit as docs/loadtest.md says: %s',
+    async (name, broken) => {
+      const results = await sitesAtOnce(runAll, broken);
+      const row = `| ${[name, ...NAMES.map((one) => results[one]?.code)].join(' | ')} |`;
+      rows.set(name, row);
+      for (const [script, { code, crossed, stdout, stderr }] of Object.entries(results)) {
+        if (code === 0) continue;
+        const why = `${crossed.join('\n')}\n${stderr}`;
+        expect(why, `${script}: ${stdout}${stderr}`).toMatch(broken.reason);
+      }
+      if (!process.env.WRITE) expect(document).toContain(row);
+    },
+    TEST_MS,
+  );
+
+  afterAll(() => {
+    if (!process.env.WRITE) return;
+    const table = [
+      `${HEAD}${NAMES.join(' | ')} |`,
+      `|${' --- |'.repeat(NAMES.length + 1)}`,
+      ...Object.keys(SITES).flatMap((name) => rows.get(name) ?? []),
+    ];
+    const isTable = (line: string) => line.startsWith('|');
+    const lines = document.split('\n');
+    const from = lines.findIndex((line) => line.startsWith(HEAD));
+    const rest = lines.slice(from);
+    lines.splice(
+      from,
+      rest.findIndex((line) => !isTable(line)),
+      ...table,
+    );
+    writeFileSync(DOCUMENT, lines.join('\n'));
+  });
+});
