@@ -16,7 +16,7 @@ const TEST_MS = 600_000;
 
 /** Settings for a short run. */
 const SCRIPTS: Record<string, Record<string, string | number>> = {
-  cache: { DURATION: '4s', RATE: 40, VUS: 6, HIT_MS: 100 },
+  cache: { DURATION: '4s', RATE: 40, VUS: 6, HIT_MS: 60 },
   soak: { DURATION: '6s', RATE: 5, VUS: 10, LEAST_MS: 30 },
   breakpoint: { DURATION: '4s', STEPS: 4, MAX_RATE: 20, VUS: 10, VIEW_MS: 400 },
   stress: { DURATION: '4s', RATE: 8, VUS: 12 },
@@ -85,7 +85,7 @@ const SITES: Record<string, Broken> = {
     reason: /^http_req_failed/m,
   },
   'slower by 10 ms each second': {
-    soak: { DURATION: '10s' },
+    soak: { DURATION: '15s' },
     site: (url) => BrokenSite.slowing(url),
     reason: /^(hit_duration|as_fast_as_at_first)/m,
   },
@@ -105,7 +105,7 @@ async function runAll({
   hasStack = true,
   soak = {},
 }: Broken): Promise<Record<string, LoadTest>> {
-  const all = { ...process.env, FAULT_INJECTION: 'on', ORIGIN_DELAY_MS: '1000', ...env };
+  const all = { ...process.env, FAULT_INJECTION: 'on', ORIGIN_DELAY_MS: '600', ...env };
   await using stack = hasStack ? await Stack.start({ scale, env: all }) : undefined;
   const run = async ([name, settings]: [string, Record<string, string | number>]) => {
     await using broken = await site?.(stack?.url ?? '', name);

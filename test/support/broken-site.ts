@@ -40,11 +40,12 @@ export class BrokenSite implements AsyncDisposable {
     return BrokenSite.#proxy(target, async (number) => number % 100 === 30);
   }
 
-  /** Becomes slower by 10 ms a second. */
+  /** Becomes slower by 10 ms a second, from the first request after those of setup. */
   static slowing(target: string): Promise<BrokenSite> {
-    const startedAt = performance.now();
-    return BrokenSite.#proxy(target, async () => {
-      await delay((performance.now() - startedAt) / 100);
+    let startedAt: number | undefined;
+    return BrokenSite.#proxy(target, async (number) => {
+      if (number > 20) startedAt ??= performance.now();
+      if (startedAt) await delay((performance.now() - startedAt) / 100);
     });
   }
 
