@@ -180,16 +180,17 @@ describe('README.md and docs', () => {
 
   it('should have every load test in its table, with its settings', () => {
     const folder = join(ROOT, 'loadtest');
-    const files = readdirSync(folder).filter((file) => /^[a-z]+\.ts$/.test(file));
+    const files = readdirSync(folder)
+      .filter((file) => /^\d\d-/.test(file))
+      .sort();
     const settingsOf = (file: string) =>
       [...readFileSync(join(folder, file), 'utf8').matchAll(/^\/\/ {3}-e (\w+=\w+)/gm)].map(
         ([, setting]) => `\`${setting}\``,
       );
-    const scripts = files.filter((file) => file !== 'run.ts');
-    const rows = tableOf(LOADTEST, 'script').map(([link, , settings]) => [link, settings]);
-    expect(rows.sort()).toEqual(
-      scripts.map((file) => [
-        `[${file.slice(0, -3)}](../loadtest/${file})`,
+    const rows = tableOf(LOADTEST, 'script').map(([link, , , settings]) => [link, settings]);
+    expect(rows).toEqual(
+      files.map((file) => [
+        `[${file.slice(3, -3)}](../loadtest/${file})`,
         settingsOf(file).join(', '),
       ]),
     );

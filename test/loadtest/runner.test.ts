@@ -79,12 +79,16 @@ describe.concurrent('executors', () => {
       duration: '2s',
       preAllocatedVUs: 15,
     };
-    await runScript(`${scenario(arrivals)} export default () => { get('/delay/500'); }`, {
-      server,
-    });
+    const { value } = await runScript(
+      `${scenario(arrivals)} export default () => { get('/delay/500'); }`,
+      { server },
+    );
+    // A busy machine may drop some.
+    const dropped = value('dropped_iterations', 'count') ?? 0;
+    const count = (value('iterations', 'count') ?? 0) + dropped;
+    expect(count).toBeGreaterThanOrEqual(40);
+    expect(count).toBeLessThanOrEqual(41);
     const at = server.arrivals.map((one) => one.at);
-    expect(at.length).toBeGreaterThanOrEqual(40);
-    expect(at.length).toBeLessThanOrEqual(41);
     const gaps = at.slice(1).map((one, i) => one - (at[i] ?? 0));
     const middle = gaps.sort((a, b) => a - b)[Math.floor(gaps.length / 2)] ?? 0;
     expect(middle).toBeGreaterThan(30);
