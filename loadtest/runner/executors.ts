@@ -7,7 +7,7 @@ export interface Field {
   users: VirtualUser[];
   /** Milliseconds since the scenario began. */
   elapsed(): number;
-  /** True when no more iterations are to be started. */
+  /** True when the scenario starts no further iteration. */
   isOver(): boolean;
   /** Runs one iteration. Resolves when it has ended or was interrupted. */
   iterate(user: VirtualUser): Promise<void>;

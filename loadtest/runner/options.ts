@@ -73,7 +73,7 @@ export function mostVUs(one: Scenario): number {
   return Math.max(one.startVUs, ...one.stages.map(({ target }) => target));
 }
 
-/** Milliseconds from the start of a scenario until it starts no more iterations. */
+/** Milliseconds for which a scenario starts iterations. */
 export function lengthOf(one: Scenario): number {
   if ('maxDuration' in one) return one.maxDuration;
   if ('duration' in one) return one.duration;

@@ -74,7 +74,7 @@ export class VirtualUser {
     this.#http.forgetCookies();
   }
 
-  /** Ends the call in progress, wherever it waits, and all later ones. */
+  /** Ends the call in progress. Later calls end at once. */
   interrupt(): void {
     this.#isInterrupted = true;
     this.#worker.terminate();
