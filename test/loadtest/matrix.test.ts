@@ -18,9 +18,9 @@ const TEST_MS = 600_000;
 const SCRIPTS: Record<string, Record<string, string | number>> = {
   cache: { DURATION: '4s', RATE: 40, VUS: 6, HIT_MS: 60 },
   soak: { DURATION: '6s', RATE: 5, VUS: 10, LEAST_MS: 30 },
-  breakpoint: { DURATION: '4s', STEPS: 4, MAX_RATE: 20, VUS: 10, VIEW_MS: 400 },
-  stress: { DURATION: '4s', RATE: 8, VUS: 12 },
-  spike: { DURATION: '4s', RATE: 5, VUS: 25 },
+  breakpoint: { DURATION: '4s', STEPS: 4, MAX_RATE: 20, VUS: 15, VIEW_MS: 400 },
+  stress: { DURATION: '4s', RATE: 8, VUS: 20 },
+  spike: { DURATION: '4s', RATE: 5, VUS: 40 },
   stampede: { DURATION: '5s', RATE: 10, VUS: 20 },
   'average-load': { DURATION: '4s', VUS: 4 },
   continuity: { VISITORS: 20 },
