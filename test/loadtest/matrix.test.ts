@@ -7,20 +7,21 @@ import { Stack } from '../../tools/stack/stack.ts';
 import { BrokenSite } from '../support/broken-site.ts';
 import { type LoadTest, loadTest } from '../support/load-test.ts';
 
-// Each load test on each broken site. Alone, after the other tests: some thresholds are about time.
-// WRITE=1 npm test -- test/loadtest/matrix.test.ts writes the table into docs/loadtest.md.
+// On a broken site run the load tests that fail there by the table in docs/loadtest.md; on the good
+// site run all. Alone, after the other tests: some thresholds are about time.
+// WRITE=1 npm test -- test/loadtest/matrix.test.ts runs all of them, and writes the table.
 
 const DOCUMENT = join(ROOT, 'docs/loadtest.md');
 const HEAD = '| site \\ exit code of | ';
 const TEST_MS = 600_000;
 
-/** Settings for a short run. */
+/** Settings for a short run, with VUs for arrivals of half a second: the machine is busy. */
 const SCRIPTS: Record<string, Record<string, string | number>> = {
-  cache: { DURATION: '4s', RATE: 40, VUS: 6, HIT_MS: 60 },
+  cache: { DURATION: '4s', RATE: 30, VUS: 18, HIT_MS: 60 },
   soak: { DURATION: '6s', RATE: 5, VUS: 10, LEAST_MS: 30 },
   breakpoint: { DURATION: '4s', STEPS: 4, MAX_RATE: 20, VUS: 15, VIEW_MS: 400 },
-  stress: { DURATION: '4s', RATE: 8, VUS: 20 },
-  spike: { DURATION: '4s', RATE: 5, VUS: 40 },
+  stress: { DURATION: '4s', RATE: 5, VUS: 15 },
+  spike: { DURATION: '4s', RATE: 3, VUS: 25 },
   stampede: { DURATION: '5s', RATE: 10, VUS: 20 },
   'average-load': { DURATION: '4s', VUS: 4 },
   continuity: { VISITORS: 20 },
@@ -28,7 +29,7 @@ const SCRIPTS: Record<string, Record<string, string | number>> = {
   shop: { VUS: 4, VISITORS: 10, THINK_MS: 50 },
 };
 /** It kills instances, so it runs after the others. */
-const LAST = { failover: { DURATION: '5s', RATE: 3, KILLS: 1, VUS: 20 } };
+const LAST: typeof SCRIPTS = { failover: { DURATION: '5s', RATE: 3, KILLS: 1, VUS: 20 } };
 const NAMES = [
   'smoke',
   'continuity',
@@ -97,14 +98,11 @@ const rows = new Map<string, string>();
 const sitesAtOnce = pLimit(2);
 const scriptsAtOnce = pLimit(5);
 
-/** Runs all load tests on a site. Resolves to their results by name. */
-async function runAll({
-  env = {},
-  scale = 3,
-  site,
-  hasStack = true,
-  soak = {},
-}: Broken): Promise<Record<string, LoadTest>> {
+/** Runs load tests on a site. Resolves to their results by name. */
+async function runAll(
+  { env = {}, scale = 3, site, hasStack = true, soak = {} }: Broken,
+  names: string[],
+): Promise<Record<string, LoadTest>> {
   const all = { ...process.env, FAULT_INJECTION: 'on', ORIGIN_DELAY_MS: '600', ...env };
   await using stack = hasStack ? await Stack.start({ scale, env: all }) : undefined;
   const run = async ([name, settings]: [string, Record<string, string | number>]) => {
@@ -113,32 +111,45 @@ async function runAll({
     const own = name === 'soak' ? soak : {};
     return [name, await loadTest(name, { ...settings, ...own, BASE_URL })];
   };
-  const results = await Promise.all(Object.entries(SCRIPTS).map((one) => scriptsAtOnce(run, one)));
-  for (const one of Object.entries(LAST)) results.push(await scriptsAtOnce(run, one));
+  const of = (scripts: typeof SCRIPTS) =>
+    Object.entries(scripts).filter(([name]) => names.includes(name));
+  const results = await Promise.all(of(SCRIPTS).map((one) => scriptsAtOnce(run, one)));
+  for (const one of of(LAST)) results.push(await scriptsAtOnce(run, one));
   return Object.fromEntries(results);
+}
+
+/** The exit codes by script in the row of a site. */
+function codesIn(document: string, site: string): Record<string, string> {
+  const row = document.split('\n').find((line) => line.startsWith(`| ${site} | `)) ?? '';
+  const cells = row.split(' | ').slice(1);
+  return Object.fromEntries(NAMES.map((name, at) => [name, cells[at]?.replace(' |', '') ?? '']));
 }
 
 describe('the load tests on a site', () => {
   const document = readFileSync(DOCUMENT, 'utf8');
+  const isWhole = Boolean(process.env.WRITE);
 
   it.concurrent.each(Object.entries(SITES))(
     'should exit as docs/loadtest.md says: %s',
     async (name, broken) => {
-      const results = await sitesAtOnce(runAll, broken);
-      const row = `| ${[name, ...NAMES.map((one) => results[one]?.code)].join(' | ')} |`;
-      rows.set(name, row);
+      const said = codesIn(document, name);
+      const isGood = broken === SITES['as it should be'];
+      const names = NAMES.filter((one) => isWhole || isGood || said[one] !== '0');
+      const results = await sitesAtOnce(runAll, broken, names);
+      const codes = Object.fromEntries(names.map((one) => [one, String(results[one]?.code)]));
+      rows.set(name, `| ${[name, ...Object.values(codes)].join(' | ')} |`);
       for (const [script, { code, crossed, stdout, stderr }] of Object.entries(results)) {
         if (code === 0) continue;
         const why = `${crossed.join('\n')}\n${stderr}`;
         expect(why, `${script}: ${stdout}${stderr}`).toMatch(broken.reason);
       }
-      if (!process.env.WRITE) expect(document).toContain(row);
+      if (!isWhole) expect(said).toMatchObject(codes);
     },
     TEST_MS,
   );
 
   afterAll(() => {
-    if (!process.env.WRITE) return;
+    if (!isWhole) return;
     const table = [
       `${HEAD}${NAMES.join(' | ')} |`,
       `|${' --- |'.repeat(NAMES.length + 1)}`,
