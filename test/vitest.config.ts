@@ -9,13 +9,19 @@ const ALONE = [
   'test/containers/loadtest.test.ts',
 ];
 
-/** The longest file. Started last, it would keep one worker busy while the other is idle. */
-const LONGEST = 'test/workshop/lessons.test.ts';
+/** The longest files. Started last, one would keep a worker busy while the other is idle. */
+const LONGEST = [
+  'test/workshop/lessons.test.ts',
+  'test/browser/dashboard.test.ts',
+  'test/native/stack.test.ts',
+  'test/containers/lessons.test.ts',
+];
 
-/** Starts with the longest file, then keeps vitest's order. */
+/** Starts with the longest files, then keeps vitest's order. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLongest = ({ moduleId }: TestSpecification) => moduleId.endsWith(LONGEST);
+    const isLongest = ({ moduleId }: TestSpecification) =>
+      LONGEST.some((name) => moduleId.endsWith(name));
     const sorted = await super.sort(files);
     return [...sorted.filter(isLongest), ...sorted.filter((file) => !isLongest(file))];
   }

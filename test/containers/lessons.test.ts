@@ -6,15 +6,15 @@ const missing = dockerMissing();
 const title = `npm run lesson -- NAME --docker${missing ? ` (skipped: ${missing})` : ''}`;
 
 describe.skipIf(missing)(title, () => {
-  // These two pause, kill, stop and start containers, so they cover most of the kit.
-  const names = ['kill-an-instance', 'rolling-update'];
+  // It pauses, resumes, stops and starts containers, so it covers most of the kit.
+  const name = 'rolling-update';
   it(
-    `should match the claims in containers: ${names.join(', ')}`,
+    `should match its claim in containers: ${name}`,
     async () => {
-      const args = ['run', 'lesson', '--silent', '--', ...names, '--docker', '--json'];
+      const args = ['run', 'lesson', '--silent', '--', name, '--docker', '--json'];
       await using running = new Running('npm', args);
       const { stdout, stderr } = await running.ended;
-      expect(JSON.parse(stdout), stderr).toMatchObject(names.map((name) => ({ name, ok: true })));
+      expect(JSON.parse(stdout), stderr).toMatchObject([{ name, ok: true }]);
     },
     UP_MS,
   );
