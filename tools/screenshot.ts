@@ -70,7 +70,7 @@ async function use(page: Page): Promise<void> {
     await pressAndWait(page, 'Add to cart', '/cart');
   }
   await press(page, 'Visit ×100');
-  await untilText(page, '#trail-summary', /^100 of 100/);
+  await untilText(page, '#trail-summary', /^100 sent, 100 counted/);
   await pressAndWait(page, 'Invalidate', '/data');
   await press(page, 'Fetch ×100');
   await untilText(page, '#fetch-summary', /^1 new, 99 cached/);

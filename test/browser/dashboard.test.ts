@@ -1,22 +1,17 @@
 import { createHash } from 'node:crypto';
 import axe from 'axe-core';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OriginBehavior } from '../../services/app/heartbeat/record.ts';
 import type { Overview } from '../../services/dashboard/protocol.ts';
 import { sampleOf } from '../../services/dashboard/sample.ts';
-import {
-  type Board,
-  type BoardOptions,
-  browserMissing,
-  launchBrowser,
-  openBoard,
-} from '../../tools/lib/browser.ts';
+import { browserMissing } from '../../tools/lib/browser.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { inRedis } from '../../tools/lib/redis-client.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
+import { button, dataOf, expectText, press, textOf, trailOf, useBoards } from '../support/board.ts';
 import { range } from '../support/proofs.ts';
 
 const missing = browserMissing();
@@ -48,29 +43,9 @@ const pixelOf = (selector: string) => `(() => {
 })()`;
 
 /** The summary of a burst without a fault. */
-const COUNTED = '100 of 100 views counted, none lost, none counted twice, 3 instances';
+const COUNTED = '100 sent, 100 counted, none lost, none counted twice, by 3 instances';
 
 const NEW_SESSION = /session before has ended/;
-
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
-const press = (page: Page, name: string) => button(page, name).click();
-
-async function textOf(page: Page, selector: string): Promise<string> {
-  return ((await page.locator(selector).textContent()) ?? '').replace(/\s+/g, ' ').trim();
-}
-
-async function expectText(page: Page, selector: string, text: string | RegExp, ms = 10_000) {
-  await eventually(async () => {
-    const shown = await textOf(page, selector);
-    if (typeof text === 'string') expect(shown).toBe(text);
-    else expect(shown).toMatch(text);
-    expect(await page.locator(selector).isVisible(), `${selector} is visible`).toBe(true);
-  }, ms);
-}
-
-/** The data-… attribute with a name. */
-const dataOf = (page: Page, selector: string, name: string) =>
-  page.locator(selector).getAttribute(`data-${name}`);
 
 /** The instances as cards show them: `app-1 ready`. */
 function cardsOf(page: Page): Promise<string[]> {
@@ -87,14 +62,6 @@ async function expectReady(page: Page, count: number): Promise<void> {
 
 async function expectCard(page: Page, card: string, ms = 20_000): Promise<void> {
   await eventually(async () => expect(await cardsOf(page)).toContain(card), ms);
-}
-
-/** The numbers of the trail, each with the instance that counted it. */
-function trailOf(page: Page): Promise<{ views: number; instance: string }[]> {
-  return page.evaluate(
-    `[...document.querySelectorAll('#trail .mark')].map(
-      ({ dataset: { views, instance } }) => ({ views: Number(views), instance }))`,
-  );
 }
 
 async function expectTrail(page: Page, last: number): Promise<void> {
@@ -140,33 +107,7 @@ it.runIf(process.env.REQUIRE_BROWSER === '1')('should be there, since REQUIRE_BR
 });
 
 describe.skipIf(missing)(title, () => {
-  let browser: Browser;
-  let boards: Board[] = [];
-
-  beforeAll(async () => {
-    browser = await launchBrowser();
-  });
-  afterAll(() => browser?.close());
-
-  afterEach(async () => {
-    const faults = boards.flatMap((board) => board.faults);
-    await Promise.all(boards.map((board) => board[Symbol.asyncDispose]()));
-    boards = [];
-    expect(faults).toEqual([]);
-  });
-
-  /** A page in a new browser context, ready to use. */
-  async function open(url: string, options?: BoardOptions): Promise<Page> {
-    const board = await openBoard(browser, url, options);
-    boards.push(board);
-    if (options?.javaScriptEnabled !== false) await expectLive(board.page);
-    return board.page;
-  }
-
-  async function expectLive(page: Page): Promise<void> {
-    await expectText(page, '#connection', 'live');
-    expect(await dataOf(page, '#connection', 'live')).toBe('true');
-  }
+  const { open, expectLive } = useBoards();
 
   async function startStack(env: Record<string, string>, options = {}): Promise<Stack> {
     return Stack.start({ env: { ...process.env, FAULT_INJECTION: '', ...env }, ...options });
@@ -309,7 +250,7 @@ describe.skipIf(missing)(title, () => {
       await expectText(
         page,
         '#trail-summary',
-        /^100 of 100 views counted, none lost, none counted twice, 3 instances, \d+ sessions$/,
+        /^100 sent, 100 counted, none lost, none counted twice, by 3 instances, \d+ sessions$/,
       );
       await expectText(page, '#trail-note', NEW_SESSION);
       await page.unroute(`${stack.url}/`);
@@ -471,7 +412,7 @@ describe.skipIf(missing)(title, () => {
       await press(page, 'Add to cart');
       await page.locator('#cart li').waitFor();
       await press(page, 'Visit ×100');
-      await expectText(page, '#trail-summary', /^100 of 100/);
+      await expectText(page, '#trail-summary', /^100 sent, 100 counted/);
       await expectAccessible(page, [
         [DESKTOP, 'light'],
         [DESKTOP, 'dark'],
@@ -646,7 +587,7 @@ describe.skipIf(missing)(title, () => {
         await expectCard(page, 'app-2 dead', 3000);
         await expectLive(page);
         await press(page, 'Visit ×100');
-        await expectText(page, '#trail-summary', COUNTED.replace('3', '2'));
+        await expectText(page, '#trail-summary', COUNTED.replace('by 3', 'by 2'));
         await expectText(page, '#views', 'Views: 101');
         await expectTrail(page, 101);
         await expectAccessible(page, [
@@ -701,7 +642,7 @@ describe.skipIf(missing)(title, () => {
       await expectText(
         page,
         '#trail-summary',
-        /^100 of 100 views counted, \S+ lost, [1-9]\d* counted twice, 3 instances$/,
+        /^100 sent, 100 counted, \S+ lost, [1-9]\d* counted twice, by 3 instances$/,
       );
       const marks = page.locator('#trail .gap, #trail .duplicate');
       await marks.first().waitFor();
@@ -725,7 +666,7 @@ describe.skipIf(missing)(title, () => {
       await row.waitFor({ timeout: 20_000 });
       await expectLive(page);
       await press(page, 'Visit ×100');
-      const lossy = /^100 of 100 views counted, [1-9]\d* lost, [1-9]\d* counted twice/;
+      const lossy = /^100 sent, 100 counted, [1-9]\d* lost, [1-9]\d* counted twice/;
       await expectText(page, '#trail-summary', SESSION_STORE === 'memory' ? lossy : COUNTED);
       if (SESSION_STORE === 'redis') await expectTrail(page, (await trailOf(page)).length);
       else expect(await page.locator('.gap').count()).toBeGreaterThan(50);
@@ -773,7 +714,7 @@ describe.skipIf(missing)(title, () => {
       expect(all).toContain('SESSION_STORE=redis');
       await press(page, 'Visit ×100');
       const lossy =
-        /^100 of 100 views counted, [1-9]\d* lost, [1-9]\d* counted twice, 3 instances$/;
+        /^100 sent, 100 counted, [1-9]\d* lost, [1-9]\d* counted twice, by 3 instances$/;
       await expectText(page, '#trail-summary', lossy);
     });
   });

@@ -54,10 +54,10 @@ describe('Trail', () => {
 
   it('should describe the summary in words', () => {
     expect(inWords(trailOf(0, { 'app-1': [1, 2] }).summary(), 2)).toBe(
-      '2 of 2 views counted, none lost, none counted twice, 1 instance',
+      '2 sent, 2 counted, none lost, none counted twice, by 1 instance',
     );
     expect(inWords(trailOf(0, { 'app-1': [1], 'app-2': [1] }, 1).summary(), 3)).toBe(
-      '2 of 3 views counted, none lost, 1 counted twice, 1 failed, 2 instances',
+      '3 sent, 2 counted, none lost, 1 counted twice, 1 failed, by 2 instances',
     );
   });
 
@@ -77,7 +77,7 @@ describe('Trail', () => {
     expect(numbersOf(trail)).toEqual([1, 2, 3]);
     expect(trail.summary()).toMatchObject({ answered: 6, lost: 0, duplicates: 0, sessions: 2 });
     expect(inWords(trail.summary(), 6)).toBe(
-      '6 of 6 views counted, none lost, none counted twice, 1 instance, 2 sessions',
+      '6 sent, 6 counted, none lost, none counted twice, by 1 instance, 2 sessions',
     );
   });
 

@@ -1,5 +1,5 @@
 import { color } from './colors.js';
-import { byId, make, setText } from './elements.js';
+import { byId, make, onClick, setText } from './elements.js';
 import { byNumber } from './instances-panel.js';
 
 /** @import { Hello, InstanceView, Overview, Participant } from '../protocol.ts' */
@@ -22,7 +22,11 @@ export class AudiencePanel {
     /** @type {Map<string, HTMLElement>} the labels of the lanes */
     this.lanes = new Map();
     this.you = '';
-    new ResizeObserver(() => this.arrange()).observe(byId('lanes'));
+    new ResizeObserver(() => this.arrange()).observe(byId('audience'));
+    onClick('dismiss-join', async () => {
+      sessionStorage.setItem('joined', 'yes');
+      byId('join').hidden = true;
+    });
   }
 
   /** @param {Hello} hello */
@@ -71,7 +75,7 @@ export class AudiencePanel {
   add(id) {
     const element = make('span', 'participant');
     element.dataset.id = id;
-    byId('lanes').append(element);
+    byId('audience').append(element);
     const dot = { element, instance: '', slot: 0, name: '', place: '' };
     this.dots.set(id, dot);
     return dot;
@@ -98,13 +102,13 @@ export class AudiencePanel {
     if (names.join() === [...this.lanes.keys()].join()) return false;
     for (const label of this.lanes.values()) label.remove();
     this.lanes = new Map(names.map((name) => [name, make('span', 'lane')]));
-    byId('lanes').prepend(...this.lanes.values());
+    byId('audience').prepend(...this.lanes.values());
     return true;
   }
 
   /** Moves the dots to their places; a transition animates them. */
   arrange() {
-    const perRow = Math.max(1, Math.floor((byId('lanes').clientWidth - LABEL) / STEP));
+    const perRow = Math.max(1, Math.floor((byId('audience').clientWidth - LABEL) / STEP));
     let top = 0;
     for (const [name, label] of this.lanes) {
       const its = [...this.dots.values()].filter(({ instance }) => instance === name);
@@ -123,7 +127,7 @@ export class AudiencePanel {
       const rows = Math.ceil((Math.max(-1, ...its.map(({ slot }) => slot)) + 1) / perRow);
       top += Math.max(1, rows) * STEP + 6;
     }
-    byId('lanes').style.height = `${top}px`;
+    byId('audience').style.height = `${top}px`;
   }
 }
 
@@ -135,7 +139,7 @@ export class AudiencePanel {
 function showAddress(publicUrl) {
   const isLocal = /^(localhost|127\.|\[::1\])/.test(location.hostname);
   const url = publicUrl ?? (isLocal ? '' : `${location.origin}/`);
-  byId('audience-open').hidden = url === '';
+  byId('join').hidden = url === '' || sessionStorage.getItem('joined') !== null;
   byId('audience-closed').hidden = url !== '';
   if (url === '') return;
   byId('qr-code', HTMLImageElement).src = '/dashboard/qr.svg';

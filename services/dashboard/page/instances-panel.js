@@ -1,5 +1,5 @@
 import { color } from './colors.js';
-import { byId, make, onPress, setText } from './elements.js';
+import { byId, make, setText } from './elements.js';
 
 /** @import { InstanceView } from '../protocol.ts' */
 
@@ -8,18 +8,13 @@ const HISTORY = 60;
 
 /** One card for each instance. */
 export class InstancesPanel {
-  /** @param {{ kill: (name: string) => Promise<void>, hang: (name: string) => Promise<void> }} faults */
-  constructor(faults) {
-    this.faults = faults;
+  constructor() {
     /** @type {Map<string, Card>} */
     this.cards = new Map();
   }
 
-  /**
-   * @param {InstanceView[]} instances
-   * @param {boolean} canInject
-   */
-  show(instances, canInject) {
+  /** @param {InstanceView[]} instances */
+  show(instances) {
     const names = new Set(instances.map(({ name }) => name));
     for (const [name, card] of this.cards) {
       if (names.has(name)) continue;
@@ -28,13 +23,13 @@ export class InstancesPanel {
     }
     for (const instance of instances) {
       const card = this.cards.get(instance.name) ?? this.add(instance.name);
-      card.show(instance, canInject);
+      card.show(instance);
     }
   }
 
   /** @param {string} name */
   add(name) {
-    const card = new Card(name, this.faults);
+    const card = new Card(name);
     this.cards.set(name, card);
     const names = [...this.cards.keys()].sort(byNumber);
     const next = names[names.indexOf(name) + 1];
@@ -54,11 +49,8 @@ export function byNumber(a, b) {
 }
 
 class Card {
-  /**
-   * @param {string} name
-   * @param {InstancesPanel['faults']} faults
-   */
-  constructor(name, faults) {
+  /** @param {string} name */
+  constructor(name) {
     /** @type {number[]} */
     this.rates = [];
     this.element = make('article', 'instance');
@@ -82,26 +74,13 @@ class Card {
     sparkline.setAttribute('preserveAspectRatio', 'none');
     sparkline.setAttribute('aria-hidden', 'true');
     sparkline.append(this.line);
-    this.buttons = make('p', 'buttons');
-    for (const [word, work] of /** @type {const} */ ([
-      ['Kill', faults.kill],
-      ['Hang', faults.hang],
-    ])) {
-      const button = make('button', '', `${word} ${name}`);
-      button.type = 'button';
-      onPress(button, () => work(name));
-      this.buttons.append(button);
-    }
     const head = make('div', 'head');
     head.append(title, this.state);
-    this.element.append(head, list, sparkline, this.buttons);
+    this.element.append(head, list, sparkline);
   }
 
-  /**
-   * @param {InstanceView} instance
-   * @param {boolean} canInject
-   */
-  show({ state, uptimeSeconds, requestsPerSecond, p99Ms, memoryBytes }, canInject) {
+  /** @param {InstanceView} instance */
+  show({ state, uptimeSeconds, requestsPerSecond, p99Ms, memoryBytes }) {
     this.element.dataset.state = state;
     setText(this.state, state);
     const isKnown = memoryBytes > 0; // its metrics were read
@@ -116,7 +95,6 @@ class Card {
     const most = Math.max(10, ...this.rates);
     const points = this.rates.map((rate, i) => `${i},${19 - (18 * rate) / most}`);
     this.line.setAttribute('points', points.join(' '));
-    this.buttons.hidden = !canInject;
   }
 }
 

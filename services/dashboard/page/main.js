@@ -4,7 +4,9 @@ import { byId } from './elements.js';
 import { EventStream } from './event-stream.js';
 import { FaultPanel } from './fault-panel.js';
 import { InstancesPanel } from './instances-panel.js';
+import { listenForKeys } from './keys.js';
 import { LatencyChart } from './latency-chart.js';
+import { Picture } from './picture.js';
 import { SessionPanel } from './session-panel.js';
 import { StorePanel } from './store-panel.js';
 import { showSwitches } from './switches-panel.js';
@@ -19,16 +21,18 @@ if (/** @type {any} */ (document).prerendering) {
 }
 
 const faults = new FaultPanel(() => String(byId('instance').textContent));
-const instances = new InstancesPanel({
+const picture = new Picture({
   kill: (name) => faults.kill(name),
   hang: (name) => faults.hang(name),
 });
+const instances = new InstancesPanel();
 const store = new StorePanel();
 const latency = new LatencyChart();
 const audience = new AudiencePanel();
 const session = new SessionPanel(() => events?.open());
 /** @type {EventStream | undefined} */
 let events;
+listenForKeys();
 await session.start(); // it gives a new visitor the cookie by which the audience knows the page
 events = new EventStream({
   hello: (/** @type {Hello} */ hello) => {
@@ -45,9 +49,10 @@ events = new EventStream({
 /** @param {Overview} overview */
 function show(overview) {
   faults.show(overview.faults);
-  instances.show(overview.instances, overview.faults.enabled && faults.isAllowed);
+  picture.show(overview, overview.faults.enabled && faults.isAllowed);
+  instances.show(overview.instances);
   store.show(overview);
   latency.show(overview);
-  showSwitches(overview.switches);
+  showSwitches(overview);
   session.learn(overview.switches);
 }

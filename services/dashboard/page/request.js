@@ -5,6 +5,30 @@ const RETRY_MS = 300;
 
 const SESSION_ENDED = 409;
 
+/**
+ * A request of this page, as far as it can be seen from here.
+ *
+ * @typedef {{ method: string, path: string }} Sent
+ *
+ * Its end. Without a reply there is none.
+ * @typedef {{ status: number, headers: Headers, text: string }} Replied
+ *
+ * Is called when a request is sent, and returns what is called at its end.
+ * @typedef {(sent: Sent) => (replied?: Replied) => void} Observer
+ */
+
+/** @type {Observer} */
+let observe = () => () => {};
+
+/**
+ * Sets what sees all requests of this page.
+ *
+ * @param {Observer} observer
+ */
+export function observeRequests(observer) {
+  observe = observer;
+}
+
 /** A request without a reply, or with an error. The message can be shown. */
 class RequestFailed extends Error {}
 
@@ -31,18 +55,27 @@ export async function request(method, path, { body, accept = 'application/json',
     ...(body && { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  const send = () =>
-    fetch(path, init()).catch(() => {
+  const send = async () => {
+    const end = observe({ method, path });
+    try {
+      const response = await fetch(path, init());
+      const { ok, status, headers: replied } = response;
+      const reply = { ok, status, headers: replied, text: await response.text().catch(() => '') };
+      end(reply);
+      return reply;
+    } catch {
+      end();
       throw new RequestFailed('No reply. Please try again.');
-    });
+    }
+  };
   let reply = await send();
   if (reply.status === SESSION_ENDED) {
     // The cookie was older than a login. The request has changed nothing.
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     reply = await send();
   }
-  const text = await reply.text().catch(() => '');
-  if (!reply.ok) throw new RequestFailed(detailOf(text) ?? `Refused (${reply.status}).`);
+  const { ok, status, text } = reply;
+  if (!ok) throw new RequestFailed(detailOf(text) ?? `Refused (${status}).`);
   return { text, headers: reply.headers };
 }
 

@@ -11,6 +11,8 @@ const BURST = 100;
 const MAX_MARKS = 240;
 /** Milliseconds between two reports of the instance that answered. */
 const REPORT_MS = 350;
+/** Milliseconds for which a card shows that it has changed. */
+const FLASH_MS = 900;
 const NEW_SESSION = 'The session before has ended. A new one counts from 1 and has its own trail.';
 
 /**
@@ -200,7 +202,9 @@ export class SessionPanel {
     }
     this.trail.add(mark);
     // Of many replies at once, the highest number need not arrive last.
-    setText(byId('views'), `Views: ${this.isShared ? this.trail.last : mark.views}`);
+    const views = `Views: ${this.isShared ? this.trail.last : mark.views}`;
+    setText(byId('views'), views);
+    this.showCard({ views });
     const badge = byId('instance');
     setText(badge, mark.instance);
     color(badge, mark.instance);
@@ -236,6 +240,7 @@ export class SessionPanel {
 
   /** @param {{ name?: string, nickname?: string, cart: Record<string, number> }} session */
   showSession({ name, nickname, cart }) {
+    this.showCard({ name: name ?? nickname ?? '', cart });
     const who = name === undefined ? 'not logged in' : `logged in as ${name}`;
     setText(byId('who'), nickname === undefined ? who : `${who}, nickname ${nickname}`);
     const hadFocus =
@@ -245,6 +250,26 @@ export class SessionPanel {
     if (hadFocus) byId(name === undefined ? 'name' : 'logout').focus();
     const items = Object.entries(cart).map(([item, n]) => make('li', '', `${item} × ${n}`));
     byId('cart').replaceChildren(...items);
+  }
+
+  /**
+   * Shows what has changed of the session in Redis, and lets its card flash.
+   *
+   * @param {{ views?: string, name?: string, cart?: Record<string, number> }} changed
+   */
+  showCard({ views, name, cart }) {
+    const before = byId('session-card').textContent;
+    if (views !== undefined) setText(byId('card-views'), views);
+    if (name !== undefined) setText(byId('card-name'), name);
+    if (cart !== undefined) {
+      const items = Object.entries(cart).map(([item, n]) => `${item} × ${n}`);
+      setText(byId('card-cart'), items.join(', '));
+    }
+    if (byId('session-card').textContent === before) return;
+    byId('session-card')
+      .getAnimations()
+      .forEach((flash) => void flash.cancel());
+    byId('session-card').animate({ outlineColor: ['currentColor', 'transparent'] }, FLASH_MS);
   }
 
   /** @param {string | undefined} failure */

@@ -19,6 +19,8 @@ export class StorePanel {
     const state = byId('redis-state');
     state.dataset.reachable = String(redis.reachable);
     setText(state, redis.reachable ? 'reachable' : 'away');
+    byId('outage').hidden = redis.reachable;
+    document.body.dataset.redis = redis.reachable ? 'reachable' : 'away';
     const ratio = cache.hitRatio === null ? '–' : `${Math.floor(cache.hitRatio * 1000) / 10} %`;
     const age = redis.dataAgeSeconds === null ? 'not cached' : `${redis.dataAgeSeconds} s`;
     const texts = {
@@ -30,6 +32,7 @@ export class StorePanel {
       'cache-redis-hits': String(cache.redisHits),
       'cache-origin-calls': String(cache.originCalls),
       'data-age': age,
+      'origin-seen': String(cache.originCalls),
     };
     for (const [id, text] of Object.entries(texts)) setText(byId(id), text);
   }

@@ -1,6 +1,6 @@
 import { byId, make, setText } from './elements.js';
 
-/** @import { Switches } from '../protocol.ts' */
+/** @import { Overview, Switches } from '../protocol.ts' */
 
 /**
  * The settings that lose something, and how to see it.
@@ -31,11 +31,29 @@ const WRONG = {
 let shown = '';
 
 /**
- * Shows the settings in force, and warns about values that lose something.
+ * What the visitor sees with these settings.
  *
  * @param {Switches} switches
+ * @param {boolean} isReachable whether Redis is
  */
-export function showSwitches(switches) {
+function explanationOf({ SESSION_STORE, COUNTER }, isReachable) {
+  if (SESSION_STORE === 'memory') {
+    return 'Each instance keeps sessions in its own memory and knows no other ones, so the number jumps.';
+  }
+  if (!isReachable) return 'The number is in Redis, and Redis does not answer: nothing is counted.';
+  if (COUNTER === 'session') {
+    return 'The number is in Redis, but instances read it and write it back: at the same time, they lose views.';
+  }
+  return 'The number continues, whichever instance counts the view: it is in Redis, which all instances share.';
+}
+
+/**
+ * Shows the settings in force, and warns about values that lose something.
+ *
+ * @param {Overview} overview
+ */
+export function showSwitches({ switches, redis }) {
+  setText(byId('shared-hint'), explanationOf(switches, redis.reachable));
   const entries = Object.entries(switches);
   const text = JSON.stringify(entries);
   if (text === shown) return;
@@ -50,7 +68,6 @@ export function showSwitches(switches) {
     return row;
   });
   byId('switches').replaceChildren(...rows);
-  byId('shared-hint').hidden = switches.SESSION_STORE === 'memory';
   byId('warning').hidden = warnings.length === 0;
   setText(byId('warning'), warnings.join(' '));
 }

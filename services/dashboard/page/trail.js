@@ -149,11 +149,12 @@ function stepsOf({ start, marks }) {
  */
 export function inWords({ answered, lost, duplicates, failed, instances, sessions }, asked) {
   return [
-    `${answered} of ${asked} views counted`,
+    `${asked} sent`,
+    `${answered} counted`,
     `${lost || 'none'} lost`,
     `${duplicates || 'none'} counted twice`,
     ...(failed > 0 ? [`${failed} failed`] : []),
-    instances === 1 ? '1 instance' : `${instances} instances`,
+    instances === 1 ? 'by 1 instance' : `by ${instances} instances`,
     ...(sessions > 1 ? [`${sessions} sessions`] : []),
   ].join(', ');
 }

@@ -1,0 +1,216 @@
+/**
+ * A stop on the way of a dot: the id of an element of the picture.
+ * @typedef {string} Stop
+ *
+ * @typedef {object} Dot
+ * @property {Stop[]} way the stops that are known so far
+ * @property {number} leg how many stops it has passed
+ * @property {number} at the share of the current leg that lies behind it, from 0 to 1
+ * @property {boolean} isBack whether its way is complete: its request has ended
+ * @property {number} turn the stop from which it carries its result
+ * @property {string} color
+ * @property {string} label what it carries on its way back
+ * @property {boolean} hasFailed
+ * @property {number} lane a distance from the line in pixels, so that many can be told apart
+ */
+
+/** Milliseconds for the way between two stops. A request takes less: nobody could see it. */
+const LEG_MS = 260;
+/** With more dots, the rest is shown as numbers only. */
+const MAX_DOTS = 400;
+/** In the font size of the canvas: a dot that carries a number, and one that does not. */
+const LARGE = 0.95;
+const SMALL = 0.4;
+/** The most dots in a row that waits. */
+const ROW = 10;
+
+/**
+ * Draws requests as dots that travel between the elements of the picture, on a canvas over it.
+ * A dot waits at the last stop that it knows until its request has ended.
+ */
+export class Dots {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {() => Iterable<[from: Stop, to: Stop, color: string, width: number]>} wires the lines
+   */
+  constructor(canvas, wires) {
+    this.canvas = canvas;
+    this.wires = wires;
+    this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    /** @type {Set<Dot>} */
+    this.dots = new Set();
+    /** How many dots were sent. */
+    this.sent = 0;
+    /** @type {Map<Stop, { x: number, y: number, bottom: number }>} until the picture changes */
+    this.places = new Map();
+    this.lastFrame = 0;
+    this.size = 16;
+    this.ink = '';
+    this.isRunning = false;
+    this.isStill = matchMedia('(prefers-reduced-motion: reduce)');
+    new ResizeObserver(() => this.redraw()).observe(canvas);
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.redraw());
+  }
+
+  /**
+   * Adds a dot at a stop.
+   *
+   * @param {Stop} stop
+   * @returns {Dot | undefined} none if there are too many, or if nothing may move
+   */
+  add(stop) {
+    if (this.isStill.matches || document.hidden || this.dots.size >= MAX_DOTS) return undefined;
+    const lane = ((this.dots.size % 5) - 2) * 5;
+    const known = { way: [stop], leg: 0, at: 0, isBack: false, turn: Infinity, lane };
+    /** @type {Dot} */
+    const dot = { ...known, color: '', label: '', hasFailed: false };
+    this.dots.add(dot);
+    this.sent += 1;
+    this.canvas.dataset.sent = String(this.sent);
+    this.run();
+    return dot;
+  }
+
+  /**
+   * Sends a dot to another stop.
+   *
+   * @param {Dot} dot
+   * @param {Stop} stop
+   */
+  move(dot, stop) {
+    dot.way.push(stop);
+  }
+
+  /**
+   * Tells a dot the rest of its way. At the last stop it disappears.
+   *
+   * @param {Dot} dot
+   * @param {Stop[]} there the stops up to the one where it turns round
+   * @param {{ color: string, label: string, hasFailed: boolean }} result
+   */
+  finish(dot, there, result) {
+    const out = [...dot.way, ...there];
+    dot.turn = out.length - 1;
+    dot.way = [...out, ...out.slice(0, -1).reverse()];
+    dot.isBack = true;
+    Object.assign(dot, result);
+  }
+
+  /** Draws again, as the picture has changed. */
+  redraw() {
+    this.places.clear();
+    this.run();
+  }
+
+  run() {
+    if (this.isRunning) return;
+    this.isRunning = true;
+    this.lastFrame = performance.now();
+    requestAnimationFrame((now) => this.draw(now));
+  }
+
+  /** @param {number} now */
+  draw(now) {
+    const step = Math.max(0, now - this.lastFrame) / LEG_MS;
+    this.lastFrame = now;
+    this.fit();
+    for (const [from, to, color, width] of this.wires()) this.drawWire(from, to, color, width);
+    /** @type {Map<Stop, number>} */
+    const waiting = new Map();
+    for (const dot of this.dots) {
+      dot.at += step;
+      while (dot.at >= 1 && dot.leg < dot.way.length - 1) {
+        dot.leg += 1;
+        dot.at -= 1;
+      }
+      const hasArrived = dot.leg === dot.way.length - 1;
+      if (hasArrived) dot.at = 0;
+      if (hasArrived && dot.isBack) this.dots.delete(dot);
+      else this.drawDot(dot, waiting);
+    }
+    if (this.dots.size > 0) requestAnimationFrame((next) => this.draw(next));
+    else this.isRunning = false;
+  }
+
+  /** Clears the canvas, after giving it a pixel for each pixel of the screen. */
+  fit() {
+    const { canvas, context } = this;
+    const { clientWidth, clientHeight } = canvas;
+    const width = Math.round(clientWidth * devicePixelRatio);
+    const height = Math.round(clientHeight * devicePixelRatio);
+    if (canvas.width !== width || canvas.height !== height)
+      Object.assign(canvas, { width, height });
+    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    context.clearRect(0, 0, clientWidth, clientHeight);
+    const { fontSize, color } = getComputedStyle(canvas);
+    this.size = Number.parseFloat(fontSize);
+    this.ink = color;
+  }
+
+  /**
+   * The center of a stop on the canvas, and its lower edge.
+   *
+   * @param {Stop} stop
+   */
+  place(stop) {
+    const known = this.places.get(stop);
+    if (known) return known;
+    const { left, top } = this.canvas.getBoundingClientRect();
+    const box = (document.getElementById(stop) ?? this.canvas).getBoundingClientRect();
+    const [x, y] = [box.left + box.width / 2 - left, box.top + box.height / 2 - top];
+    const place = { x, y, bottom: box.bottom - top };
+    this.places.set(stop, place);
+    return place;
+  }
+
+  /**
+   * @param {Stop} from
+   * @param {Stop} to
+   * @param {string} color
+   * @param {number} width in pixels; 0 for a dashed line: nothing passes
+   */
+  drawWire(from, to, color, width) {
+    const { context } = this;
+    const [a, b] = [this.place(from), this.place(to)];
+    context.beginPath();
+    context.setLineDash(width === 0 ? [4, 6] : []);
+    context.lineWidth = Math.max(1.5, width);
+    context.strokeStyle = color;
+    context.globalAlpha = 0.5;
+    context.moveTo(a.x, a.y);
+    context.lineTo(b.x, b.y);
+    context.stroke();
+    context.globalAlpha = 1;
+  }
+
+  /**
+   * @param {Dot} dot
+   * @param {Map<Stop, number>} waiting how many dots wait at a stop so far
+   */
+  drawDot(dot, waiting) {
+    const { context } = this;
+    const { way, leg, at, color, label, hasFailed, turn, lane } = dot;
+    const [from = '', to] = [way[leg], way[leg + 1]];
+    const a = this.place(from);
+    const b = to === undefined ? a : this.place(to);
+    const radius = this.size * (leg >= turn ? LARGE : SMALL);
+    let [x, y] = [a.x + (b.x - a.x) * at, a.y + (b.y - a.y) * at + lane];
+    if (to === undefined) {
+      const before = waiting.get(from) ?? 0;
+      waiting.set(from, before + 1);
+      x = a.x + ((before % ROW) - ROW / 2 + 0.5) * 2.2 * radius;
+      y = a.bottom + (1 + Math.floor(before / ROW)) * 2.2 * radius;
+    }
+    context.beginPath();
+    context.arc(x, y, radius, 0, 2 * Math.PI);
+    context.fillStyle = color || this.ink;
+    context.fill();
+    if (leg < turn) return;
+    const text = hasFailed ? '✕' : label;
+    context.fillStyle = '#fff';
+    context.font = `bold ${this.size * (text.length > 3 ? 0.6 : 0.85)}px system-ui, sans-serif`;
+    context.textAlign = 'center';
+    context.textBaseline = 'middle';
+    context.fillText(text, x, y);
+  }
+}

@@ -1,0 +1,220 @@
+import { color, numberOf } from './colors.js';
+import { Dots } from './dots.js';
+import { byId, make, onPress, setText } from './elements.js';
+import { byNumber } from './instances-panel.js';
+import { observeRequests } from './request.js';
+
+/** @import { InstanceView, Overview } from '../protocol.ts' */
+/** @import { Dot } from './dots.js' */
+/** @import { Replied, Sent } from './request.js' */
+
+/** The width of a line in pixels, for requests a second: 1 for 1, 10 for 1000. */
+const widthOf = (/** @type {number} */ rate) => (rate <= 0 ? 0 : 1 + 3 * Math.log10(1 + rate));
+
+/** A browser sends so many requests at a time to one host, and has the event stream besides. */
+const CONNECTIONS = 5;
+/** With more instances, each takes less space. */
+const MANY = 6;
+/** The color of a request that failed. */
+const FAILED = '#c4161c';
+/** Of what the dashboard answers, nothing passes through an instance. */
+const OWN = '/dashboard/';
+
+/**
+ * The system as a picture: the browser, nginx, the instances, Redis and the origin. Each request of
+ * this page is a dot; it shows what the reply says, and nothing else.
+ */
+export class Picture {
+  /** @param {{ kill: (name: string) => Promise<void>, hang: (name: string) => Promise<void> }} faults */
+  constructor(faults) {
+    this.faults = faults;
+    /** @type {Map<string, Lane>} the instances by name */
+    this.lanes = new Map();
+    this.waiting = 0;
+    /** @type {(Dot | undefined)[]} of requests that the browser has not sent yet, in turn */
+    this.queue = [];
+    this.dots = new Dots(byId('dots', HTMLCanvasElement), () => this.wires());
+    observeRequests((sent) => this.observe(sent));
+  }
+
+  /** @param {Overview} overview @param {boolean} canInject */
+  show({ instances, redis, switches }, canInject) {
+    const isShared = switches.SESSION_STORE !== 'memory';
+    byId('picture').dataset.store = isShared ? 'redis' : 'memory';
+    byId('redis').dataset.reachable = String(redis.reachable);
+    byId('session-card').hidden = !isShared;
+    byId('no-sessions').hidden = isShared;
+    const names = new Set(instances.map(({ name }) => name));
+    for (const [name, lane] of this.lanes) {
+      if (names.has(name)) continue;
+      lane.element.remove();
+      this.lanes.delete(name);
+    }
+    byId('lanes').dataset.size = instances.length > MANY ? 'dense' : 'normal';
+    for (const instance of instances) this.laneOf(instance.name).show(instance, canInject);
+    this.dots.redraw();
+  }
+
+  /** @param {string} name */
+  laneOf(name) {
+    const known = this.lanes.get(name);
+    if (known) return known;
+    const lane = new Lane(name, this.faults);
+    this.lanes.set(name, lane);
+    const names = [...this.lanes.keys()].sort(byNumber);
+    const next = this.lanes.get(names[names.indexOf(name) + 1] ?? '');
+    byId('lanes').insertBefore(lane.element, next?.element ?? null);
+    this.dots.redraw();
+    return lane;
+  }
+
+  /** @returns {Iterable<[from: string, to: string, color: string, width: number]>} */
+  *wires() {
+    const ink = getComputedStyle(byId('dots')).color;
+    yield ['browser', 'nginx', ink, 1];
+    for (const { element, state, rate } of this.lanes.values()) {
+      const isDown = state === 'dead';
+      const line = isDown
+        ? FAILED
+        : getComputedStyle(element).getPropertyValue('--instance') || ink;
+      yield ['nginx', element.id, line, isDown ? 0 : Math.max(1, widthOf(rate))];
+      const isConnected = !isDown && byId('redis').dataset.reachable === 'true';
+      yield [element.id, 'redis', line, isConnected ? Math.max(1, widthOf(rate)) : 0];
+      yield [element.id, 'origin', ink, isDown ? 0 : 0.5];
+    }
+  }
+
+  /**
+   * Follows a request of this page.
+   *
+   * @param {Sent} sent
+   */
+  observe({ path }) {
+    if (path.startsWith(OWN)) return () => {};
+    const dot = this.dots.add('browser');
+    if (this.waiting >= CONNECTIONS) this.queue.push(dot);
+    else if (dot) this.dots.move(dot, 'nginx');
+    this.addWaiting(1);
+    return (/** @type {Replied | undefined} */ replied) => {
+      this.addWaiting(-1);
+      const next = this.queue.shift();
+      if (next) this.dots.move(next, 'nginx');
+      const instance = replied?.headers.get('X-Instance') ?? '';
+      const lane = instance === '' ? undefined : this.laneOf(instance);
+      const isDone = replied !== undefined && replied.status < 400;
+      const views = viewsIn(replied?.text ?? '');
+      if (lane && views !== undefined) lane.count(views);
+      if (!dot) return;
+      const stops = lane ? [lane.element.id, ...beyond(path, replied)] : [];
+      const shade = lane && getComputedStyle(lane.element).getPropertyValue('--instance');
+      const result = { color: isDone ? (shade ?? '') : FAILED, hasFailed: !isDone };
+      this.dots.finish(dot, stops, { ...result, label: views ? String(views) : labelOf(replied) });
+    };
+  }
+
+  /** @param {number} change of the requests without a reply */
+  addWaiting(change) {
+    this.waiting += change;
+    setText(byId('waiting'), String(this.waiting));
+  }
+}
+
+/**
+ * The stop after the instance. A request that waited for the call of another one (`collapsed`) found
+ * its result in Redis.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9211 The Cache-Status HTTP Response Header Field
+ *
+ * @param {string} path
+ * @param {Replied | undefined} replied
+ */
+function beyond(path, replied) {
+  if (path !== '/data') return byId('picture').dataset.store === 'memory' ? [] : ['redis'];
+  const found = replied?.headers.get('Cache-Status') ?? '';
+  if (found.startsWith('local; hit')) return [];
+  return /^redis; (hit|.*collapsed)/.test(found) ? ['redis'] : ['origin'];
+}
+
+/**
+ * What a dot carries on its way back besides a number: whether the cache had the entry.
+ *
+ * @param {Replied | undefined} replied
+ */
+function labelOf(replied) {
+  const cache = replied?.headers.get('X-Cache') ?? '';
+  return { HIT: 'hit', MISS: 'new' }[cache] ?? '';
+}
+
+/**
+ * The number in a reply to a view.
+ *
+ * @param {string} text
+ * @returns {number | undefined}
+ */
+function viewsIn(text) {
+  const [, number] = /^(?:Views: |\{"views":)(\d+)/.exec(text) ?? [];
+  return number === undefined ? undefined : Number(number);
+}
+
+/** An instance in the picture. */
+class Lane {
+  /**
+   * @param {string} name
+   * @param {Picture['faults']} faults
+   */
+  constructor(name, faults) {
+    this.state = 'ready';
+    this.rate = 0;
+    this.counted = 0;
+    this.element = make('li', 'node lane-node');
+    this.element.id = `lane-${name}`;
+    this.element.dataset.name = name;
+    color(this.element, name);
+    this.number = make('span', 'number', String(numberOf(name) || ''));
+    this.stateText = make('span', 'state');
+    this.countText = make('span', '', '0');
+    const count = make('span', 'counted');
+    count.append(make('span', 'label', 'your views: '), this.countText);
+    this.memory = make('span', 'memory-card');
+    this.memory.hidden = true;
+    this.buttons = make('span', 'buttons');
+    for (const [word, work] of /** @type {const} */ ([
+      ['Kill', faults.kill],
+      ['Hang', faults.hang],
+    ])) {
+      const button = make('button', '', word);
+      button.type = 'button';
+      button.ariaLabel = `${word} ${name}`;
+      onPress(button, () => work(name));
+      this.buttons.append(button);
+    }
+    const title = make('strong', '', name);
+    this.element.append(this.number, title, this.stateText, count, this.memory, this.buttons);
+  }
+
+  /**
+   * @param {InstanceView} instance
+   * @param {boolean} canInject
+   */
+  show({ state, requestsPerSecond }, canInject) {
+    this.state = state;
+    this.rate = requestsPerSecond;
+    this.element.dataset.state = state;
+    setText(this.stateText, state === 'ready' ? '' : state);
+    this.buttons.hidden = !canInject || state === 'dead';
+    this.memory.hidden = byId('picture').dataset.store !== 'memory';
+  }
+
+  /**
+   * Adds a view of this page.
+   *
+   * @param {number} views the number that this instance replied with
+   */
+  count(views) {
+    this.counted += 1;
+    this.element.dataset.counted = String(this.counted);
+    setText(this.countText, String(this.counted));
+    setText(this.memory, `your session here: ${views}`);
+    this.memory.dataset.views = String(views);
+  }
+}

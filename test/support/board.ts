@@ -1,0 +1,72 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import {
+  type Board,
+  type BoardOptions,
+  launchBrowser,
+  openBoard,
+} from '../../tools/lib/browser.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+
+// What tests read from the page in a browser, and the buttons that they press.
+
+export const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+export const press = (page: Page, name: string) => button(page, name).click();
+
+export async function textOf(page: Page, selector: string): Promise<string> {
+  return ((await page.locator(selector).textContent()) ?? '').replace(/\s+/g, ' ').trim();
+}
+
+export async function expectText(page: Page, selector: string, text: string | RegExp, ms = 10_000) {
+  await eventually(async () => {
+    const shown = await textOf(page, selector);
+    if (typeof text === 'string') expect(shown).toBe(text);
+    else expect(shown).toMatch(text);
+    expect(await page.locator(selector).isVisible(), `${selector} is visible`).toBe(true);
+  }, ms);
+}
+
+/** The data-… attribute with a name. */
+export const dataOf = (page: Page, selector: string, name: string) =>
+  page.locator(selector).getAttribute(`data-${name}`);
+
+/** The numbers of the trail, each with the instance that counted it. */
+export function trailOf(page: Page): Promise<{ views: number; instance: string }[]> {
+  return page.evaluate(
+    `[...document.querySelectorAll('#trail .mark')].map(
+      ({ dataset: { views, instance } }) => ({ views: Number(views), instance }))`,
+  );
+}
+
+/** A browser for the tests of a file. Each page is closed after its test, which fails if it had errors. */
+export function useBoards() {
+  let browser: Browser;
+  let boards: Board[] = [];
+
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser?.close());
+
+  afterEach(async () => {
+    const faults = boards.flatMap((board) => board.faults);
+    await Promise.all(boards.map((board) => board[Symbol.asyncDispose]()));
+    boards = [];
+    expect(faults).toEqual([]);
+  });
+
+  async function expectLive(page: Page): Promise<void> {
+    await expectText(page, '#connection', 'live');
+    expect(await dataOf(page, '#connection', 'live')).toBe('true');
+  }
+
+  /** A page in a new browser context, ready to use. */
+  async function open(url: string, options?: BoardOptions): Promise<Page> {
+    const board = await openBoard(browser, url, options);
+    boards.push(board);
+    if (options?.javaScriptEnabled !== false) await expectLive(board.page);
+    return board.page;
+  }
+
+  return { open, expectLive };
+}
