@@ -128,12 +128,55 @@ describe.skipIf(missing)(title, () => {
         await expectText(page, '#shared-hint', /Redis does not answer: nothing is counted/);
         await press(page, 'Visit');
         await expectText(page, '#session-failure', /\S/);
+        await expectText(page, '#trail .failed', '✕ 1 failed');
         await expectText(page, '#card-views', 'Views: 1');
       } finally {
         await stack.redis.start();
       }
       await page.locator('#outage').waitFor({ state: 'hidden' });
       await expectText(page, '#shared-hint', /it is in Redis, which all instances share/);
+    });
+
+    it('should come back by itself if it was opened while Redis was away', async () => {
+      await stack.redis.kill();
+      let page: Page;
+      try {
+        page = await open(stack.url, { breaks: true });
+        await expectText(page, '#outage', /^Redis does not answer/);
+        await expectText(page, '#session-failure', /\S/);
+      } finally {
+        await stack.redis.start();
+      }
+      await expectText(page, '#views', 'Views: 1', 20_000);
+      await expectText(page, '#card-views', 'Views: 1');
+      await page.locator('#outage').waitFor({ state: 'hidden' });
+    });
+
+    it('should guide through seven steps, and prove each', async () => {
+      const page = await open(`${stack.url}/#tour=1`, { breaks: true });
+      const proofs = [
+        /^app-\d answered with the number from Redis. Views: 2\.$/,
+        /^app-\d answered with the number from Redis. Views: 3\.$/,
+        /^Your session is logged in as Ada, for all instances/,
+        COUNTED,
+        /^app-\d is killed$/,
+        /^100 sent, 100 counted, none lost, none counted twice, by 2 instances$/,
+        /^1 new, 99 cached, .*one request called the origin/,
+      ];
+      for (const [index, proof] of proofs.entries()) {
+        await expectText(page, '#tour-title', `${index + 1} of 7`);
+        expect(page.url()).toContain(`#tour=${index + 1}`);
+        await page.locator('#tour-act').click();
+        await expectText(page, '#tour-proof', proof);
+        if (index === 4) {
+          await eventually(() => expect(stack.instances.some((one) => !one.isRunning)).toBe(true));
+        }
+        if (index < 6) await press(page, 'Next');
+      }
+      await press(page, 'End the tour');
+      expect(await page.locator('#tour-step').isVisible()).toBe(false);
+      expect(page.url()).toBe(`${stack.url}/`);
+      await Promise.all(stack.instances.filter((one) => !one.isRunning).map((one) => one.start()));
     });
 
     it('should obey the keys of a presenter, but not in a field of text', async () => {
@@ -169,6 +212,9 @@ describe.skipIf(missing)(title, () => {
     for (const { name, memory } of await lanesOf(page)) {
       expect(memory, name).toMatch(/^your session here: \d+$/);
     }
+    await page.getByRole('textbox', { name: 'Name', exact: true }).fill('Ada');
+    await press(page, 'Log in');
+    await expectText(page, '#trail-note', /^Only app-\d has the login, in its memory/);
     expect(await page.locator('#session-card').isVisible()).toBe(false);
     await expectText(page, '#no-sessions', 'no sessions here');
     await expectText(page, '#shared-hint', /in its own memory/);

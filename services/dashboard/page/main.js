@@ -10,6 +10,7 @@ import { Picture } from './picture.js';
 import { SessionPanel } from './session-panel.js';
 import { StorePanel } from './store-panel.js';
 import { showSwitches } from './switches-panel.js';
+import { Tour } from './tour.js';
 
 /** @import { Hello, Overview, Tick } from '../protocol.ts' */
 
@@ -33,6 +34,13 @@ const session = new SessionPanel(() => events?.open());
 /** @type {EventStream | undefined} */
 let events;
 listenForKeys();
+new Tour({
+  visit: () => session.visit(),
+  visitMany: () => session.visitMany(),
+  logIn: () => session.logIn('Ada'),
+  kill: () => faults.kill(),
+  fetchExpired: () => store.fetchExpired(),
+});
 await session.start(); // it gives a new visitor the cookie by which the audience knows the page
 events = new EventStream({
   hello: (/** @type {Hello} */ hello) => {
@@ -55,4 +63,5 @@ function show(overview) {
   latency.show(overview);
   showSwitches(overview);
   session.learn(overview.switches);
+  if (overview.redis.reachable) void session.retry();
 }

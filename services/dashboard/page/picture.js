@@ -46,7 +46,7 @@ export class Picture {
     byId('no-sessions').hidden = isShared;
     const names = new Set(instances.map(({ name }) => name));
     for (const [name, lane] of this.lanes) {
-      if (names.has(name)) continue;
+      if (names.has(name) || !lane.hasHeartbeat) continue;
       lane.element.remove();
       this.lanes.delete(name);
     }
@@ -97,7 +97,8 @@ export class Picture {
     this.addWaiting(1);
     return (/** @type {Replied | undefined} */ replied) => {
       this.addWaiting(-1);
-      const next = this.queue.shift();
+      // Replies need not come in turn: this one may be of a request that seemed not to be sent yet.
+      const [next] = this.queue.splice(Math.max(0, this.queue.indexOf(dot)), 1);
       if (next) this.dots.move(next, 'nginx');
       const instance = replied?.headers.get('X-Instance') ?? '';
       const lane = instance === '' ? undefined : this.laneOf(instance);
@@ -163,6 +164,8 @@ class Lane {
    * @param {Picture['faults']} faults
    */
   constructor(name, faults) {
+    /** Whether the dashboard knows it: services/minimal sends no heartbeats. */
+    this.hasHeartbeat = false;
     this.state = 'ready';
     this.rate = 0;
     this.counted = 0;
@@ -197,6 +200,7 @@ class Lane {
    * @param {boolean} canInject
    */
   show({ state, requestsPerSecond }, canInject) {
+    this.hasHeartbeat = true;
     this.state = state;
     this.rate = requestsPerSecond;
     this.element.dataset.state = state;

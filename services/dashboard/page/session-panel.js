@@ -14,6 +14,8 @@ const REPORT_MS = 350;
 /** Milliseconds for which a card shows that it has changed. */
 const FLASH_MS = 900;
 const NEW_SESSION = 'The session before has ended. A new one counts from 1 and has its own trail.';
+const OTHER_CLIENT =
+  'Another client with this cookie, for example a load test, has counted thousands of views. The trail starts after them.';
 
 /**
  * The visitor's own session: views, trail, login, cart. The trail survives a reload, and other tabs
@@ -35,6 +37,8 @@ export class SessionPanel {
     this.session = undefined;
     this.isShowing = false;
     this.isReporting = false;
+    /** Whether the view of this page failed, and is still to be counted. */
+    this.isUncounted = false;
     byId('trail').tabIndex = 0; // the keyboard can scroll it
 
     onClick('visit', () => this.visit());
@@ -50,6 +54,14 @@ export class SessionPanel {
   async start() {
     await this.visit();
     await this.readSession();
+    this.isUncounted = this.trail === undefined;
+  }
+
+  /** Counts the view of this page now, if it could not be counted at its start. */
+  async retry() {
+    if (!this.isUncounted) return;
+    this.isUncounted = false;
+    await this.start();
   }
 
   /** @param {Mark | 'login'} message */
@@ -141,9 +153,15 @@ export class SessionPanel {
 
   /** @param {string} name */
   async logIn(name) {
-    await request('POST', '/login', { body: { name } });
+    const { headers } = await request('POST', '/login', { body: { name } });
     this.channel.postMessage('login');
     await this.readOtherSession();
+    if (this.isShared) return;
+    const instance = headers.get('X-Instance');
+    setText(
+      byId('trail-note'),
+      `Only ${instance} has the login, in its memory; the others do not.`,
+    );
   }
 
   /** Ends the session, and views for the first time in another one. */
@@ -200,7 +218,7 @@ export class SessionPanel {
       this.session = this.trail.marks.at(-1)?.session;
       if (this.trail.marks.length === 0) this.trail.separate(this.isShared);
     }
-    this.trail.add(mark);
+    if (this.trail.add(mark)) setText(byId('trail-note'), OTHER_CLIENT);
     // Of many replies at once, the highest number need not arrive last.
     const views = `Views: ${this.isShared ? this.trail.last : mark.views}`;
     setText(byId('views'), views);
@@ -220,7 +238,10 @@ export class SessionPanel {
       if (!this.trail) return;
       keep(this.trail);
       this.noteSession(this.trail);
-      byId('trail').replaceChildren(...this.trail.steps().slice(-MAX_MARKS).map(markOf));
+      const marks = this.trail.steps().slice(-MAX_MARKS).map(markOf);
+      const { failed } = this.trail;
+      if (failed > 0) marks.push(make('li', 'mark failed', `✕ ${failed} failed`));
+      byId('trail').replaceChildren(...marks);
       byId('trail').scrollTop = byId('trail').scrollHeight;
     });
   }

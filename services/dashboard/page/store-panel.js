@@ -49,6 +49,12 @@ export class StorePanel {
     setText(byId('fetch-summary'), `${words.join(', ')}, ${ms} ms`);
   }
 
+  /** Fetches often and at once what is not cached. */
+  async fetchExpired() {
+    await this.invalidate();
+    await this.fetch(BURST);
+  }
+
   async invalidate() {
     const failure = await request('DELETE', '/data').then(() => '', reasonOf);
     setText(byId('fetch-summary'), failure || 'invalidated on all instances');

@@ -60,14 +60,21 @@ export class Trail {
     return lastOf(this.current);
   }
 
-  /** @param {Mark} mark */
+  /**
+   * Adds a reply.
+   *
+   * @param {Mark} mark
+   * @returns whether another client has counted so many views before it that the trail restarts
+   */
   add(mark) {
-    if (mark.views - this.last > MAX_JUMP) {
+    const hasJumped = mark.views - this.last > MAX_JUMP;
+    if (hasJumped) {
       this.marks = [];
       this.start = mark.views - 1;
     }
     this.marks.push(mark);
     if (this.marks.length > MAX_MARKS) this.forgetFirst();
+    return hasJumped;
   }
 
   /** Drops other counts and the oldest half of the current one, which bounds the memory. */
