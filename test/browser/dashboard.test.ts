@@ -11,7 +11,16 @@ import { inRedis } from '../../tools/lib/redis-client.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
-import { button, dataOf, expectText, press, textOf, trailOf, useBoards } from '../support/board.ts';
+import {
+  button,
+  dataOf,
+  expectText,
+  lanesOf,
+  press,
+  textOf,
+  trailOf,
+  useBoards,
+} from '../support/board.ts';
 import { range } from '../support/proofs.ts';
 
 const missing = browserMissing();
@@ -318,6 +327,8 @@ describe.skipIf(missing)(title, () => {
       await expectText(page, '#who', 'logged in as Ada');
       expect(await button(page, 'Log in').isVisible()).toBe(false);
       await expectText(page, '#cart li', 'tea × 1');
+      await expectText(page, '#card-name', 'Ada');
+      await expectText(page, '#card-cart', 'tea × 1');
       await page.getByRole('textbox', { name: 'Item' }).fill('tea');
       await press(page, 'Add to cart');
       await expectText(page, '#cart li', 'tea × 2');
@@ -332,6 +343,7 @@ describe.skipIf(missing)(title, () => {
       await expectText(page, '#who', 'not logged in');
       await expectText(page, '#views', 'Views: 1');
       await eventually(async () => expect(await page.locator('#cart li').count()).toBe(0));
+      for (const id of ['#card-name', '#card-cart']) expect(await textOf(page, id)).toBe('');
     });
 
     it('should show two browsers as two participants, at the instances that served them', async () => {
@@ -395,7 +407,7 @@ describe.skipIf(missing)(title, () => {
 
       await button(page, 'Hang app-2').focus();
       await nextTick(page);
-      expect(await page.evaluate('document.activeElement.textContent')).toBe('Hang app-2');
+      expect(await page.evaluate('document.activeElement.ariaLabel')).toBe('Hang app-2');
     });
 
     /** Resolves when a card shows something else: a message has come. */
@@ -554,8 +566,13 @@ describe.skipIf(missing)(title, () => {
       try {
         await page.locator('#redis-state[data-reachable="false"]').waitFor({ timeout: 4000 });
         await expectText(page, '#redis-state', 'away');
+        await expectText(page, '#outage', /^Redis does not answer/);
+        await expectText(page, '#shared-hint', /Redis does not answer: nothing is counted/);
+        expect(await dataOf(page, 'body', 'redis')).toBe('away');
         await press(page, 'Visit');
         await expectText(page, '#session-failure', /\S/, 5000);
+        await expectText(page, '#trail .failed', '✕ 1 failed');
+        await expectText(page, '#card-views', 'Views: 1');
         await expectText(page, '#views', 'Views: 1');
         await expectReady(page, 3); // Redis is away, not the instances
         await expectLive(page);
@@ -563,6 +580,8 @@ describe.skipIf(missing)(title, () => {
         await stack.redis.start();
       }
       await page.locator('#redis-state[data-reachable="true"]').waitFor();
+      expect(await page.locator('#outage').isVisible()).toBe(false);
+      await expectText(page, '#shared-hint', /it is in Redis, which all instances share/);
       // The dashboard has connected; each instance connects by itself.
       for (const { port } of stack.instances) {
         await eventually(async () =>
@@ -586,6 +605,8 @@ describe.skipIf(missing)(title, () => {
       try {
         await expectCard(page, 'app-2 dead', 3000);
         await expectLive(page);
+        expect(await dataOf(page, '#lane-app-2', 'state')).toBe('dead');
+        expect(await button(page, 'Kill app-2').isVisible()).toBe(false);
         await press(page, 'Visit ×100');
         await expectText(page, '#trail-summary', COUNTED.replace('by 3', 'by 2'));
         await expectText(page, '#views', 'Views: 101');
@@ -644,6 +665,15 @@ describe.skipIf(missing)(title, () => {
         '#trail-summary',
         /^100 sent, 100 counted, \S+ lost, [1-9]\d* counted twice, by 3 instances$/,
       );
+      for (const { name, memory } of await lanesOf(page)) {
+        expect(memory, name).toMatch(/^your session here: \d+$/);
+      }
+      expect(await page.locator('#session-card').isVisible()).toBe(false);
+      await expectText(page, '#no-sessions', 'no sessions here');
+      await expectText(page, '#shared-hint', /in its own memory/);
+      await page.getByRole('textbox', { name: 'Name', exact: true }).fill('Ada');
+      await press(page, 'Log in');
+      await expectText(page, '#trail-note', /^Only app-\d has the login, in its memory/);
       const marks = page.locator('#trail .gap, #trail .duplicate');
       await marks.first().waitFor();
       const pixel = await page.evaluate<number[]>(pixelOf('#trail .gap, #trail .duplicate'));

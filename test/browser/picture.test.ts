@@ -4,34 +4,21 @@ import { browserMissing } from '../../tools/lib/browser.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { inRedis } from '../../tools/lib/redis-client.ts';
 import { Stack } from '../../tools/stack/stack.ts';
-import { dataOf, expectText, press, textOf, trailOf, useBoards } from '../support/board.ts';
+import {
+  dataOf,
+  expectText,
+  lanesOf,
+  press,
+  textOf,
+  trailOf,
+  useBoards,
+} from '../support/board.ts';
 import { range } from '../support/proofs.ts';
 
 const missing = browserMissing();
 const title = `the picture of the system${missing ? ` (skipped: ${missing})` : ''}`;
 
 const COUNTED = /^100 sent, 100 counted, none lost, none counted twice/;
-
-interface Lane {
-  name: string;
-  state: string;
-  /** The views of the page that the instance counted. */
-  counted: number;
-  /** The text of the session that the instance has in its memory, if that is shown. */
-  memory: string;
-}
-
-/** The instances as the picture shows them. */
-function lanesOf(page: Page): Promise<Lane[]> {
-  return page.evaluate(`[...document.querySelectorAll('#lanes .lane-node')].map((lane) => {
-    const { name, state, counted } = lane.dataset;
-    const memory = lane.querySelector('.memory-card');
-    return { name, state, counted: Number(counted ?? 0), memory: memory.hidden ? '' : memory.textContent };
-  })`);
-}
-
-const laneOf = async (page: Page, name: string) =>
-  (await lanesOf(page)).find((lane) => lane.name === name);
 
 describe.skipIf(missing)(title, () => {
   const { open } = useBoards();
@@ -64,19 +51,6 @@ describe.skipIf(missing)(title, () => {
       expect(await textOf(page, '#waiting')).toBe('0');
     });
 
-    it('should show the login and the cart in the card of the session', async () => {
-      const page = await open(stack.url, { breaks: true });
-      await page.getByRole('textbox', { name: 'Name', exact: true }).fill('Ada');
-      await press(page, 'Log in');
-      await press(page, 'Add to cart');
-      await expectText(page, '#card-name', 'Ada');
-      await expectText(page, '#card-cart', 'tea × 1');
-      await press(page, 'Log out');
-      await expectText(page, '#who', 'not logged in');
-      expect(await textOf(page, '#card-name')).toBe('');
-      expect(await textOf(page, '#card-cart')).toBe('');
-    });
-
     it('should show the same without movement', async () => {
       const page = await open(stack.url, { reducedMotion: 'reduce' });
       await press(page, 'Visit ×100');
@@ -97,44 +71,6 @@ describe.skipIf(missing)(title, () => {
       }
       await expectText(page, '#views', 'Views: 2');
       await expectText(page, '#waiting', '0');
-    });
-
-    it('should show a killed instance as dead, and the number going on at the others', async () => {
-      const page = await open(stack.url, { breaks: true });
-      await page.locator('#lane-app-2[data-state="ready"]').waitFor();
-      await press(page, 'Kill app-2');
-      await page.locator('#lane-app-2[data-state="dead"]').waitFor({ timeout: 5000 });
-      try {
-        expect(await page.getByRole('button', { name: 'Kill app-2' }).isVisible()).toBe(false);
-        const before = (await laneOf(page, 'app-2'))?.counted;
-        await press(page, 'Visit ×100');
-        await expectText(page, '#trail-summary', COUNTED);
-        expect((await laneOf(page, 'app-2'))?.counted).toBe(before);
-        await expectText(page, '#card-views', 'Views: 101');
-      } finally {
-        await stack.process('app-2').start();
-      }
-      await page.locator('#lane-app-2[data-state="ready"]').waitFor();
-    });
-
-    it('should say that Redis is away, with the old figures, until it is back', async () => {
-      const page = await open(stack.url, { breaks: true });
-      expect(await page.locator('#outage').isVisible()).toBe(false);
-      await stack.redis.kill();
-      try {
-        await expectText(page, '#outage', /^Redis does not answer/);
-        expect(await dataOf(page, '#redis', 'reachable')).toBe('false');
-        expect(await dataOf(page, 'body', 'redis')).toBe('away');
-        await expectText(page, '#shared-hint', /Redis does not answer: nothing is counted/);
-        await press(page, 'Visit');
-        await expectText(page, '#session-failure', /\S/);
-        await expectText(page, '#trail .failed', '✕ 1 failed');
-        await expectText(page, '#card-views', 'Views: 1');
-      } finally {
-        await stack.redis.start();
-      }
-      await page.locator('#outage').waitFor({ state: 'hidden' });
-      await expectText(page, '#shared-hint', /it is in Redis, which all instances share/);
     });
 
     it('should come back by itself if it was opened while Redis was away', async () => {
@@ -202,28 +138,13 @@ describe.skipIf(missing)(title, () => {
     });
   });
 
-  it('should show a session in each instance with SESSION_STORE=memory', async () => {
-    const env = { ...process.env, SESSION_STORE: 'memory' };
-    await using stack = await Stack.start({ env });
-    const page = await open(stack.url);
-    await page.locator('#picture[data-store="memory"]').waitFor();
-    await press(page, 'Visit ×100');
-    await expectText(page, '#trail-summary', /[1-9]\d* counted twice, by 3 instances$/);
-    for (const { name, memory } of await lanesOf(page)) {
-      expect(memory, name).toMatch(/^your session here: \d+$/);
-    }
-    await page.getByRole('textbox', { name: 'Name', exact: true }).fill('Ada');
-    await press(page, 'Log in');
-    await expectText(page, '#trail-note', /^Only app-\d has the login, in its memory/);
-    expect(await page.locator('#session-card').isVisible()).toBe(false);
-    await expectText(page, '#no-sessions', 'no sessions here');
-    await expectText(page, '#shared-hint', /in its own memory/);
-  });
-
   it('should show twelve instances without scrolling, each with a number of its own', async () => {
     await using stack = await Stack.start();
     for (const count of [6, 9, 12]) await stack.scale(count);
-    const page = await open(stack.url, { viewport: { width: 1280, height: 720 } });
+    const page = await open(stack.url, {
+      viewport: { width: 1280, height: 720 },
+      breaks: true, // the stack ends before the page
+    });
     const names = range(1, 12).map((number) => `app-${number}`);
     await eventually(async () => {
       expect((await lanesOf(page)).map(({ name }) => name)).toEqual(names);

@@ -33,9 +33,28 @@ export const dataOf = (page: Page, selector: string, name: string) =>
 /** The numbers of the trail, each with the instance that counted it. */
 export function trailOf(page: Page): Promise<{ views: number; instance: string }[]> {
   return page.evaluate(
-    `[...document.querySelectorAll('#trail .mark')].map(
+    `[...document.querySelectorAll('#trail [data-views]')].map(
       ({ dataset: { views, instance } }) => ({ views: Number(views), instance }))`,
   );
+}
+
+/** An instance as the picture shows it. */
+export interface Lane {
+  name: string;
+  state: string;
+  /** The views of the page that the instance counted. */
+  counted: number;
+  /** The text of the session that the instance has in its memory, if that is shown. */
+  memory: string;
+}
+
+/** The instances as the picture shows them. */
+export function lanesOf(page: Page): Promise<Lane[]> {
+  return page.evaluate(`[...document.querySelectorAll('#lanes .lane-node')].map((lane) => {
+    const { name, state, counted } = lane.dataset;
+    const memory = lane.querySelector('.memory-card');
+    return { name, state, counted: Number(counted ?? 0), memory: memory.hidden ? '' : memory.textContent };
+  })`);
 }
 
 /** A browser for the tests of a file. Each page is closed after its test, which fails if it had errors. */
