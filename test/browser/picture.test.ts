@@ -115,7 +115,7 @@ describe.skipIf(missing)(title, () => {
       await Promise.all(stack.instances.filter((one) => !one.isRunning).map((one) => one.start()));
     });
 
-    it('should obey the keys of a presenter, but not in a field of text', async () => {
+    it('should react to the keys of a presenter, but not in a text field', async () => {
       const page = await open(stack.url);
       await page.keyboard.press('Space');
       await expectText(page, '#views', 'Views: 2');

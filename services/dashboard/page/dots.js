@@ -2,12 +2,15 @@
  * A stop on the way of a dot: the id of an element of the picture.
  * @typedef {string} Stop
  *
+ * A line between two stops. Its width is in pixels; 0 is a dashed line: nothing passes.
+ * @typedef {{ from: Stop, to: Stop, color: string, width: number }} Wire
+ *
  * @typedef {object} Dot
  * @property {Stop[]} way the stops that are known so far
  * @property {number} leg how many stops it has passed
  * @property {number} at the share of the current leg that lies behind it, from 0 to 1
  * @property {boolean} isBack whether its way is complete: its request has ended
- * @property {number} turn the stop from which it carries its result
+ * @property {number} turn the stop from which it carries its result back
  * @property {string} color
  * @property {string} label what it carries on its way back
  * @property {boolean} hasFailed
@@ -29,13 +32,11 @@ const ROW = 10;
  * A dot waits at the last stop that it knows until its request has ended.
  */
 export class Dots {
-  /**
-   * @param {HTMLCanvasElement} canvas
-   * @param {() => Iterable<[from: Stop, to: Stop, color: string, width: number]>} wires the lines
-   */
-  constructor(canvas, wires) {
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
     this.canvas = canvas;
-    this.wires = wires;
+    /** @type {Wire[]} */
+    this.wires = [];
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
     /** @type {Set<Dot>} */
     this.dots = new Set();
@@ -48,7 +49,7 @@ export class Dots {
     this.ink = '';
     this.isRunning = false;
     this.isStill = matchMedia('(prefers-reduced-motion: reduce)');
-    new ResizeObserver(() => this.redraw()).observe(canvas);
+    new ResizeObserver(() => this.fit()).observe(canvas);
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.redraw());
   }
 
@@ -85,7 +86,7 @@ export class Dots {
    * Tells a dot the rest of its way. At the last stop it disappears.
    *
    * @param {Dot} dot
-   * @param {Stop[]} there the stops up to the one where it turns round
+   * @param {Stop[]} there the further stops, up to the last one before the way back
    * @param {{ color: string, label: string, hasFailed: boolean }} result
    */
   finish(dot, there, result) {
@@ -96,9 +97,18 @@ export class Dots {
     Object.assign(dot, result);
   }
 
+  /** @param {Wire[]} wires the lines from now on */
+  connect(wires) {
+    this.wires = wires;
+    this.redraw();
+  }
+
   /** Draws again, as the picture has changed. */
   redraw() {
     this.places.clear();
+    const { fontSize, color } = getComputedStyle(this.canvas);
+    this.size = Number.parseFloat(fontSize);
+    this.ink = color;
     this.run();
   }
 
@@ -113,8 +123,8 @@ export class Dots {
   draw(now) {
     const step = Math.max(0, now - this.lastFrame) / LEG_MS;
     this.lastFrame = now;
-    this.fit();
-    for (const [from, to, color, width] of this.wires()) this.drawWire(from, to, color, width);
+    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    for (const wire of this.wires) this.drawWire(wire);
     /** @type {Map<Stop, number>} */
     const waiting = new Map();
     for (const dot of this.dots) {
@@ -132,19 +142,13 @@ export class Dots {
     else this.isRunning = false;
   }
 
-  /** Clears the canvas, after giving it a pixel for each pixel of the screen. */
+  /** Gives the canvas a pixel for each pixel of the screen. */
   fit() {
-    const { canvas, context } = this;
-    const { clientWidth, clientHeight } = canvas;
-    const width = Math.round(clientWidth * devicePixelRatio);
-    const height = Math.round(clientHeight * devicePixelRatio);
-    if (canvas.width !== width || canvas.height !== height)
-      Object.assign(canvas, { width, height });
-    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-    context.clearRect(0, 0, clientWidth, clientHeight);
-    const { fontSize, color } = getComputedStyle(canvas);
-    this.size = Number.parseFloat(fontSize);
-    this.ink = color;
+    const { canvas } = this;
+    canvas.width = Math.round(canvas.clientWidth * devicePixelRatio);
+    canvas.height = Math.round(canvas.clientHeight * devicePixelRatio);
+    this.context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    this.redraw();
   }
 
   /**
@@ -163,13 +167,8 @@ export class Dots {
     return place;
   }
 
-  /**
-   * @param {Stop} from
-   * @param {Stop} to
-   * @param {string} color
-   * @param {number} width in pixels; 0 for a dashed line: nothing passes
-   */
-  drawWire(from, to, color, width) {
+  /** @param {Wire} wire */
+  drawWire({ from, to, color, width }) {
     const { context } = this;
     const [a, b] = [this.place(from), this.place(to)];
     context.beginPath();

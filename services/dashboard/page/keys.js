@@ -31,7 +31,7 @@ export function listenForKeys() {
     const takesIt = key === ' ' ? 'dialog, input, button, a' : 'dialog, input';
     if (target instanceof Element && target.closest(takesIt)) return;
     const [, , , id] = KEYS.find(([one]) => one === key.toLowerCase()) ?? [];
-    // The presenter mode hides buttons by a style; `hidden` are those that are not allowed.
+    // Presenter mode hides buttons by a style. A button that is not allowed has `hidden`.
     if (id === undefined || byId(id).closest('[hidden]')) return;
     event.preventDefault();
     byId(id).click();

@@ -33,7 +33,7 @@ export class Picture {
     this.waiting = 0;
     /** @type {(Dot | undefined)[]} of requests that the browser has not sent yet, in turn */
     this.queue = [];
-    this.dots = new Dots(byId('dots', HTMLCanvasElement), () => this.wires());
+    this.dots = new Dots(byId('dots', HTMLCanvasElement));
     observeRequests((sent) => this.observe(sent));
   }
 
@@ -52,7 +52,7 @@ export class Picture {
     }
     byId('lanes').dataset.size = instances.length > MANY ? 'dense' : 'normal';
     for (const instance of instances) this.laneOf(instance.name).show(instance, canInject);
-    this.dots.redraw();
+    this.drawWires();
   }
 
   /** @param {string} name */
@@ -64,24 +64,29 @@ export class Picture {
     const names = [...this.lanes.keys()].sort(byNumber);
     const next = this.lanes.get(names[names.indexOf(name) + 1] ?? '');
     byId('lanes').insertBefore(lane.element, next?.element ?? null);
-    this.dots.redraw();
+    lane.color = getComputedStyle(lane.element).getPropertyValue('--instance');
+    this.drawWires();
     return lane;
   }
 
-  /** @returns {Iterable<[from: string, to: string, color: string, width: number]>} */
-  *wires() {
+  /** Draws the lines again, as instances or their rates have changed. */
+  drawWires() {
     const ink = getComputedStyle(byId('dots')).color;
-    yield ['browser', 'nginx', ink, 1];
-    for (const { element, state, rate } of this.lanes.values()) {
-      const isDown = state === 'dead';
-      const line = isDown
-        ? FAILED
-        : getComputedStyle(element).getPropertyValue('--instance') || ink;
-      yield ['nginx', element.id, line, isDown ? 0 : Math.max(1, widthOf(rate))];
-      const isConnected = !isDown && byId('redis').dataset.reachable === 'true';
-      yield [element.id, 'redis', line, isConnected ? Math.max(1, widthOf(rate)) : 0];
-      yield [element.id, 'origin', ink, isDown ? 0 : 0.5];
+    /** @type {import('./dots.js').Wire[]} */
+    const wires = [{ from: 'browser', to: 'nginx', color: ink, width: 1 }];
+    const isReachable = byId('redis').dataset.reachable === 'true';
+    for (const lane of this.lanes.values()) {
+      const { id } = lane.element;
+      const isDown = lane.state === 'dead';
+      const color = isDown ? FAILED : lane.color;
+      const width = Math.max(1, widthOf(lane.rate));
+      wires.push(
+        { from: 'nginx', to: id, color, width: isDown ? 0 : width },
+        { from: id, to: 'redis', color, width: isDown || !isReachable ? 0 : width },
+        { from: id, to: 'origin', color: ink, width: isDown ? 0 : 0.5 },
+      );
     }
+    this.dots.connect(wires);
   }
 
   /**
@@ -107,8 +112,7 @@ export class Picture {
       if (lane && views !== undefined) lane.count(views);
       if (!dot) return;
       const stops = lane ? [lane.element.id, ...beyond(path, replied)] : [];
-      const shade = lane && getComputedStyle(lane.element).getPropertyValue('--instance');
-      const result = { color: isDone ? (shade ?? '') : FAILED, hasFailed: !isDone };
+      const result = { color: isDone ? (lane?.color ?? '') : FAILED, hasFailed: !isDone };
       this.dots.finish(dot, stops, { ...result, label: views ? String(views) : labelOf(replied) });
     };
   }
@@ -168,6 +172,8 @@ class Lane {
     this.hasHeartbeat = false;
     this.state = 'ready';
     this.rate = 0;
+    /** As dashboard.css has it. */
+    this.color = '';
     this.counted = 0;
     this.element = make('li', 'node lane-node');
     this.element.id = `lane-${name}`;

@@ -9,6 +9,8 @@ import { inWords, lastOf, Trail } from './trail.js';
 const BURST = 100;
 /** Only the latest marks are shown. */
 const MAX_MARKS = 240;
+/** Milliseconds in which replies are collected: to draw all marks takes longer than a frame. */
+const TRAIL_MS = 100;
 /** Milliseconds between two reports of the instance that answered. */
 const REPORT_MS = 350;
 /** Milliseconds for which a card shows that it has changed. */
@@ -37,6 +39,9 @@ export class SessionPanel {
     this.session = undefined;
     this.isShowing = false;
     this.isReporting = false;
+    this.flashedAt = -Infinity;
+    /** How many views have no reply yet. */
+    this.pending = 0;
     /** Whether the view of this page failed, and is still to be counted. */
     this.isUncounted = false;
     byId('trail').tabIndex = 0; // the keyboard can scroll it
@@ -113,8 +118,11 @@ export class SessionPanel {
    * @returns the reason of a failure, or ''
    */
   async view(burst) {
+    this.pending += 1;
     try {
-      const { text, headers } = await request('GET', '/');
+      const { text, headers } = await request('GET', '/').finally(() => {
+        this.pending -= 1;
+      });
       const [, number] = /^Views: (\d+)$/.exec(text) ?? []; // services/minimal answers with text
       const { views, session } = number ? { views: Number(number) } : JSON.parse(text);
       const mark = { views, instance: headers.get('X-Instance') ?? 'unknown', session };
@@ -229,21 +237,24 @@ export class SessionPanel {
     this.showTrail();
   }
 
-  /** Updates the marks with the next frame, once for many replies. */
+  /** Updates the marks soon, once for many replies. */
   showTrail() {
     if (this.isShowing) return;
     this.isShowing = true;
-    requestAnimationFrame(() => {
+    setTimeout(() => {
       this.isShowing = false;
       if (!this.trail) return;
       keep(this.trail);
       this.noteSession(this.trail);
-      const marks = this.trail.steps().slice(-MAX_MARKS).map(markOf);
+      const marks = this.trail
+        .steps()
+        .slice(-MAX_MARKS)
+        .map((step) => markOf(step, this.pending > 0));
       const { failed } = this.trail;
       if (failed > 0) marks.push(make('li', 'mark failed', `✕ ${failed} failed`));
       byId('trail').replaceChildren(...marks);
       byId('trail').scrollTop = byId('trail').scrollHeight;
-    });
+    }, TRAIL_MS);
   }
 
   /**
@@ -299,17 +310,24 @@ export class SessionPanel {
   }
 }
 
-/** @param {import('./trail.js').Step} step */
-function markOf({ number, instances }) {
+/**
+ * @param {import('./trail.js').Step} step
+ * @param {boolean} isPending whether the reply with a missing number may be on its way
+ */
+function markOf({ number, instances }, isPending) {
   const [first = '', ...more] = instances;
-  const kind = first === '' ? ' gap' : more.length > 0 ? ' duplicate' : '';
+  const missing = isPending ? ' pending' : ' gap';
+  const kind = first === '' ? missing : more.length > 0 ? ' duplicate' : '';
   const mark = make(
     'li',
     `mark${kind}`,
     `${number}${more.length > 0 ? ` ×${instances.length}` : ''}`,
   );
   mark.dataset.views = String(number);
-  mark.title = first === '' ? `${number}: lost` : `${number}: ${instances.join(', ')}`;
+  mark.title =
+    first === ''
+      ? `${number}: ${isPending ? 'no reply yet' : 'lost'}`
+      : `${number}: ${instances.join(', ')}`;
   color(mark, first);
   return mark;
 }
