@@ -626,6 +626,7 @@ describe.skipIf(missing)(title, () => {
       await expectReady(page, 3);
       await press(page, 'Kill app-2');
       await eventually(() => expect(stack.process('app-2').isRunning).toBe(false));
+      expect(await dataOf(page, '#latency', 'marks')).toBe('app-2 is killed');
       await expectCard(page, 'app-2 dead', 3000);
       await stack.process('app-2').start();
     });

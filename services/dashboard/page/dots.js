@@ -17,11 +17,11 @@
  * @property {number} lane a distance from the line in pixels, so that many can be told apart
  */
 
-/** Milliseconds for the way between two stops. A request takes less: nobody could see it. */
+/** Milliseconds for the way between two stops. A real request is too fast to be seen. */
 const LEG_MS = 260;
 /** With more dots, the rest is shown as numbers only. */
 const MAX_DOTS = 400;
-/** In the font size of the canvas: a dot that carries a number, and one that does not. */
+/** The radius of a dot with a number, and without one, in font sizes of the canvas. */
 const LARGE = 0.95;
 const SMALL = 0.4;
 /** The most dots in a row that waits. */

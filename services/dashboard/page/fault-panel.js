@@ -7,9 +7,13 @@ const PAUSE_SECONDS = 5;
 
 /** The controls of fault injection. */
 export class FaultPanel {
-  /** @param {() => string} current returns the instance that answered this page last */
-  constructor(current) {
+  /**
+   * @param {() => string} current returns the instance that answered this page last
+   * @param {(text: string) => void} onDone is called with what was done
+   */
+  constructor(current, onDone) {
     this.current = current;
+    this.onDone = onDone;
     this.key = takeKey();
     this.needsKey = false;
     this.isSetting = false;
@@ -69,10 +73,11 @@ export class FaultPanel {
   async ask(method, path, body) {
     const headers = this.key === null ? undefined : { Authorization: `Bearer ${this.key}` };
     const sending = { ...(body && { body }), ...(headers && { headers }) };
-    const answer = await request(method, path, sending).then(
-      ({ text }) => inWords(path, text),
-      reasonOf,
-    );
+    const answer = await request(method, path, sending).then(({ text }) => {
+      const done = inWords(path, text);
+      this.onDone(done);
+      return done;
+    }, reasonOf);
     setText(byId('faults-answer'), answer);
   }
 }

@@ -6,6 +6,8 @@ import { byId } from './elements.js';
 const SECONDS = 1;
 const POINTS = 300;
 const HEIGHT = 220;
+/** The most marks of what was done. */
+const MARKS = 20;
 /** The shortest time shown. */
 const MIN_SECONDS = 60;
 
@@ -21,7 +23,13 @@ export class LatencyChart {
   constructor() {
     /** @type {(number | null)[][]} a time in seconds, then a value of each series */
     this.columns = restore();
-    this.chart = new uPlot(options(), this.data, byId('latency'));
+    /** @type {{ seconds: number, text: string }[]} what was done, such as a fault */
+    this.marks = [];
+    this.chart = new uPlot(
+      { ...options(), hooks: { draw: [(chart) => this.drawMarks(chart)] } },
+      this.data,
+      byId('latency'),
+    );
     const fit = () => this.chart.setSize({ width: byId('latency').clientWidth, height: HEIGHT });
     new ResizeObserver(fit).observe(byId('latency'));
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () =>
@@ -34,6 +42,36 @@ export class LatencyChart {
 
   get data() {
     return /** @type {uPlot.AlignedData} */ (this.columns);
+  }
+
+  /**
+   * Marks what was done now.
+   *
+   * @param {string} text
+   */
+  mark(text) {
+    this.marks = [...this.marks, { seconds: Date.now() / 1000, text }].slice(-MARKS);
+    byId('latency').dataset.marks = this.marks.map((mark) => mark.text).join(', ');
+    this.chart.redraw();
+  }
+
+  /** @param {uPlot} chart */
+  drawMarks({ ctx, bbox, valToPos }) {
+    ctx.save();
+    ctx.fillStyle = getComputedStyle(document.body).color;
+    ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+    for (const [index, { seconds, text }] of this.marks.entries()) {
+      const x = valToPos(seconds, 'x', true);
+      if (x < bbox.left) continue;
+      ctx.fillRect(x, bbox.top, devicePixelRatio, bbox.height);
+      const isRight = x > bbox.left + bbox.width / 2;
+      ctx.textAlign = isRight ? 'right' : 'left';
+      const gap = 4 * devicePixelRatio;
+      // Marks soon after each other are written below each other.
+      const y = bbox.top + (12 + 14 * (index % 4)) * devicePixelRatio;
+      ctx.fillText(text, x + (isRight ? -gap : gap), y);
+    }
+    ctx.restore();
   }
 
   /** @param {Overview} overview */
@@ -74,7 +112,7 @@ function options() {
       },
     },
     axes: [
-      { ...axis, space: 90 },
+      { ...axis, space: 90, values: (_chart, times) => times.map(timeOf) },
       {
         ...axis,
         size: 56,
@@ -93,6 +131,15 @@ function options() {
       })),
     ],
   };
+}
+
+/**
+ * The time of day, as the browser's language writes it.
+ *
+ * @param {number} seconds
+ */
+function timeOf(seconds) {
+  return new Date(seconds * 1000).toLocaleTimeString();
 }
 
 /** @param {number | null} ms */

@@ -21,14 +21,17 @@ if (/** @type {any} */ (document).prerendering) {
   });
 }
 
-const faults = new FaultPanel(() => String(byId('instance').textContent));
+const latency = new LatencyChart();
+const faults = new FaultPanel(
+  () => String(byId('instance').textContent),
+  (done) => latency.mark(done),
+);
 const picture = new Picture({
   kill: (name) => faults.kill(name),
   hang: (name) => faults.hang(name),
 });
 const instances = new InstancesPanel();
 const store = new StorePanel();
-const latency = new LatencyChart();
 const audience = new AudiencePanel();
 const session = new SessionPanel(() => events?.open());
 /** @type {EventStream | undefined} */

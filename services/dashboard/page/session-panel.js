@@ -45,6 +45,7 @@ export class SessionPanel {
     /** Whether the view of this page failed, and is still to be counted. */
     this.isUncounted = false;
     byId('trail').tabIndex = 0; // the keyboard can scroll it
+    window.addEventListener('pagehide', () => this.trail && keep(this.trail));
 
     onClick('visit', () => this.visit());
     onClick('visit-many', () => this.visitMany());
@@ -244,7 +245,6 @@ export class SessionPanel {
     setTimeout(() => {
       this.isShowing = false;
       if (!this.trail) return;
-      keep(this.trail);
       this.noteSession(this.trail);
       const marks = this.trail
         .steps()
@@ -298,9 +298,8 @@ export class SessionPanel {
       setText(byId('card-cart'), items.join(', '));
     }
     if (byId('session-card').textContent === before) return;
-    byId('session-card')
-      .getAnimations()
-      .forEach((flash) => void flash.cancel());
+    if (performance.now() - this.flashedAt < FLASH_MS) return;
+    this.flashedAt = performance.now();
     byId('session-card').animate({ outlineColor: ['currentColor', 'transparent'] }, FLASH_MS);
   }
 
