@@ -260,6 +260,7 @@ describe.skipIf(missing)(title, () => {
         page,
         '#trail-summary',
         /^100 sent, 100 counted, none lost, none counted twice, by 3 instances, \d+ sessions$/,
+        40_000, // each passes through the test
       );
       await expectText(page, '#trail-note', NEW_SESSION);
       await page.unroute(`${stack.url}/`);
@@ -283,7 +284,7 @@ describe.skipIf(missing)(title, () => {
         await route.fulfill({ response });
       });
       await press(page, 'Visit ×100');
-      await expectText(page, '#views', 'Views: 101');
+      await expectText(page, '#views', 'Views: 101', 40_000); // each passes through the test
       release();
       await expectText(page, '#trail-summary', COUNTED);
       expect(await textOf(page, '#views')).toBe('Views: 101');
@@ -505,7 +506,7 @@ describe.skipIf(missing)(title, () => {
         return route.fulfill({ response });
       });
       await press(page, 'Visit ×100');
-      await expectText(page, '#trail-summary', COUNTED);
+      await expectText(page, '#trail-summary', COUNTED, 40_000); // each passes through the test
       await expectTrail(page, 101);
     });
 
