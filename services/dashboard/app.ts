@@ -23,7 +23,7 @@ import { readAssets } from './routes/assets.ts';
 import { events } from './routes/events.ts';
 import * as faults from './routes/faults.ts';
 import { instances } from './routes/instances.ts';
-import { page } from './routes/page.ts';
+import { compare, page } from './routes/page.ts';
 import { reportView, viewBody } from './routes/participants.ts';
 import { qrCode } from './routes/qr-code.ts';
 import { nicknameBody, setNickname, showSession } from './routes/session.ts';
@@ -50,7 +50,9 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
   // A page that is prerendered would join the audience before the user sees it.
-  app.get(['/', '/dashboard'], noSpeculation, page(assets));
+  const ports = config.COMPARE_PORTS;
+  app.get(['/', '/dashboard'], noSpeculation, page(assets, ports));
+  if (ports) app.get('/dashboard/compare', noSpeculation, compare(assets, ports));
   app.get('/dashboard/assets/:version/:file', assets.send);
   app.get('/dashboard/qr.svg', qrCode(config.PUBLIC_URL));
   app.get('/dashboard/instances', instances(monitor));

@@ -22,6 +22,15 @@ export const variables = commonVariables.extend({
     .url({ protocol: /^https?$/ })
     .optional()
     .meta({ allowed: 'where an audience reaches the page: http://192.168.1.5:8080' }),
+  COMPARE_PORTS: z
+    .string()
+    .regex(/^\d{1,5},\d{1,5}$/)
+    .transform((ports): [number, number] => {
+      const [right, wrong] = ports.split(',');
+      return [Number(right), Number(wrong)];
+    })
+    .optional()
+    .meta({ allowed: 'two TCP ports, separated by a comma; set by `npm start -- --compare`' }),
   PRESENTER_KEY: z
     .string()
     .regex(/^[\w-]{8,64}$/)

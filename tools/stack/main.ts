@@ -2,12 +2,13 @@
 import { readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { failure } from '../lib/errors.mjs';
+import { failure, UsageError } from '../lib/errors.mjs';
 import { addressRanges, wholeNumber } from '../lib/options.ts';
 import { ROOT } from '../lib/root.mjs';
 import { END_SIGNALS } from '../lib/terminal.mjs';
 import { startControlServer } from './control-server.ts';
 import { NAME_OPTION } from './folder.ts';
+import { freePort } from './port.ts';
 import { faultInjectionSettings } from './public-url.ts';
 import { MAX_SCALE, Stack } from './stack.ts';
 
@@ -28,9 +29,11 @@ try {
       program: { type: 'string', default: 'app' },
       install: { type: 'boolean', default: true },
       watch: { type: 'boolean', default: false },
+      compare: { type: 'string', multiple: true, default: [] },
     },
   });
   const { name, program, install } = values;
+  const wrong = settingsOf(values.compare);
   const scale = wholeNumber('--scale', values.scale, 1, MAX_SCALE);
   const port = values.port
     ? wholeNumber('--port', values.port, 0, 65_535)
@@ -38,17 +41,30 @@ try {
   const bind = process.env.BIND || '127.0.0.1';
   const trustedProxies = addressRanges('TRUSTED_PROXIES', process.env.TRUSTED_PROXIES ?? '');
   const faultInjection = faultInjectionSettings(bind, process.env);
-  const env = { ...process.env, ...faultInjection };
   const report = (line: string) => console.log(line);
-  const stack = await Stack.start({
-    ...{ name, keepData: true, scale, program, install, env, report },
-    ...{ port, bind, trustedProxies },
-  });
+  const ports = [port || (await freePort(bind)), await freePort(bind)] as const;
+  const COMPARE_PORTS = values.compare.length > 0 ? ports.join() : '';
+  const env = { ...process.env, ...faultInjection, COMPARE_PORTS };
+  const options = { scale, program, install, bind, trustedProxies, report };
+  const stack = await Stack.start({ ...options, name, keepData: true, env, port: ports[0] });
   const control = await startControlServer(name, stack);
+  const stacks = [stack];
   endOnce(async () => {
     control.close();
-    await stack.close();
+    await Promise.all(stacks.map((one) => one.close()));
   });
+  if (COMPARE_PORTS) {
+    // Two stacks with one name of the cookie would overwrite each other's session.
+    const wrongEnv = { ...env, SESSION_COOKIE_NAME: '', ...wrong };
+    const wrongOptions = { ...options, name: `${name}-compare`, env: wrongEnv, port: ports[1] };
+    stacks.push(
+      await Stack.start(wrongOptions).catch(async (err) => {
+        await stack.close();
+        throw err;
+      }),
+    );
+    console.log(`compare ${stack.url}/dashboard/compare`);
+  }
   // The end of the launcher would end the stack too.
   process.on('uncaughtException', (err) => console.error(failure(err).text));
   if (values.watch) restartOnChange(stack);
@@ -61,6 +77,21 @@ try {
   const { text, exitCode } = failure(err);
   console.error(text);
   process.exit(exitCode);
+}
+
+/**
+ * The environment variables in words such as `SESSION_STORE=memory`.
+ *
+ * @throws {UsageError} if a word is something else
+ */
+function settingsOf(words: string[]): Record<string, string> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const [, key, value] = /^([A-Z_]+)=(.+)$/.exec(word) ?? [];
+      if (key && value) return [key, value];
+      throw new UsageError('`--compare` expects a setting, for example `SESSION_STORE=memory`.');
+    }),
+  );
 }
 
 /**

@@ -3,6 +3,7 @@ import { AudiencePanel } from './audience-panel.js';
 import { byId } from './elements.js';
 import { EventStream } from './event-stream.js';
 import { FaultPanel } from './fault-panel.js';
+import { listenToFrame } from './frame.js';
 import { InstancesPanel } from './instances-panel.js';
 import { listenForKeys } from './keys.js';
 import { LatencyChart } from './latency-chart.js';
@@ -37,6 +38,7 @@ const session = new SessionPanel(() => events?.open());
 /** @type {EventStream | undefined} */
 let events;
 listenForKeys();
+listenToFrame();
 new Tour({
   visit: () => session.visit(),
   visitMany: () => session.visitMany(),

@@ -8,8 +8,8 @@ import { observeRequests } from './request.js';
 /** @import { Dot } from './dots.js' */
 /** @import { Replied, Sent } from './request.js' */
 
-/** The width of a line in pixels, for requests a second: 1 for 1, 10 for 1000. */
-const widthOf = (/** @type {number} */ rate) => (rate <= 0 ? 0 : 1 + 3 * Math.log10(1 + rate));
+/** The width of a line in pixels, for requests a second: 1 for none, 10 for 1000. */
+const widthOf = (/** @type {number} */ rate) => 1 + 3 * Math.log10(1 + rate);
 
 /** A browser sends so many requests at a time to one host, and has the event stream besides. */
 const CONNECTIONS = 5;
@@ -37,7 +37,10 @@ export class Picture {
     observeRequests((sent) => this.observe(sent));
   }
 
-  /** @param {Overview} overview @param {boolean} canInject */
+  /**
+   * @param {Overview} overview
+   * @param {boolean} canInject
+   */
   show({ instances, redis, switches }, canInject) {
     const isShared = switches.SESSION_STORE !== 'memory';
     byId('picture').dataset.store = isShared ? 'redis' : 'memory';
@@ -79,7 +82,7 @@ export class Picture {
       const { id } = lane.element;
       const isDown = lane.state === 'dead';
       const color = isDown ? FAILED : lane.color;
-      const width = Math.max(1, widthOf(lane.rate));
+      const width = widthOf(lane.rate);
       wires.push(
         { from: 'nginx', to: id, color, width: isDown ? 0 : width },
         { from: id, to: 'redis', color, width: isDown || !isReachable ? 0 : width },

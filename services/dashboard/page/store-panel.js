@@ -12,6 +12,7 @@ export class StorePanel {
     onClick('fetch', () => this.fetch(1));
     onClick('fetch-many', () => this.fetch(BURST));
     onClick('invalidate', () => this.invalidate());
+    onClick('fetch-expired', () => this.fetchExpired());
   }
 
   /** @param {Overview} overview */

@@ -59,6 +59,8 @@ export function showSwitches({ switches, redis }) {
   if (text === shown) return;
   shown = text;
   const warnings = entries.flatMap(([name, value]) => WRONG[name]?.[value] ?? []);
+  const wrong = entries.filter(([name, value]) => WRONG[name]?.[value]);
+  setText(byId('way'), wrong.map((entry) => entry.join('=')).join(', ') || 'the right way');
   const rows = entries.map(([name, value]) => {
     const isWrong = WRONG[name]?.[value] !== undefined;
     const row = make('div', isWrong ? 'switch wrong' : 'switch');

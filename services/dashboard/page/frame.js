@@ -1,0 +1,14 @@
+import { byId } from './elements.js';
+
+/** What the page that compares may press. */
+const MAY_PRESS = ['visit', 'visit-many', 'fetch-expired', 'new-session'];
+
+/** In a frame of the page that compares two stacks, this page is smaller and its buttons press those of this page. */
+export function listenToFrame() {
+  if (window.parent === window) return;
+  document.body.dataset.mode = 'frame';
+  window.addEventListener('message', ({ origin, data }) => {
+    if (new URL(origin).hostname !== location.hostname) return;
+    if (MAY_PRESS.includes(data.press)) byId(data.press).click();
+  });
+}
