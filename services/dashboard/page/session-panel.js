@@ -93,6 +93,7 @@ export class SessionPanel {
       const others = Array.from({ length: BURST - 1 }, () => this.view(burst));
       failures.push(...(await Promise.all(others)));
       burst.bySession = this.isShared;
+      this.drawTrail();
       setText(byId('trail-summary'), inWords(burst.summary(), BURST));
     }
     this.showFailure(failures.find((failure) => failure !== ''));
@@ -244,17 +245,20 @@ export class SessionPanel {
     this.isShowing = true;
     setTimeout(() => {
       this.isShowing = false;
-      if (!this.trail) return;
-      this.noteSession(this.trail);
-      const marks = this.trail
-        .steps()
-        .slice(-MAX_MARKS)
-        .map((step) => markOf(step, this.pending > 0));
-      const { failed } = this.trail;
-      if (failed > 0) marks.push(make('li', 'mark failed', `✕ ${failed} failed`));
-      byId('trail').replaceChildren(...marks);
-      byId('trail').scrollTop = byId('trail').scrollHeight;
+      this.drawTrail();
     }, TRAIL_MS);
+  }
+
+  drawTrail() {
+    if (!this.trail) return;
+    this.noteSession(this.trail);
+    const isPending = this.pending > 0;
+    const steps = this.trail.steps().slice(-MAX_MARKS);
+    const marks = steps.map((step) => markOf(step, isPending));
+    const { failed } = this.trail;
+    if (failed > 0) marks.push(make('li', 'mark failed', `✕ ${failed} failed`));
+    byId('trail').replaceChildren(...marks);
+    byId('trail').scrollTop = byId('trail').scrollHeight;
   }
 
   /**
