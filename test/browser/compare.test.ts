@@ -46,7 +46,7 @@ describe.skipIf(missing)(title, () => {
     expect(policy).toContain(`frame-ancestors ${url}`);
     running.child.kill('SIGTERM');
     expect((await running.ended).code).toBe(0);
-    for (const one of [name, `${name}-compare`]) expect(existsSync(stackFolder(one))).toBe(false);
+    for (const one of [name, `${name}-wrong`]) expect(existsSync(stackFolder(one))).toBe(false);
   }, 120_000);
 
   it('should not show the page in a frame without it', async () => {

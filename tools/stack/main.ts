@@ -54,9 +54,10 @@ try {
     await Promise.all(stacks.map((one) => one.close()));
   });
   if (COMPARE_PORTS) {
+    const wrongName = `${name.slice(0, 14)}-wrong`; // up to 20 characters
     // Two stacks with one name of the cookie would overwrite each other's session.
     const wrongEnv = { ...env, SESSION_COOKIE_NAME: '', ...wrong };
-    const wrongOptions = { ...options, name: `${name}-compare`, env: wrongEnv, port: ports[1] };
+    const wrongOptions = { ...options, name: wrongName, env: wrongEnv, port: ports[1] };
     stacks.push(
       await Stack.start(wrongOptions).catch(async (err) => {
         await stack.close();
