@@ -460,6 +460,8 @@ describe('the audience', () => {
     await using two = await watch(visitor, dashboard.url);
     await using three = await watch(visitor, dashboard.url);
     await observer.next('tick', hasId(session));
+    // until the pages of the tests before have left
+    await observer.next('tick', ({ audience }) => audience.participants === 1, 5000);
     const countsOf = async (count: number) =>
       (await ticks(observer, count)).map(({ audience }) => audience.participants);
     expect(await countsOf(3)).toEqual([1, 1, 1]);
