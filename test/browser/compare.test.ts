@@ -17,7 +17,7 @@ describe.skipIf(missing)(title, () => {
     const name = newName();
     const words = ['--port', '0', '--name', name, '--scale', '2'];
     await using running = npmStart([...words, '--compare', 'SESSION_STORE=memory']);
-    const url = await ready(running);
+    const url = await ready(running, 60_000); // of two stacks
     expect(running.stdout).toContain(`compare ${url}/dashboard/compare\n`);
 
     const page = await open(url, { breaks: true });

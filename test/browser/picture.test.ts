@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { browserMissing } from '../../tools/lib/browser.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { inRedis } from '../../tools/lib/redis-client.ts';
+import { send } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import {
   dataOf,
@@ -86,6 +87,12 @@ describe.skipIf(missing)(title, () => {
       await expectText(page, '#views', 'Views: 1', 20_000);
       await expectText(page, '#card-views', 'Views: 1');
       await page.locator('#outage').waitFor({ state: 'hidden' });
+      // One instance has connected; the next test needs all of them.
+      for (const { port } of stack.instances) {
+        await eventually(async () =>
+          expect((await send(`http://127.0.0.1:${port}/readyz`)).status).toBe(200),
+        );
+      }
     });
 
     it('should guide through seven steps, and prove each', async () => {

@@ -21,11 +21,11 @@ export async function npmRunStack(...words: string[]): Promise<Ended> {
   return await running.ended;
 }
 
-/** Resolves to the address once the stack says that it is ready. */
-export async function ready(running: Running): Promise<string> {
+/** Resolves to the address once the stack says that it is ready, within `ms` milliseconds. */
+export async function ready(running: Running, ms = 20_000): Promise<string> {
   return eventually(() => {
     const [, url] = /^ready (http:\/\/localhost:\d+) instances=\d+$/m.exec(running.stdout) ?? [];
     if (!url) throw new Error(`not ready: ${running.stdout}`);
     return url;
-  }, 20_000);
+  }, ms);
 }
