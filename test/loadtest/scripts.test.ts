@@ -99,7 +99,7 @@ describe('the load tests', () => {
   it('should judge instances that are killed by others: failover', async () => {
     const settings = { BASE_URL: stack.url, DURATION: '10s', KILLS: 0 };
     // until the requests of the test before no longer count
-    await eventually(async () => expect(await rateOf('app-2')).toBeLessThan(1));
+    await eventually(async () => expect(await rateOf('app-2')).toBeLessThan(1), 20_000);
     const { code, stdout } = await loadTest('failover', settings, async () => {
       const instance = stack.process('app-2');
       await eventually(async () => expect(await rateOf(instance.name)).toBeGreaterThan(1), 20_000);
@@ -107,7 +107,7 @@ describe('the load tests', () => {
       await instance.start();
     });
     expect(code, stdout).toBe(0);
-  });
+  }, 120_000);
 
   it('should say that nothing was proved if no instance was killed: failover', async () => {
     const { code, stdout, crossed } = await loadTest('failover', {
