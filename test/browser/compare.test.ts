@@ -1,16 +1,12 @@
 import { existsSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
-import { browserMissing } from '../../tools/lib/browser.ts';
+import { expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { stackFolder } from '../../tools/stack/folder.ts';
-import { press, useBoards } from '../support/board.ts';
+import { describeInBrowser, press, useBoards } from '../support/board.ts';
 import { newName, npmStart, ready } from '../support/npm.ts';
 
-const missing = browserMissing();
-const title = `npm start -- --compare${missing ? ` (skipped: ${missing})` : ''}`;
-
-describe.skipIf(missing)(title, () => {
+describeInBrowser('npm start -- --compare', () => {
   const { open } = useBoards();
 
   it('should send the same clicks to a wrong and to a right stack', async () => {

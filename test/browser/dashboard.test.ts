@@ -14,6 +14,7 @@ import { Stack } from '../../tools/stack/stack.ts';
 import {
   button,
   dataOf,
+  describeInBrowser,
   expectText,
   lanesOf,
   press,
@@ -22,9 +23,6 @@ import {
   useBoards,
 } from '../support/board.ts';
 import { range } from '../support/proofs.ts';
-
-const missing = browserMissing();
-const title = `the page in a browser${missing ? ` (skipped: ${missing})` : ''}`;
 
 const OUTLINE = `(() => {
   const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(document.activeElement);
@@ -112,10 +110,10 @@ async function expectAccessible(page: Page, looks: Look[]): Promise<void> {
 }
 
 it.runIf(process.env.REQUIRE_BROWSER === '1')('should be there, since REQUIRE_BROWSER=1', () => {
-  expect(missing).toBeUndefined();
+  expect(browserMissing()).toBeUndefined();
 });
 
-describe.skipIf(missing)(title, () => {
+describeInBrowser('the page in a browser', () => {
   const { open, expectLive } = useBoards();
 
   async function startStack(env: Record<string, string>, options = {}): Promise<Stack> {

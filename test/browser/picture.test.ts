@@ -1,12 +1,12 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { browserMissing } from '../../tools/lib/browser.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { inRedis } from '../../tools/lib/redis-client.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import {
   dataOf,
+  describeInBrowser,
   expectText,
   lanesOf,
   press,
@@ -16,12 +16,9 @@ import {
 } from '../support/board.ts';
 import { range } from '../support/proofs.ts';
 
-const missing = browserMissing();
-const title = `the picture of the system${missing ? ` (skipped: ${missing})` : ''}`;
-
 const COUNTED = /^100 sent, 100 counted, none lost, none counted twice/;
 
-describe.skipIf(missing)(title, () => {
+describeInBrowser('the picture of the system', () => {
   const { open } = useBoards();
 
   describe('with sessions in Redis', () => {
@@ -50,6 +47,31 @@ describe.skipIf(missing)(title, () => {
       expect(stored).toEqual(['101']);
       expect(await dataOf(page, '#dots', 'sent')).toBe('101');
       expect(await textOf(page, '#waiting')).toBe('0');
+    });
+
+    it('should send each dot where the reply says that the request was', async () => {
+      const page = await open(stack.url);
+      const way = () => dataOf(page, '#dots', 'way');
+      await press(page, 'Visit');
+      await expectText(page, '#views', 'Views: 2');
+      expect(await way()).toBe(`browser nginx lane-${await textOf(page, '#instance')} redis`);
+      await press(page, 'Invalidate');
+      await expectText(page, '#fetch-summary', /^invalidated/);
+      // The origin first; then each instance finds the entry in Redis, and later in its own memory.
+      const ends = { 'local; hit': '', 'redis; hit': ' redis', 'redis; fwd=miss': ' origin' };
+      const seen = new Set<string>();
+      while (seen.size < 3) {
+        const [reply] = await Promise.all([
+          page.waitForResponse((other) => new URL(other.url()).pathname === '/data'),
+          press(page, 'Fetch'),
+        ]);
+        const { 'x-instance': instance, 'cache-status': status = '' } = reply.headers();
+        const [, end] = Object.entries(ends).find(([start]) => status.startsWith(start)) ?? [];
+        await eventually(async () => {
+          expect(await way()).toBe(`browser nginx lane-${instance}${end}`);
+        });
+        seen.add(String(end));
+      }
     });
 
     it('should show the same without movement', async () => {

@@ -2,12 +2,10 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { browserMissing, launchBrowser } from '../../tools/lib/browser.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { launchBrowser } from '../../tools/lib/browser.ts';
 import { referrerOf } from '../../workshop/13-session-id-in-the-url/referrer.ts';
-
-const missing = browserMissing();
-const title = `the Referer of lesson 13${missing ? ` (skipped: ${missing})` : ''}`;
+import { describeInBrowser } from '../support/board.ts';
 
 /** Starts a site with its own origin. */
 async function serve(listener: RequestListener) {
@@ -22,7 +20,7 @@ async function serve(listener: RequestListener) {
   return { url, [Symbol.dispose]: close };
 }
 
-describe.skipIf(missing)(title, () => {
+describeInBrowser('the Referer of lesson 13', () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser();

@@ -1,8 +1,9 @@
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import {
   type Board,
   type BoardOptions,
+  browserMissing,
   launchBrowser,
   openBoard,
 } from '../../tools/lib/browser.ts';
@@ -55,6 +56,13 @@ export function lanesOf(page: Page): Promise<Lane[]> {
     const memory = lane.querySelector('.memory-card');
     return { name, state, counted: Number(counted ?? 0), memory: memory.hidden ? '' : memory.textContent };
   })`);
+}
+
+/** Tests that need a browser. Without one they are skipped, and the title says why. */
+export function describeInBrowser(title: string, tests: () => void): void {
+  const missing = browserMissing();
+  const reason = missing ? ` (skipped: ${missing})` : '';
+  describe.skipIf(missing)(`${title}${reason}`, tests);
 }
 
 /** A browser for the tests of a file. Each page is closed after its test, which fails if it had errors. */

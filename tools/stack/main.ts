@@ -42,22 +42,23 @@ try {
   const trustedProxies = addressRanges('TRUSTED_PROXIES', process.env.TRUSTED_PROXIES ?? '');
   const faultInjection = faultInjectionSettings(bind, process.env);
   const report = (line: string) => console.log(line);
-  const ports = [port || (await freePort(bind)), await freePort(bind)] as const;
-  const COMPARE_PORTS = values.compare.length > 0 ? ports.join() : '';
+  const wrongPort = values.compare.length > 0 ? await freePort(bind) : undefined;
+  const ownPort = wrongPort === undefined ? port : port || (await freePort(bind));
+  const COMPARE_PORTS = wrongPort === undefined ? '' : `${ownPort},${wrongPort}`;
   const env = { ...process.env, ...faultInjection, COMPARE_PORTS };
   const options = { scale, program, install, bind, trustedProxies, report };
-  const stack = await Stack.start({ ...options, name, keepData: true, env, port: ports[0] });
+  const stack = await Stack.start({ ...options, name, keepData: true, env, port: ownPort });
   const control = await startControlServer(name, stack);
   const stacks = [stack];
   endOnce(async () => {
     control.close();
     await Promise.all(stacks.map((one) => one.close()));
   });
-  if (COMPARE_PORTS) {
+  if (wrongPort !== undefined) {
     const wrongName = `${name.slice(0, 14)}-wrong`; // up to 20 characters
     // Two stacks with one name of the cookie would overwrite each other's session.
     const wrongEnv = { ...env, SESSION_COOKIE_NAME: '', ...wrong };
-    const wrongOptions = { ...options, name: wrongName, env: wrongEnv, port: ports[1] };
+    const wrongOptions = { ...options, name: wrongName, env: wrongEnv, port: wrongPort };
     stacks.push(
       await Stack.start(wrongOptions).catch(async (err) => {
         await stack.close();

@@ -95,6 +95,7 @@ export class Dots {
     dot.way = [...out, ...out.slice(0, -1).reverse()];
     dot.isBack = true;
     Object.assign(dot, result);
+    this.canvas.dataset.way = out.join(' ');
   }
 
   /** @param {Wire[]} wires the lines from now on */

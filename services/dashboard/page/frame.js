@@ -3,7 +3,7 @@ import { byId } from './elements.js';
 /** What the page that compares may press. */
 const MAY_PRESS = ['visit', 'visit-many', 'fetch-expired', 'new-session'];
 
-/** In a frame of the page that compares two stacks, this page is smaller and its buttons press those of this page. */
+/** In a frame, this page is smaller, and the buttons of the page around it press those of this page. */
 export function listenToFrame() {
   if (window.parent === window) return;
   document.body.dataset.mode = 'frame';

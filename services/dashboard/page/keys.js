@@ -12,6 +12,7 @@ const KEYS = [
   ['p', 'P', 'presenter mode', 'presenter'],
   ['?', '?', 'this list', 'show-keys'],
 ];
+
 /** The keys of a presenter press buttons, and the presenter mode shows the picture alone. */
 export function listenForKeys() {
   const rows = KEYS.map(([, label, what]) => {

@@ -3,6 +3,7 @@ import { Dots } from './dots.js';
 import { byId, make, onPress, setText } from './elements.js';
 import { byNumber } from './instances-panel.js';
 import { observeRequests } from './request.js';
+import { readView } from './trail.js';
 
 /** @import { InstanceView, Overview } from '../protocol.ts' */
 /** @import { Dot } from './dots.js' */
@@ -30,6 +31,8 @@ export class Picture {
     this.faults = faults;
     /** @type {Map<string, Lane>} the instances by name */
     this.lanes = new Map();
+    /** Whether Redis is. */
+    this.isReachable = true;
     this.waiting = 0;
     /** @type {(Dot | undefined)[]} of requests that the browser has not sent yet, in turn */
     this.queue = [];
@@ -44,7 +47,7 @@ export class Picture {
   show({ instances, redis, switches }, canInject) {
     const isShared = switches.SESSION_STORE !== 'memory';
     byId('picture').dataset.store = isShared ? 'redis' : 'memory';
-    byId('redis').dataset.reachable = String(redis.reachable);
+    this.isReachable = redis.reachable;
     byId('session-card').hidden = !isShared;
     byId('no-sessions').hidden = isShared;
     const names = new Set(instances.map(({ name }) => name));
@@ -77,7 +80,6 @@ export class Picture {
     const ink = getComputedStyle(byId('dots')).color;
     /** @type {import('./dots.js').Wire[]} */
     const wires = [{ from: 'browser', to: 'nginx', color: ink, width: 1 }];
-    const isReachable = byId('redis').dataset.reachable === 'true';
     for (const lane of this.lanes.values()) {
       const { id } = lane.element;
       const isDown = lane.state === 'dead';
@@ -85,7 +87,7 @@ export class Picture {
       const width = widthOf(lane.rate);
       wires.push(
         { from: 'nginx', to: id, color, width: isDown ? 0 : width },
-        { from: id, to: 'redis', color, width: isDown || !isReachable ? 0 : width },
+        { from: id, to: 'redis', color, width: isDown || !this.isReachable ? 0 : width },
         { from: id, to: 'origin', color: ink, width: isDown ? 0 : 0.5 },
       );
     }
@@ -111,7 +113,7 @@ export class Picture {
       const instance = replied?.headers.get('X-Instance') ?? '';
       const lane = instance === '' ? undefined : this.laneOf(instance);
       const isDone = replied !== undefined && replied.status < 400;
-      const views = viewsIn(replied?.text ?? '');
+      const views = isDone && path === '/' ? readView(replied.text).views : undefined;
       if (lane && views !== undefined) lane.count(views);
       if (!dot) return;
       const stops = lane ? [lane.element.id, ...beyond(path, replied)] : [];
@@ -153,17 +155,6 @@ function labelOf(replied) {
   return { HIT: 'hit', MISS: 'new' }[cache] ?? '';
 }
 
-/**
- * The number in a reply to a view.
- *
- * @param {string} text
- * @returns {number | undefined}
- */
-function viewsIn(text) {
-  const [, number] = /^(?:Views: |\{"views":)(\d+)/.exec(text) ?? [];
-  return number === undefined ? undefined : Number(number);
-}
-
 /** An instance in the picture. */
 class Lane {
   /**
@@ -182,7 +173,7 @@ class Lane {
     this.element.id = `lane-${name}`;
     this.element.dataset.name = name;
     color(this.element, name);
-    this.number = make('span', 'number', String(numberOf(name) || ''));
+    const number = make('span', 'number', String(numberOf(name) || ''));
     this.stateText = make('span', 'state');
     this.countText = make('span', '', '0');
     const count = make('span', 'counted');
@@ -201,7 +192,7 @@ class Lane {
       this.buttons.append(button);
     }
     const title = make('strong', '', name);
-    this.element.append(this.number, title, this.stateText, count, this.memory, this.buttons);
+    this.element.append(number, title, this.stateText, count, this.memory, this.buttons);
   }
 
   /**
@@ -228,6 +219,5 @@ class Lane {
     this.element.dataset.counted = String(this.counted);
     setText(this.countText, String(this.counted));
     setText(this.memory, `your session here: ${views}`);
-    this.memory.dataset.views = String(views);
   }
 }

@@ -1,7 +1,7 @@
 import { color } from './colors.js';
 import { byId, make, onClick, setText } from './elements.js';
 import { reasonOf, request } from './request.js';
-import { inWords, lastOf, Trail } from './trail.js';
+import { inWords, lastOf, readView, Trail } from './trail.js';
 
 /** @import { Switches } from '../protocol.ts' */
 /** @import { Mark } from './trail.js' */
@@ -125,9 +125,7 @@ export class SessionPanel {
       const { text, headers } = await request('GET', '/').finally(() => {
         this.pending -= 1;
       });
-      const [, number] = /^Views: (\d+)$/.exec(text) ?? []; // services/minimal answers with text
-      const { views, session } = number ? { views: Number(number) } : JSON.parse(text);
-      const mark = { views, instance: headers.get('X-Instance') ?? 'unknown', session };
+      const mark = { ...readView(text), instance: headers.get('X-Instance') ?? 'unknown' };
       burst?.add(mark);
       this.channel.postMessage(mark);
       this.add(mark);

@@ -61,9 +61,9 @@ export function showSwitches({ switches, redis }) {
   const warnings = entries.flatMap(([name, value]) => WRONG[name]?.[value] ?? []);
   const wrong = entries.filter(([name, value]) => WRONG[name]?.[value]);
   setText(byId('way'), wrong.map((entry) => entry.join('=')).join(', ') || 'the right way');
-  const rows = entries.map(([name, value]) => {
-    const isWrong = WRONG[name]?.[value] !== undefined;
-    const row = make('div', isWrong ? 'switch wrong' : 'switch');
+  const rows = entries.map((entry) => {
+    const [name, value] = entry;
+    const row = make('div', wrong.includes(entry) ? 'switch wrong' : 'switch');
     row.dataset.name = name;
     row.dataset.value = value;
     row.append(make('dt', '', name), make('dd', '', value));

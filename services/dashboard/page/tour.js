@@ -47,10 +47,10 @@ const STEPS = [
     proof: () => shown('trail-summary'),
   },
   {
-    say: 'Kill the instance that answered last.',
+    say: 'Kill the instance that answered last. Without fault injection: npm run stack -- kill app-2',
     press: 'Kill it',
     action: 'kill',
-    proof: () => shown('faults-answer') || 'Type: npm run stack -- kill app-2',
+    proof: () => shown('faults-answer'),
   },
   {
     say: 'Send 100 requests. nginx passes over the dead instance, and nothing is lost.',

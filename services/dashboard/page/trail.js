@@ -121,6 +121,17 @@ export class Trail {
 }
 
 /**
+ * Reads the reply to a view; services/minimal answers with text.
+ *
+ * @param {string} text
+ * @returns {{ views: number, session?: string }}
+ */
+export function readView(text) {
+  const [, number] = /^Views: (\d+)$/.exec(text) ?? [];
+  return number === undefined ? JSON.parse(text) : { views: Number(number) };
+}
+
+/**
  * The highest number of a count.
  *
  * @param {Count} count
