@@ -3,6 +3,7 @@ import type { HeartbeatRecord, OriginBehavior } from '../app/heartbeat/record.ts
 import { addBuckets, type Buckets, countOf, quantile } from './histogram.ts';
 import type { InstanceView, Overview, Switches } from './protocol.ts';
 import { mapTotals, type RequestKind, type Sample, sampleOf } from './sample.ts';
+import { scrape } from './scrape.ts';
 
 /** Rates and percentiles are taken over this time: two scrapes and their jitter. */
 const WINDOW_MS = 2500;
@@ -24,6 +25,10 @@ const heartbeatRecord = z.object({
 interface Instance {
   record: HeartbeatRecord;
   diedAt: number | undefined;
+  /** The owner whose process has ended, although Redis may still have its heartbeat. */
+  endedOwner: string | undefined;
+  /** Whether it accepted a connection and did not answer. */
+  isSilent: boolean;
   scraping: Promise<void> | undefined;
   /** Those of the last {@link WINDOW_MS}, oldest first, all of one process. */
   samples: Sample[];
@@ -34,6 +39,15 @@ export class Instances {
   #byName = new Map<string, Instance>();
   /** Cache totals of processes that have ended. */
   #ended = mapTotals(() => 0);
+  #onClose: (check: () => Promise<void>) => void;
+
+  /**
+   * @param onClose is called when an instance has closed a connection; `check` finds out whether its
+   * process has ended, and belongs after a new update: the instance may have announced its end
+   */
+  constructor(onClose: (check: () => Promise<void>) => void) {
+    this.#onClose = onClose;
+  }
 
   /**
    * Takes over the heartbeats found in Redis.
@@ -44,8 +58,10 @@ export class Instances {
     const now = performance.now();
     const alive = new Map(records.flatMap(parseRecord).map((record) => [record.name, record]));
     for (const [name, record] of alive) {
-      const known = this.#byName.get(name) ?? { scraping: undefined, samples: [] };
-      this.#byName.set(name, Object.assign(known, { record, diedAt: undefined }));
+      const known = this.#byName.get(name);
+      const hasEnded = known?.endedOwner === record.owner;
+      const diedAt = hasEnded ? known?.diedAt : undefined;
+      this.#byName.set(name, Object.assign(known ?? newInstance(record), { record, diedAt }));
     }
     for (const [name, known] of this.#byName) {
       if (!isSettled || alive.has(name)) continue;
@@ -60,25 +76,21 @@ export class Instances {
 
   /** Scrapes every instance that is not dead. Resolves when each has answered or failed. */
   async scrape(): Promise<void> {
-    const alive = this.#sorted().filter(({ diedAt }) => diedAt === undefined);
-    const scrapes = alive.map((known) => {
-      known.scraping ??= this.#scrape(known).finally(() => {
-        known.scraping = undefined;
-      });
-      return known.scraping;
-    });
-    await Promise.all(scrapes);
+    const there = this.#sorted().filter(({ diedAt, isSilent }) => !diedAt || isSilent);
+    await Promise.all(there.map((known) => this.#scrape(known)));
   }
 
   views(): InstanceView[] {
     return this.#sorted().map((known) => {
-      const { record, diedAt, samples } = known;
+      const { record, diedAt, isSilent, samples } = known;
+      const missing = isSilent ? 'hung' : 'dead';
       const [first, last] = [samples[0], samples.at(-1)];
       const recent = recentOf([known], 'all');
       const windowMs = (last?.at ?? 0) - (first?.at ?? 0);
       return {
         name: record.name,
-        state: diedAt === undefined ? record.state : 'dead',
+        address: record.address,
+        state: diedAt === undefined ? record.state : missing,
         uptimeSeconds: last ? Math.max(0, Math.floor(Date.now() / 1000 - last.startedAt)) : 0,
         memoryBytes: last?.memoryBytes ?? 0,
         requestsPerSecond: windowMs === 0 ? 0 : (countOf(recent) * 1000) / windowMs,
@@ -116,26 +128,45 @@ export class Instances {
     );
   }
 
-  async #scrape(known: Instance): Promise<void> {
-    try {
-      const signal = AbortSignal.timeout(SCRAPE_TIMEOUT_MS);
-      const url = `http://${known.record.address}/metrics`;
-      const reply = await fetch(url, { signal, redirect: 'error' });
-      if (!reply.ok) return;
-      const sample = sampleOf(await reply.text());
-      const hasRestarted = known.samples.at(-1)?.startedAt !== sample.startedAt;
-      if (hasRestarted) this.#keepTotals(known);
-      const before = hasRestarted ? [] : known.samples;
-      known.samples = [...before, sample].filter(({ at }) => sample.at - at <= WINDOW_MS);
-    } catch {
-      // It hangs or has ended; the heartbeat tells.
+  #scrape(known: Instance): Promise<void> {
+    known.scraping ??= this.#read(known).finally(() => {
+      known.scraping = undefined;
+    });
+    return known.scraping;
+  }
+
+  async #read(known: Instance): Promise<void> {
+    const { address, owner, state } = known.record;
+    const onClose = () => this.#onClose(() => this.#scrape(known));
+    const reply = await scrape(address, SCRAPE_TIMEOUT_MS, onClose);
+    if ('text' in reply) {
+      known.isSilent = false;
+      this.#add(known, sampleOf(reply.text));
+      return;
     }
+    known.isSilent = reply.failure === 'silent';
+    // An address that never answered may be one that only others can reach.
+    if (reply.failure !== 'closed' || state === 'draining' || known.samples.length === 0) return;
+    known.endedOwner = owner;
+    known.diedAt ??= performance.now();
+  }
+
+  #add(known: Instance, sample: Sample): void {
+    const hasRestarted = known.samples.at(-1)?.startedAt !== sample.startedAt;
+    if (hasRestarted) this.#keepTotals(known);
+    const before = hasRestarted ? [] : known.samples;
+    known.samples = [...before, sample].filter(({ at }) => sample.at - at <= WINDOW_MS);
   }
 
   #keepTotals({ samples }: Instance): void {
     const last = samples.at(-1)?.cache;
     if (last) this.#ended = mapTotals((name) => this.#ended[name] + last[name]);
   }
+}
+
+function newInstance(record: HeartbeatRecord): Instance {
+  const unknown = { diedAt: undefined, endedOwner: undefined, scraping: undefined };
+  return { record, ...unknown, isSilent: false, samples: [] };
 }
 
 function parseRecord(json: string): HeartbeatRecord[] {

@@ -27,7 +27,7 @@ export interface MonitorOptions {
 /** Observes Redis and all instances while a client watches; does nothing otherwise. */
 export class Monitor {
   #options: MonitorOptions;
-  #instances = new Instances();
+  #instances = this.#newInstances();
   #audience = new Audience();
   #watchedUntil = 0;
   #ticks = 0;
@@ -115,17 +115,31 @@ export class Monitor {
     await Promise.race([this.poll(), delay(POLL_PATIENCE_MS)]);
     if (this.#ticks % TICKS_PER_SCRAPE === 0) void this.#instances.scrape();
     this.#ticks += 1;
-    const { stream, instance } = this.#options;
+    const { stream } = this.#options;
     if (this.#isRedisReachable) stream.endUnknown();
+    this.#send();
+  }
+
+  #send(): void {
+    const { stream, instance } = this.#options;
     const tick: Tick = { ...this.view(), via: instance.name, ...this.#audience.takeChanges() };
     stream.send('tick', tick);
+  }
+
+  /** An instance that ends is shown at once. */
+  #newInstances(): Instances {
+    return new Instances(async (check) => {
+      await this.poll();
+      await check();
+      this.#send();
+    });
   }
 
   /** So that a later client sees nothing outdated. */
   #reset(): void {
     this.#pollState = FIRST_POLL;
     this.#ticks = 0;
-    this.#instances = new Instances();
+    this.#instances = this.#newInstances();
     this.#audience = new Audience();
   }
 

@@ -1,11 +1,16 @@
 // What the dashboard sends to the page and to clients of GET /dashboard/instances.
 import type { OriginBehavior, InstanceState as ReportedState } from '../app/heartbeat/record.ts';
 
-/** `dead`: the heartbeat stopped and the instance had not announced its end. */
-export type InstanceState = ReportedState | 'dead';
+/**
+ * `dead`: the process has ended, or its heartbeat has, and it had not announced that. `hung`: its
+ * heartbeat stopped, but it still accepts connections.
+ */
+export type InstanceState = ReportedState | 'dead' | 'hung';
 
 export interface InstanceView {
   name: string;
+  /** Host and port, as nginx names it in `X-Upstream-Addr`. */
+  address: string;
   state: InstanceState;
   uptimeSeconds: number;
   /** Resident memory of the process. */

@@ -122,7 +122,7 @@ describe('fault injection', () => {
     await delay(600); // until it does so
     const answer = send(`${direct('app-2')}/livez`).then(() => performance.now() - from);
     const views = visitor.viewInTurn(3);
-    await shown('dead')();
+    await shown('hung')();
     expect(performance.now() - from).toBeLessThan(4000);
     const seen = await views;
     expect(seen.map(({ views }) => views)).toEqual([2, 3, 4]);
