@@ -17,9 +17,10 @@ export class Audience {
     this.#byId = new Map();
     for (let i = 0; i + 1 < stored.length; i += 2) {
       const [id = '', value = ''] = stored.slice(i, i + 2);
-      const [, views, instance = '', name = ''] = /^(\d{1,15}) (\S*) (.*)$/s.exec(value) ?? [];
-      if (views === undefined) continue;
-      const participant: Participant = [id, instance, Number(views), name];
+      const fields = /^(\d{1,4}) (\d{1,15}) (\S*) (.*)$/s.exec(value);
+      if (!fields) continue;
+      const [, number, views, instance = '', name = ''] = fields;
+      const participant: Participant = [id, instance, Number(views), name, Number(number)];
       this.#byId.set(id, participant);
       if (String(participant) !== String(before.get(id))) this.#changed.add(id);
     }

@@ -67,8 +67,17 @@ export interface Overview {
   faults: FaultsView;
 }
 
-/** A session that has the page open, and the instance that served it last (empty if none yet). */
-export type Participant = [id: string, instance: string, views: number, name: string];
+/**
+ * A session that has the page open, and the instance that served it last (empty if none yet). Its
+ * number is the one that it finds itself by: the first one to come is 1. 0 if it has none yet.
+ */
+export type Participant = [
+  id: string,
+  instance: string,
+  views: number,
+  name: string,
+  number: number,
+];
 
 /** The first message of an event stream (`event: hello`): everything. */
 export interface Hello extends Overview {

@@ -2,8 +2,11 @@ import { type CommandParser, defineScript, type RedisClientType } from 'redis';
 import { heartbeatKey, INSTANCES_KEY } from '../app/heartbeat/record.ts';
 import type { Participant } from './protocol.ts';
 
-/** A hash: participant id to `views instance name`, written here and read in audience.ts. */
+/** A hash: participant id to `number views instance name`, written here and read in audience.ts. */
 const AUDIENCE_KEY = 'dashboard:audience';
+/** A hash: participant id to its number. A phone that was locked gets its number again. */
+const NUMBERS_KEY = 'dashboard:numbers';
+const MAX_NUMBERS = 9999;
 /** A sorted set: participant id to the end of its lease, in milliseconds by the clock of Redis. */
 const LEASES_KEY = 'dashboard:leases';
 const MAX_PARTICIPANTS = 1000;
@@ -34,10 +37,10 @@ export const FIRST_POLL = ['0', '0', '0', '0'];
  * that its owner is gone. Redis decides that, as the script may run long after it was sent.
  */
 const poll = defineScript({
-  NUMBER_OF_KEYS: 4,
+  NUMBER_OF_KEYS: 5,
   SCRIPT: `
     local function isError(reply) return type(reply) == 'table' and reply.err end
-    for key, kind in pairs({ [KEYS[3]] = 'hash', [KEYS[4]] = 'zset' }) do
+    for key, kind in pairs({ [KEYS[3]] = 'hash', [KEYS[4]] = 'zset', [KEYS[5]] = 'hash' }) do
       local found = redis.call('TYPE', key).ok
       if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
     end
@@ -57,12 +60,18 @@ const poll = defineScript({
     local polledAt, graceUntil = tonumber(ARGV[3]), tonumber(ARGV[4])
     if polledAt > 0 and now - polledAt > ${MAX_GAP_MS} then graceUntil = now + ${GRACE_MS} end
     local isSettled = now >= graceUntil
+    -- pcall: a Redis that is out of memory can still be read
+    local function numberOf(id)
+      local count = redis.call('HLEN', KEYS[5])
+      if count >= ${MAX_NUMBERS} then count = 0; redis.call('DEL', KEYS[5]) end
+      redis.pcall('HSETNX', KEYS[5], id, count + 1)
+      return redis.call('HGET', KEYS[5], id) or '0'
+    end
     for i = 5, #ARGV, 2 do
-      local isThere = redis.call('HEXISTS', KEYS[3], ARGV[i]) == 1
+      local id, isThere = ARGV[i], redis.call('HEXISTS', KEYS[3], ARGV[i]) == 1
       if isThere or redis.call('HLEN', KEYS[3]) < ${MAX_PARTICIPANTS} then
-        -- pcall: a Redis that is out of memory can still be read
-        redis.pcall('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1])
-        redis.pcall('ZADD', KEYS[4], now + ${LEASE_MS}, ARGV[i])
+        if not isThere then redis.pcall('HSET', KEYS[3], id, numberOf(id) .. ' ' .. ARGV[i + 1]) end
+        redis.pcall('ZADD', KEYS[4], now + ${LEASE_MS}, id)
       end
     end
     if isSettled then
@@ -71,7 +80,7 @@ const poll = defineScript({
         redis.call('ZREM', KEYS[4], id)
       end
     end
-    for i = 3, 4 do redis.call('PEXPIRE', KEYS[i], ${AUDIENCE_TTL_MS}) end
+    for i = 3, 5 do redis.call('PEXPIRE', KEYS[i], ${AUDIENCE_TTL_MS}) end
 
     local cursor, count = ARGV[1], tonumber(ARGV[2])
     for _ = 1, ${SCANS_PER_POLL} do
@@ -91,7 +100,7 @@ const poll = defineScript({
       {isComplete and count, info('stats', 'instantaneous_ops_per_sec'),
        info('memory', 'used_memory'), madeAt and math.max(0, now - madeAt)}}`,
   parseCommand(parser: CommandParser, state: string[], participants: Participant[]) {
-    parser.pushKeys([INSTANCES_KEY, DATA_KEY, AUDIENCE_KEY, LEASES_KEY]);
+    parser.pushKeys([INSTANCES_KEY, DATA_KEY, AUDIENCE_KEY, LEASES_KEY, NUMBERS_KEY]);
     parser.push(...state);
     for (const [id, instance, views, name] of participants) {
       parser.push(id, `${views} ${instance} ${name}`);
@@ -126,9 +135,9 @@ const moveParticipant = defineScript({
   SCRIPT: `
     local before = redis.pcall('HGET', KEYS[1], ARGV[1])
     if type(before) ~= 'string' then return end
-    local views = string.match(before, '^%d+') or '0'
-    if tonumber(ARGV[2]) > tonumber(views) then views = ARGV[2] end
-    redis.call('HSET', KEYS[1], ARGV[1], views .. ' ' .. ARGV[3])`,
+    local number, views = string.match(before, '^(%d+) (%d+)')
+    if tonumber(ARGV[2]) > tonumber(views or 0) then views = ARGV[2] end
+    redis.call('HSET', KEYS[1], ARGV[1], (number or 0) .. ' ' .. views .. ' ' .. ARGV[3])`,
   parseCommand(parser: CommandParser, [id, instance, views, name]: Participant) {
     parser.pushKey(AUDIENCE_KEY);
     parser.push(id, String(views), `${instance} ${name}`);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Hello, Overview, Participant, Tick } from '../../services/dashboard/protocol.ts';
+import type { Hello, Overview, Tick } from '../../services/dashboard/protocol.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { inRedis } from '../../tools/lib/redis-client.ts';
 import { ROOT } from '../../tools/lib/root.mjs';
@@ -404,8 +404,8 @@ async function report(
 }
 
 describe('the audience', () => {
-  const has = (participant: Participant) => (tick: Tick) =>
-    tick.moved.some((moved) => JSON.stringify(moved) === JSON.stringify(participant));
+  const has = (participant: unknown[]) => (tick: Tick) =>
+    tick.moved.some((moved) => moved.slice(0, 4).join() === participant.join());
   const hasId = (id: string) => (tick: Tick) => tick.moved.some(([moved]) => moved === id);
   const isOf = (count: number) => (tick: Tick) => tick.audience.participants === count;
 
@@ -497,6 +497,30 @@ describe('the audience', () => {
     await observer.next('tick', has([session, 'app-3', 9, '']));
   });
 
+  it('should give each a number of its own, and the same one when it comes back', async () => {
+    await using dashboard = await secondDashboard();
+    const visitors = [new Visitor(stack.url), new Visitor(stack.url)];
+    await Promise.all(visitors.map((visitor) => visitor.view()));
+    const numberOf = ({ you, participants }: Hello) =>
+      participants.find(([id]) => id === you)?.[4] ?? 0;
+    await using observer = await watch();
+    const numbers: number[] = [];
+    for (const visitor of visitors) {
+      await using page = await watch(visitor);
+      numbers.push(numberOf(await page.next('hello')));
+    }
+    expect(Math.min(...numbers)).toBeGreaterThan(0);
+    expect(new Set(numbers).size).toBe(2);
+    await observer.next('tick', ({ left }) => left.length > 0, 5000);
+    await observer.next('tick', ({ audience }) => audience.participants === 0, 5000);
+    const again: number[] = [];
+    for (const visitor of visitors.toReversed()) {
+      await using page = await watch(visitor, dashboard.url);
+      again.unshift(numberOf(await page.next('hello')));
+    }
+    expect(again).toEqual(numbers);
+  });
+
   it('should not show a visitor whose session has ended', async () => {
     const ada = new Shopper(stack.url);
     await ada.logIn('Ada');
@@ -554,7 +578,7 @@ describe('the audience', () => {
     await inRedis(stack.redis.url, async (redis) => {
       await redis.hSet(
         'dashboard:audience',
-        others.flatMap((id) => [id, '1 app-1 ']),
+        others.flatMap((id) => [id, '1 1 app-1 ']),
       );
       const later = Date.now() + 60_000;
       await redis.zAdd(
@@ -622,7 +646,7 @@ describe('the event stream while Redis is away', () => {
     const { views, instance } = await eventually(() => visitor.view());
     await report(visitor, { views, instance });
     const { moved } = await events.next('tick', (tick) => tick.moved.length > 0);
-    expect(moved).toEqual([[session, instance, views, '']]);
+    expect(moved).toEqual([[session, instance, views, '', expect.any(Number)]]);
   });
 
   it('should begin and go on if no client watched before', async () => {

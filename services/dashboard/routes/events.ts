@@ -24,5 +24,5 @@ async function participantOf(req: Request, state: SessionState): Promise<Subscri
   const { sessionID, session } = req;
   if (session.startedAt === undefined) return undefined;
   const { views } = await state.read(req);
-  return [participantId(sessionID), '', views, session.name ?? ''];
+  return [participantId(sessionID), '', views, session.name ?? '', 0];
 }

@@ -15,7 +15,7 @@ export function reportView(redis: DashboardRedis): RequestHandler {
   return async (req, res) => {
     const { instance, views } = req.body as z.output<typeof viewBody>;
     const { sessionID, session } = req;
-    await redis.moveParticipant([participantId(sessionID), instance, views, session.name ?? '']);
+    await redis.moveParticipant([participantId(sessionID), instance, views, session.name ?? '', 0]);
     res.status(204).end();
   };
 }
