@@ -9,21 +9,29 @@ const ALONE = [
   'test/containers/loadtest.test.ts',
 ];
 
-/** The longest files. Started last, one would keep a worker busy while the other is idle. */
-const LONGEST = [
-  'test/workshop/lessons.test.ts',
-  'test/browser/dashboard.test.ts',
-  'test/native/stack.test.ts',
-  'test/containers/lessons.test.ts',
+/**
+ * The order of files; `''` is all others. The longest ones come first: started last, one would keep
+ * a worker busy while the other is idle. Containers come last, long after the browsers: when a
+ * network of Docker appears or goes, Chromium ends all requests (ERR_NETWORK_CHANGED).
+ */
+const ORDER = [
+  'test/browser/dashboard',
+  'test/workshop/lessons',
+  'test/browser/',
+  'test/native/stack',
+  '',
+  'test/containers/',
 ];
 
-/** Starts with the longest files, then keeps vitest's order. */
-class LongestFirst extends BaseSequencer {
+/** Keeps vitest's order within each part of {@link ORDER}. */
+class InOrder extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLongest = ({ moduleId }: TestSpecification) =>
-      LONGEST.some((name) => moduleId.endsWith(name));
+    const placeOf = ({ moduleId }: TestSpecification) => {
+      const place = ORDER.findIndex((part) => part !== '' && moduleId.includes(part));
+      return place < 0 ? ORDER.indexOf('') : place;
+    };
     const sorted = await super.sort(files);
-    return [...sorted.filter(isLongest), ...sorted.filter((file) => !isLongest(file))];
+    return sorted.sort((a, b) => placeOf(a) - placeOf(b));
   }
 }
 
@@ -36,7 +44,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Each file runs a stack of several processes. More files at once would overload the machine.
     maxWorkers: 2,
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: InOrder },
     projects: [
       {
         extends: true,

@@ -82,6 +82,7 @@ const { page } = await openBoard(browser, stack.url, {
   viewport: { width: 1280, height: 900 },
   deviceScaleFactor: 1,
   colorScheme: 'light',
+  showsDetails: true,
   reducedMotion: 'reduce', // no participant is drawn between two instances
 });
 using participants = new DisposableStack();

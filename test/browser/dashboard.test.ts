@@ -353,10 +353,10 @@ describeInBrowser('the page in a browser', () => {
       await expectParticipants(other, 2);
       const ids = await page
         .locator('.participant')
-        .evaluateAll((dots) => dots.map((dot) => dot.getAttribute('data-id')));
+        .evaluateAll((people) => people.map(({ id }) => id));
       expect(ids.sort()).toEqual([await participantOf(page), await participantOf(other)].sort());
 
-      const dot = `.participant[data-id="${await participantOf(page)}"]`;
+      const dot = `#${await participantOf(page)}`;
       for (const views of range(2, 4)) {
         await press(page, 'Visit');
         await expectText(page, '#views', `Views: ${views}`);
@@ -370,12 +370,12 @@ describeInBrowser('the page in a browser', () => {
       await expectParticipants(page, 1);
     });
 
-    /** The id of the participant: a hash of the id of the session. */
+    /** The id of the participant's element, with a hash of the id of the session. */
     async function participantOf(page: Page): Promise<string> {
       const cookies = await page.context().cookies();
       const { value = '' } = cookies.find(({ name }) => name === 'connect.sid') ?? {};
       const [, id = ''] = /^s:([^.]+)/.exec(decodeURIComponent(value)) ?? [];
-      return createHash('sha256').update(id).digest('hex').slice(0, 8);
+      return `person-${createHash('sha256').update(id).digest('hex').slice(0, 8)}`;
     }
 
     it('should be usable with the keyboard alone', async () => {

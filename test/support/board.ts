@@ -87,9 +87,9 @@ export function useBoards() {
     expect(await dataOf(page, '#connection', 'live')).toBe('true');
   }
 
-  /** A page in a new browser context, ready to use. */
+  /** A page in a new browser context, ready to use, with its details. */
   async function open(url: string, options?: BoardOptions): Promise<Page> {
-    const board = await openBoard(browser, url, options);
+    const board = await openBoard(browser, url, { showsDetails: true, ...options });
     boards.push(board);
     if (options?.javaScriptEnabled !== false) await expectLive(board.page);
     return board.page;

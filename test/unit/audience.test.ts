@@ -41,7 +41,10 @@ describe('Audience', () => {
     expect(audience.takeChanges()).toEqual({ moved: [], left: ['bob00000'] });
     expect(audience.totals()).toEqual({ participants: 1, views: 3 });
     audience.update(stored({ ada00000: '1 3 app-1 ', bob00000: '2 6 app-2 Bob' }));
-    expect(audience.takeChanges()).toEqual({ moved: [['bob00000', 'app-2', 6, 'Bob', 2]], left: [] });
+    expect(audience.takeChanges()).toEqual({
+      moved: [['bob00000', 'app-2', 6, 'Bob', 2]],
+      left: [],
+    });
     audience.update([]);
     expect(audience.takeChanges()).toEqual({ moved: [], left: ['ada00000', 'bob00000'] });
   });

@@ -58,6 +58,8 @@ function find(): NonNullable<typeof found> {
 export interface BoardOptions extends BrowserContextOptions {
   /** The test injects faults, so Chromium may report lost connections, 409, 502 and 503. */
   breaks?: boolean;
+  /** Whether the page begins with its details shown; a visitor has to press a button. */
+  showsDetails?: boolean;
 }
 
 /** The page of a stack in a new browser context, without cookies and storage. */
@@ -94,9 +96,12 @@ export class Board implements AsyncDisposable {
 export async function openBoard(
   browser: Browser,
   url: string,
-  { breaks = false, ...options }: BoardOptions = {},
+  { breaks = false, showsDetails = false, ...options }: BoardOptions = {},
 ): Promise<Board> {
   const context = await browser.newContext(options);
+  // An opaque origin has no storage.
+  const details = `if (origin !== 'null') sessionStorage.details ??= 'shown'`;
+  if (showsDetails) await context.addInitScript(details);
   context.setDefaultTimeout(TIMEOUT_MS);
   const board = new Board(context, await context.newPage(), url, breaks);
   await board.page.goto(url);

@@ -86,13 +86,17 @@ export class Dots {
    * Tells a dot the rest of its way. At the last stop it disappears.
    *
    * @param {Dot} dot
-   * @param {Stop[]} there the further stops, up to the last one before the way back
+   * @param {{ tried: Stop[], there: Stop[] }} rest `tried`: where it turned round; `there`: the
+   * further stops, up to the last one before the way back
    * @param {{ color: string, label: string, hasFailed: boolean }} result
    */
-  finish(dot, there, result) {
-    const out = [...dot.way, ...there];
+  finish(dot, { tried, there }, result) {
+    const from = dot.way.at(-1) ?? '';
+    const detours = tried.flatMap((stop) => [stop, from]);
+    const out = [...dot.way, ...detours, ...there];
+    const back = [...dot.way, ...there].reverse().slice(1);
     dot.turn = out.length - 1;
-    dot.way = [...out, ...out.slice(0, -1).reverse()];
+    dot.way = [...out, ...back];
     dot.isBack = true;
     Object.assign(dot, result);
     this.canvas.dataset.way = out.join(' ');

@@ -41,7 +41,7 @@ export function setText(element, text) {
  * Handles the clicks on a button, one at a time. The button stays enabled to keep the focus.
  *
  * @param {string} id
- * @param {() => Promise<void>} work
+ * @param {() => Promise<unknown>} work
  */
 export function onClick(id, work) {
   onPress(byId(id, HTMLButtonElement), work);
@@ -51,7 +51,7 @@ export function onClick(id, work) {
  * The same for an element.
  *
  * @param {HTMLButtonElement} button
- * @param {() => Promise<void>} work
+ * @param {() => Promise<unknown>} work
  */
 export function onPress(button, work) {
   button.addEventListener('click', async () => {

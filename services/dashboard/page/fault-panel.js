@@ -1,4 +1,5 @@
 import { byId, onClick, setText } from './elements.js';
+import { logEvent } from './log.js';
 import { reasonOf, request } from './request.js';
 
 /** @import { FaultsView } from '../protocol.ts' */
@@ -50,12 +51,13 @@ export class FaultPanel {
     showSliders();
   }
 
-  async kill(instance = this.current()) {
-    await this.ask('POST', '/dashboard/faults/kill', { instance });
+  /** @returns what was done, in words */
+  kill(instance = this.current()) {
+    return this.ask('POST', '/dashboard/faults/kill', { instance });
   }
 
-  async hang(instance = this.current()) {
-    await this.ask('POST', '/dashboard/faults/hang', { instance });
+  hang(instance = this.current()) {
+    return this.ask('POST', '/dashboard/faults/hang', { instance });
   }
 
   async setOrigin() {
@@ -69,6 +71,7 @@ export class FaultPanel {
    * @param {string} method
    * @param {string} path
    * @param {object} [body]
+   * @returns what was done, or the reason of a failure
    */
   async ask(method, path, body) {
     const headers = this.key === null ? undefined : { Authorization: `Bearer ${this.key}` };
@@ -78,7 +81,8 @@ export class FaultPanel {
       this.onDone(done);
       return done;
     }, reasonOf);
-    setText(byId('faults-answer'), answer);
+    logEvent(answer);
+    return answer;
   }
 }
 

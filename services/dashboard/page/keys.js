@@ -10,6 +10,7 @@ const KEYS = [
   ['h', 'H', 'let it hang for 10 s', 'hang'],
   ['r', 'R', 'pause Redis for 5 s', 'pause-redis'],
   ['p', 'P', 'presenter mode', 'presenter'],
+  ['d', 'D', 'details', 'show-details'],
   ['?', '?', 'this list', 'show-keys'],
 ];
 
@@ -26,6 +27,10 @@ export function listenForKeys() {
     setPresenterMode(document.body.dataset.mode !== 'presenter');
   });
   setPresenterMode(sessionStorage.getItem('mode') === 'presenter');
+  byId('show-details').addEventListener('click', () => {
+    showDetails(document.body.dataset.details !== 'shown');
+  });
+  showDetails(location.hash === '#details' || sessionStorage.getItem('details') === 'shown');
   document.addEventListener('keydown', (event) => {
     const { key, target, ctrlKey, metaKey, altKey, repeat } = event;
     if (ctrlKey || metaKey || altKey || repeat) return;
@@ -37,6 +42,18 @@ export function listenForKeys() {
     event.preventDefault();
     byId(id).click();
   });
+}
+
+/**
+ * Shows the panels for engineers below the picture. `#details` in the address opens them too.
+ *
+ * @param {boolean} isShown
+ */
+function showDetails(isShown) {
+  document.body.dataset.details = isShown ? 'shown' : 'hidden';
+  byId('show-details').ariaPressed = String(isShown);
+  sessionStorage.setItem('details', isShown ? 'shown' : 'hidden');
+  if (isShown) setPresenterMode(false);
 }
 
 /** @param {boolean} isOn */

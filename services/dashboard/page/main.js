@@ -1,5 +1,5 @@
 // The page: each panel has a module of its own.
-import { AudiencePanel } from './audience-panel.js';
+import { Audience } from './audience.js';
 import { byId } from './elements.js';
 import { EventStream } from './event-stream.js';
 import { FaultPanel } from './fault-panel.js';
@@ -33,7 +33,7 @@ const picture = new Picture({
 });
 const instances = new InstancesPanel();
 const store = new StorePanel();
-const audience = new AudiencePanel();
+const audience = new Audience((id, instance, views) => picture.showView(id, instance, views));
 const session = new SessionPanel(() => events?.open());
 /** @type {EventStream | undefined} */
 let events;
@@ -63,6 +63,7 @@ events = new EventStream({
 function show(overview) {
   faults.show(overview.faults);
   picture.show(overview, overview.faults.enabled && faults.isAllowed);
+  picture.showPeople((name) => audience.servedBy(name));
   instances.show(overview.instances);
   store.show(overview);
   latency.show(overview);

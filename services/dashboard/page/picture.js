@@ -2,6 +2,7 @@ import { color, numberOf } from './colors.js';
 import { Dots } from './dots.js';
 import { byId, make, onPress, setText } from './elements.js';
 import { byNumber } from './instances-panel.js';
+import { logEvent } from './log.js';
 import { observeRequests } from './request.js';
 import { readView } from './trail.js';
 
@@ -16,6 +17,8 @@ const widthOf = (/** @type {number} */ rate) => 1 + 3 * Math.log10(1 + rate);
 const CONNECTIONS = 5;
 /** With more instances, each takes less space. */
 const MANY = 6;
+/** Milliseconds for which an instance shows that a request has failed there. */
+const FLASH_MS = 1500;
 /** The color of a request that failed. */
 const FAILED = '#c4161c';
 /** Of what the dashboard answers, nothing passes through an instance. */
@@ -31,6 +34,8 @@ export class Picture {
     this.faults = faults;
     /** @type {Map<string, Lane>} the instances by name */
     this.lanes = new Map();
+    /** @type {Map<string, string>} the names of instances by host and port */
+    this.names = new Map();
     /** Whether Redis is. */
     this.isReachable = true;
     this.waiting = 0;
@@ -47,6 +52,9 @@ export class Picture {
   show({ instances, redis, switches }, canInject) {
     const isShared = switches.SESSION_STORE !== 'memory';
     byId('picture').dataset.store = isShared ? 'redis' : 'memory';
+    if (redis.reachable !== this.isReachable) {
+      logEvent(redis.reachable ? 'Redis answers again' : 'Redis does not answer');
+    }
     this.isReachable = redis.reachable;
     byId('session-card').hidden = !isShared;
     byId('no-sessions').hidden = isShared;
@@ -57,8 +65,16 @@ export class Picture {
       this.lanes.delete(name);
     }
     byId('lanes').dataset.size = instances.length > MANY ? 'dense' : 'normal';
-    for (const instance of instances) this.laneOf(instance.name).show(instance, canInject);
+    for (const instance of instances) {
+      this.names.set(instance.address, instance.name);
+      this.laneOf(instance.name).show(instance, canInject);
+    }
     this.drawWires();
+  }
+
+  /** @param {(instance: string) => number} servedBy how many people an instance served last */
+  showPeople(servedBy) {
+    for (const lane of this.lanes.values()) lane.showPeople(servedBy(lane.name));
   }
 
   /** @param {string} name */
@@ -82,7 +98,7 @@ export class Picture {
     const wires = [{ from: 'browser', to: 'nginx', color: ink, width: 1 }];
     for (const lane of this.lanes.values()) {
       const { id } = lane.element;
-      const isDown = lane.state === 'dead';
+      const isDown = lane.state === 'dead' || lane.state === 'hung';
       const color = isDown ? FAILED : lane.color;
       const width = widthOf(lane.rate);
       wires.push(
@@ -112,14 +128,45 @@ export class Picture {
       if (next) this.dots.move(next, 'nginx');
       const instance = replied?.headers.get('X-Instance') ?? '';
       const lane = instance === '' ? undefined : this.laneOf(instance);
+      const tried = this.triedOf(replied);
+      for (const one of tried) one.fail();
       const isDone = replied !== undefined && replied.status < 400;
       const views = isDone && path === '/' ? readView(replied.text).views : undefined;
       if (lane && views !== undefined) lane.count(views);
       if (!dot) return;
-      const stops = lane ? [lane.element.id, ...beyond(path, replied)] : [];
-      const result = { color: isDone ? (lane?.color ?? '') : FAILED, hasFailed: !isDone };
-      this.dots.finish(dot, stops, { ...result, label: views ? String(views) : labelOf(replied) });
+      const there = lane ? [lane.element.id, ...beyond(path, replied)] : [];
+      const color = isDone ? (lane?.color ?? '') : FAILED;
+      const label = views ? String(views) : labelOf(replied);
+      const way = { tried: tried.map(({ element }) => element.id), there };
+      this.dots.finish(dot, way, { color, label, hasFailed: !isDone });
     };
+  }
+
+  /**
+   * The instances that nginx tried before the one that answered, or all of them if none did.
+   *
+   * @param {Replied | undefined} replied
+   */
+  triedOf(replied) {
+    const { headers } = replied ?? {};
+    const tried = headers?.get('X-Upstream-Addr')?.match(/[^\s,]+:\d+/g) ?? [];
+    if (headers?.has('X-Instance')) tried.pop();
+    return tried.flatMap((address) => this.lanes.get(this.names.get(address) ?? '') ?? []);
+  }
+
+  /**
+   * Shows a view of a participant, as the page of it has reported.
+   *
+   * @param {string} stop the id of its element
+   * @param {string} instance
+   * @param {number} views
+   */
+  showView(stop, instance, views) {
+    const dot = this.dots.add(stop);
+    if (!dot) return;
+    const { element, color } = this.laneOf(instance);
+    const there = ['nginx', element.id, ...beyond('/')];
+    this.dots.finish(dot, { tried: [], there }, { color, label: String(views), hasFailed: false });
   }
 
   /** @param {number} change of the requests without a reply */
@@ -136,7 +183,7 @@ export class Picture {
  * @see https://www.rfc-editor.org/rfc/rfc9211 The Cache-Status HTTP Response Header Field
  *
  * @param {string} path
- * @param {Replied | undefined} replied
+ * @param {Replied} [replied]
  */
 function beyond(path, replied) {
   if (path !== '/data') return byId('picture').dataset.store === 'memory' ? [] : ['redis'];
@@ -164,11 +211,14 @@ class Lane {
   constructor(name, faults) {
     /** Whether the dashboard knows it: services/minimal sends no heartbeats. */
     this.hasHeartbeat = false;
-    this.state = 'ready';
+    this.name = name;
+    this.state = '';
     this.rate = 0;
     /** As dashboard.css has it. */
     this.color = '';
     this.counted = 0;
+    /** Requests that nginx passed on to another instance. */
+    this.failed = 0;
     this.element = make('li', 'node lane-node');
     this.element.id = `lane-${name}`;
     this.element.dataset.name = name;
@@ -178,6 +228,7 @@ class Lane {
     this.countText = make('span', '', '0');
     const count = make('span', 'counted');
     count.append(make('span', 'label', 'your views: '), this.countText);
+    this.peopleText = make('span', 'counted');
     this.memory = make('span', 'memory-card');
     this.memory.hidden = true;
     this.buttons = make('span', 'buttons');
@@ -192,7 +243,8 @@ class Lane {
       this.buttons.append(button);
     }
     const title = make('strong', '', name);
-    this.element.append(number, title, this.stateText, count, this.memory, this.buttons);
+    this.element.append(number, title, this.stateText, count, this.peopleText, this.memory);
+    this.element.append(this.buttons);
   }
 
   /**
@@ -201,12 +253,25 @@ class Lane {
    */
   show({ state, requestsPerSecond }, canInject) {
     this.hasHeartbeat = true;
+    if (this.state !== '' && this.state !== state) logEvent(`${this.name}: ${state}`);
     this.state = state;
     this.rate = requestsPerSecond;
     this.element.dataset.state = state;
     setText(this.stateText, state === 'ready' ? '' : state);
     this.buttons.hidden = !canInject || state === 'dead';
     this.memory.hidden = byId('picture').dataset.store !== 'memory';
+  }
+
+  /** Shows that a request had to turn round here. */
+  fail() {
+    this.failed += 1;
+    this.element.dataset.failed = String(this.failed);
+    this.element.animate({ outlineColor: [FAILED, 'transparent'] }, FLASH_MS);
+  }
+
+  /** @param {number} people of the audience */
+  showPeople(people) {
+    setText(this.peopleText, people > 0 ? `people: ${people}` : '');
   }
 
   /**

@@ -1,5 +1,6 @@
 import { color } from './colors.js';
 import { byId, make, onClick, setText } from './elements.js';
+import { logEvent } from './log.js';
 import { reasonOf, request } from './request.js';
 import { inWords, lastOf, readView, Trail } from './trail.js';
 
@@ -78,7 +79,10 @@ export class SessionPanel {
 
   async visit() {
     setText(byId('trail-note'), '');
-    this.showFailure(await this.view());
+    const failure = await this.view();
+    this.showFailure(failure);
+    const { views, instance } = this.trail?.marks.at(-1) ?? {};
+    logEvent(failure === '' ? `view ${views}: ${instance}` : failure);
   }
 
   /** Without a session, each of many first views at once would start one. So one view goes ahead. */
@@ -234,6 +238,7 @@ export class SessionPanel {
     const badge = byId('instance');
     setText(badge, mark.instance);
     color(badge, mark.instance);
+    color(byId('browser'), mark.instance);
     this.showTrail();
   }
 
