@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UsageError } from '../../tools/lib/errors.mjs';
 import { eventually } from '../../tools/lib/eventually.ts';
@@ -62,6 +64,17 @@ describe('scaling', () => {
 
     await stack.scale(3);
     expect(instancesOf(await new Visitor(stack.url).viewInTurn(6))).toHaveLength(3);
+  });
+
+  it('should go on with the others if an instance that is to stay cannot start', async () => {
+    await stack.scale(2);
+    const { port } = stack.process('app-1');
+    await stack.process('app-1').kill();
+    await using other = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
+    await once(other, 'listening');
+    await expect(stack.scale(1)).rejects.toThrow('app-1 did not start: ');
+    expect(await stack.process('app-2').status()).toMatchObject({ state: 'ready' });
+    expect(instancesOf(await new Visitor(stack.url).viewInTurn(2))).toEqual(['app-2']);
   });
 
   it.each([0, -1, 1.5, Number.NaN, 33])('should refuse %d instances', async (count) => {

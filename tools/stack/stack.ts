@@ -157,13 +157,13 @@ export class Stack implements AsyncDisposable {
         `The number of instances must be a whole number from 1 to ${MAX_SCALE}.`,
       );
     }
-    const surplus = this.#instances.splice(count);
     while (this.#instances.length < count) {
       const name = `app-${this.#instances.length + 1}`;
       this.#instances.push(this.#newInstance(name, this.#program, await freePort()));
     }
-    const missing = this.#instances.filter((instance) => !instance.isRunning);
+    const missing = this.#instances.slice(0, count).filter((instance) => !instance.isRunning);
     await all(missing.map((instance) => instance.start()));
+    const surplus = this.#instances.splice(count);
     const app = this.#instances.map((instance) => instance.port);
     this.nginx.write({ app, dashboard: [this.dashboard.port] });
     await this.nginx.reload();
