@@ -10,6 +10,8 @@ const USAGE = `npm run stack -- COMMAND [--name STACK]
   ps [--json]    list the processes: name, pid, port, state
   redis          print the URL of Redis, for redis-cli -u
   scale N        run N instances
+  set KEY=VALUE  set environment variables of the services and restart these;
+                 an empty value is the default
   kill NAME      end a process at once (SIGKILL), like a crash
   stop NAME      shut a process down in order (SIGTERM)
   start NAME     start a process that is dead or stopped

@@ -5,18 +5,19 @@ import { json } from 'node:stream/consumers';
 import { failure, quoted, UsageError } from '../lib/errors.mjs';
 import { controlSocket } from './folder.ts';
 import type { ProcessStatus } from './managed-process.ts';
+import { settingsOf } from './settings.ts';
 import type { Stack } from './stack.ts';
 
 /** The commands for one process: methods of ManagedProcess. */
 const ACTIONS = ['kill', 'stop', 'start', 'restart', 'pause', 'resume'] as const;
 
-/** What `npm run stack` sends. */
+/** What `npm run stack` and the dashboard send. */
 interface Request {
   words: string[];
   asJson?: boolean;
 }
 
-/** Accepts the commands of `npm run stack` and runs them one after the other. */
+/** Accepts the commands of `npm run stack` and of the dashboard, and runs them one after the other. */
 export async function startControlServer(name: string, stack: Stack): Promise<Server> {
   let last: Promise<unknown> = Promise.resolve();
   const server = createServer(async (req, res) => {
@@ -44,6 +45,11 @@ function checked(body: unknown): Request {
 /** Runs one command and returns the text to print. */
 async function runCommand(stack: Stack, { words, asJson }: Request): Promise<string> {
   const [command = '', argument = '', ...rest] = words;
+  if (command === 'set') {
+    const settings = words.slice(1);
+    await stack.set(await settingsOf(command, settings.length > 0 ? settings : ['']));
+    return `in force: ${settings.join(' ')}`;
+  }
   if (rest.length > 0)
     throw new UsageError(`\`${command}\` takes one argument; remove ${quoted(String(rest))}.`);
   if (command === 'ps' || command === 'redis') {

@@ -2,14 +2,15 @@
 import { readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { failure, UsageError } from '../lib/errors.mjs';
+import { failure } from '../lib/errors.mjs';
 import { addressRanges, wholeNumber } from '../lib/options.ts';
 import { ROOT } from '../lib/root.mjs';
 import { END_SIGNALS } from '../lib/terminal.mjs';
 import { startControlServer } from './control-server.ts';
-import { NAME_OPTION } from './folder.ts';
+import { controlSocket, NAME_OPTION } from './folder.ts';
 import { freePort } from './port.ts';
 import { faultInjectionSettings } from './public-url.ts';
+import { settingsOf } from './settings.ts';
 import { MAX_SCALE, Stack } from './stack.ts';
 
 /** Milliseconds without another change before the instances restart (npm run dev). */
@@ -33,7 +34,7 @@ try {
     },
   });
   const { name, program, install } = values;
-  const wrong = settingsOf(values.compare);
+  const wrong = await settingsOf('--compare', values.compare);
   const scale = wholeNumber('--scale', values.scale, 1, MAX_SCALE);
   const port = values.port
     ? wholeNumber('--port', values.port, 0, 65_535)
@@ -45,7 +46,8 @@ try {
   const wrongPort = values.compare.length > 0 ? await freePort(bind) : undefined;
   const ownPort = wrongPort === undefined ? port : port || (await freePort(bind));
   const COMPARE_PORTS = wrongPort === undefined ? '' : `${ownPort},${wrongPort}`;
-  const env = { ...process.env, ...faultInjection, COMPARE_PORTS };
+  const CONTROL_SOCKET = controlSocket(name);
+  const env = { ...process.env, ...faultInjection, COMPARE_PORTS, CONTROL_SOCKET };
   const options = { scale, program, install, bind, trustedProxies, report };
   const stack = await Stack.start({ ...options, name, keepData: true, env, port: ownPort });
   const control = await startControlServer(name, stack);
@@ -57,7 +59,7 @@ try {
   if (wrongPort !== undefined) {
     const wrongName = `${name.slice(0, 14)}-wrong`; // up to 20 characters
     // Two stacks with one name of the cookie would overwrite each other's session.
-    const wrongEnv = { ...env, SESSION_COOKIE_NAME: '', ...wrong };
+    const wrongEnv = { ...env, CONTROL_SOCKET: '', SESSION_COOKIE_NAME: '', ...wrong };
     const wrongOptions = { ...options, name: wrongName, env: wrongEnv, port: wrongPort };
     stacks.push(
       await Stack.start(wrongOptions).catch(async (err) => {
@@ -79,21 +81,6 @@ try {
   const { text, exitCode } = failure(err);
   console.error(text);
   process.exit(exitCode);
-}
-
-/**
- * The environment variables in words such as `SESSION_STORE=memory`.
- *
- * @throws {UsageError} if a word is something else
- */
-function settingsOf(words: string[]): Record<string, string> {
-  return Object.fromEntries(
-    words.map((word) => {
-      const [, key, value] = /^([A-Z_]+)=(.+)$/.exec(word) ?? [];
-      if (key && value) return [key, value];
-      throw new UsageError('`--compare` expects a setting, for example `SESSION_STORE=memory`.');
-    }),
-  );
 }
 
 /**

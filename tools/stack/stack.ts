@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, globSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { quoted, UsageError } from '../lib/errors.mjs';
+import { quoted, StackError, UsageError } from '../lib/errors.mjs';
 import { findTools } from '../lib/programs.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { createStackFolder, DEFAULT_NAME } from './folder.ts';
@@ -51,6 +51,8 @@ export class Stack implements AsyncDisposable {
   #logLimit: NodeJS.Timeout;
   #program: string;
   #env: (instance: string) => NodeJS.ProcessEnv;
+  /** Replaces variables of the environment. */
+  #settings: Record<string, string> = {};
 
   /**
    * Starts a stack. Resolves when all of its processes are ready.
@@ -99,7 +101,7 @@ export class Stack implements AsyncDisposable {
     // The app agrees on a secret through Redis; a simpler program requires one.
     const secret = program === programFile('app') ? '' : randomBytes(32).toString('base64url');
     this.#env = (instance) => {
-      const own = typeof env === 'function' ? env(instance) : env;
+      const own = { ...(typeof env === 'function' ? env(instance) : env), ...this.#settings };
       const SESSION_SECRET = own.SESSION_SECRET || secret;
       const SESSION_COOKIE_NAME = own.SESSION_COOKIE_NAME || cookieName(options.name);
       const fixed = { SESSION_SECRET, SESSION_COOKIE_NAME, REDIS_URL: this.redis.url, BIND: bind };
@@ -168,6 +170,35 @@ export class Stack implements AsyncDisposable {
     this.nginx.write({ app, dashboard: [this.dashboard.port] });
     await this.nginx.reload();
     await stopAll(surplus);
+  }
+
+  /**
+   * Sets environment variables of all services, and restarts the running services that read them.
+   * The first instance shows whether the app accepts them. Then it serves while the others restart,
+   * so that no request fails. Meanwhile the settings are mixed, which is short enough to ignore.
+   *
+   * @param settings an empty value stands for the default
+   * @throws {StackError} with the reason of a service that refuses; the former settings are in force
+   */
+  async set(settings: Record<string, string>): Promise<void> {
+    const { commonVariables } = await import('../../services/shared/process/config.ts');
+    const isCommon = Object.keys(settings).some((name) => name in commonVariables.shape);
+    const services = isCommon ? [...this.#instances, this.dashboard] : this.#instances;
+    const running = services.filter(({ isRunning }) => isRunning);
+    const former = this.#settings;
+    const changed: Instance[] = [];
+    this.#settings = { ...former, ...settings };
+    try {
+      for (const group of [running.slice(0, 1), running.slice(1)]) {
+        changed.push(...group);
+        await all(group.map((service) => service.restart()));
+      }
+    } catch (err) {
+      this.#settings = former;
+      await all(changed.map((service) => service.restart()));
+      const { message } = err as Error;
+      throw new StackError(`${message}; the former settings are in force again`, { cause: err });
+    }
   }
 
   /**
