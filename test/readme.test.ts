@@ -75,7 +75,8 @@ type CreateApp = (context: ServiceContext) => Express;
 
 /** The routes of an application, with their methods. */
 function routesOf(createApp: CreateApp, readConfig: (env: NodeJS.ProcessEnv) => CommonConfig) {
-  const optional = { FAULT_INJECTION: 'on', COMPARE_PORTS: '8080,8081' };
+  const routes = { COMPARE_PORTS: '8080,8081', CONTROL_SOCKET: '/control.sock' };
+  const optional = { FAULT_INJECTION: 'on', ...routes };
   const config = readConfig({ REDIS_URL: 'redis://127.0.0.1:1', ...optional });
   const log = pino({ level: 'silent' });
   const clients: { destroy(): void }[] = [];

@@ -27,7 +27,9 @@ import { compare, page } from './routes/page.ts';
 import { reportView, viewBody } from './routes/participants.ts';
 import { qrCode } from './routes/qr-code.ts';
 import { nicknameBody, setNickname, showSession } from './routes/session.ts';
+import * as stack from './routes/stack.ts';
 import { dashboardScripts } from './scripts.ts';
+import { StackControl } from './stack-control.ts';
 
 /** The dashboard: its middleware in order, and all of its routes. */
 export function createApp(context: ServiceContext<Config>): Express {
@@ -40,7 +42,10 @@ export function createApp(context: ServiceContext<Config>): Express {
   const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
   const session = sessions({ cookieName, store, secrets });
   const stream = new EventStream(draining);
-  const monitor = new Monitor({ config, instance, redis, stream });
+  const canInject = config.FAULT_INJECTION === 'on';
+  const socket = canInject ? config.CONTROL_SOCKET : undefined;
+  const control = socket === undefined ? undefined : new StackControl(socket);
+  const monitor = new Monitor({ config, instance, redis, stream, control });
   const assets = readAssets();
 
   const app = createExpress();
@@ -62,7 +67,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.post('/dashboard/nickname', change, jsonBody(nicknameBody), session, setNickname(state));
   app.post('/dashboard/participants', sameOrigin, jsonBody(viewBody), session, reportView(redis));
 
-  if (config.FAULT_INJECTION === 'on') {
+  if (canInject) {
     const presenter = [sameOrigin, faults.presenterOnly(config.PRESENTER_KEY)];
     const named = jsonBody(faults.instanceBody);
     app.post('/dashboard/faults/kill', presenter, named, faults.command(redis, 'kill'));
@@ -72,6 +77,15 @@ export function createApp(context: ServiceContext<Config>): Express {
     app.delete('/dashboard/faults/origin', presenter, faults.resetOrigin(redis));
     const pause = jsonBody(faults.pauseBody);
     app.post('/dashboard/faults/redis', presenter, pause, faults.pauseRedis(redis));
+    if (control) {
+      const which = jsonBody(stack.instanceBody);
+      app.post('/dashboard/stack/start', presenter, which, stack.command(control, 'start'));
+      app.post('/dashboard/stack/replace', presenter, which, stack.command(control, 'restart'));
+      const count = jsonBody(stack.scaleBody);
+      app.post('/dashboard/stack/scale', presenter, count, stack.command(control, 'scale'));
+      const switches = jsonBody(stack.switchesBody);
+      app.put('/dashboard/stack/switches', presenter, switches, stack.setSwitches(control));
+    }
   }
 
   const check = () => Promise.all([redis.ping(), secrets()]);

@@ -31,6 +31,11 @@ export const variables = commonVariables.extend({
     })
     .optional()
     .meta({ allowed: 'two TCP ports, separated by a comma; set by `npm start -- --compare`' }),
+  CONTROL_SOCKET: z
+    .string()
+    .startsWith('/')
+    .optional()
+    .meta({ allowed: 'the path of a Unix socket; set by `npm start`' }),
   PRESENTER_KEY: z
     .string()
     .regex(/^[\w-]{8,64}$/)

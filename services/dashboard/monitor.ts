@@ -5,6 +5,7 @@ import type { EventStream, Subscriber } from './event-stream.ts';
 import { Instances } from './instances.ts';
 import type { Hello, Overview, Participant, RedisView, Tick } from './protocol.ts';
 import { type DashboardRedis, FIRST_POLL } from './scripts.ts';
+import type { StackControl } from './stack-control.ts';
 
 /** Milliseconds between two polls of Redis, each followed by a tick. */
 const TICK_MS = 500;
@@ -22,6 +23,8 @@ export interface MonitorOptions {
   instance: { name: string };
   redis: DashboardRedis;
   stream: EventStream;
+  /** Without it the page cannot control the stack. */
+  control: StackControl | undefined;
 }
 
 /** Observes Redis and all instances while a client watches; does nothing otherwise. */
@@ -74,7 +77,7 @@ export class Monitor {
   }
 
   view(): Overview {
-    const { FAULT_INJECTION, PRESENTER_KEY } = this.#options.config;
+    const { config, control } = this.#options;
     const { switches, origin } = this.#instances.settings();
     return {
       instances: this.#instances.views(),
@@ -84,9 +87,10 @@ export class Monitor {
       audience: this.#audience.totals(),
       switches,
       faults: {
-        enabled: FAULT_INJECTION === 'on',
-        needsKey: PRESENTER_KEY !== undefined,
+        enabled: config.FAULT_INJECTION === 'on',
+        needsKey: config.PRESENTER_KEY !== undefined,
         origin,
+        control: control?.view() ?? null,
       },
     };
   }

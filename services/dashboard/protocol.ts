@@ -46,12 +46,22 @@ export interface CacheTotals {
 /** The settings of the instances that decide whether state is shared, by environment variable. */
 export type Switches = Record<string, string>;
 
+/** The commands that the page has sent to a local stack. */
+export interface ControlView {
+  /** Whether a command is in progress. */
+  busy: boolean;
+  /** Why the last command failed; `null` if it succeeded. */
+  failure: string | null;
+}
+
 export interface FaultsView {
   enabled: boolean;
   /** Whether fault routes require the presenter's key. */
   needsKey: boolean;
   /** How the origin behaves now; `null` before an instance was scraped. */
   origin: OriginBehavior | null;
+  /** `null` if the dashboard cannot control the stack: in containers the user types the commands. */
+  control: ControlView | null;
 }
 
 /** The whole state at one moment: the reply of `GET /dashboard/instances`. */

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig as readAppConfig } from '../../services/app/config.ts';
@@ -6,10 +7,13 @@ import { ConfigError } from '../../services/shared/process/config.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { runInstance } from '../../tools/lib/running.ts';
 import { type Reply, type Sending, send, Visitor } from '../../tools/lib/visitor.ts';
+import { startControlServer } from '../../tools/stack/control-server.ts';
+import { controlSocket } from '../../tools/stack/folder.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { runDashboard } from '../support/dashboard.ts';
 import { Events } from '../support/events.ts';
+import { newName, npmRunStack } from '../support/npm.ts';
 import { range } from '../support/proofs.ts';
 
 const KEY = 'a-presenter-key';
@@ -35,14 +39,26 @@ const FAULTS: [string, string, unknown][] = [
   ['PUT', '/dashboard/faults/origin', { delayMs: 0, failurePercent: 100 }],
   ['DELETE', '/dashboard/faults/origin', undefined],
   ['POST', '/dashboard/faults/redis', { seconds: 5 }],
+  ['POST', '/dashboard/stack/start', { instance: 'app-2' }],
+  ['POST', '/dashboard/stack/replace', { instance: 'app-2' }],
+  ['POST', '/dashboard/stack/scale', { instances: 2 }],
+  ['PUT', '/dashboard/stack/switches', { SESSION_STORE: 'memory' }],
 ];
 
 describe('fault injection', () => {
+  const name = newName();
+  const CONTROL_SOCKET = controlSocket(name);
   let stack: Stack;
+  let controlServer: Server;
   beforeAll(async () => {
-    stack = await Stack.start({ env: { ...process.env, FAULT_INJECTION: 'on' } });
+    const env = { ...process.env, FAULT_INJECTION: 'on', CONTROL_SOCKET };
+    stack = await Stack.start({ name, env });
+    controlServer = await startControlServer(name, stack);
   });
-  afterAll(() => stack?.close());
+  afterAll(async () => {
+    controlServer?.close();
+    await stack?.close();
+  });
 
   const direct = (name: string) => `http://127.0.0.1:${stack.process(name).port}`;
   const keys = range(1, 1000)
@@ -51,6 +67,9 @@ describe('fault injection', () => {
   /** A lookup of something that was not asked for before. */
   const lookUp = (base: string) => send(`${base}/data/${keys.next().value}`);
   const stateOf = (name: string) => async () => (await stack.process(name).status()).state;
+  /** The processes by name. */
+  const pids = async () =>
+    Object.fromEntries((await stack.ps()).map(({ name, pid }) => [name, pid]));
   /** What a dashboard shows. */
   const shownFaults = async (base = stack.url) =>
     JSON.parse((await send(`${base}/dashboard/instances`)).body).faults;
@@ -160,6 +179,7 @@ describe('fault injection', () => {
           enabled: true,
           needsKey: false,
           origin: { delayMs: 50, failurePercent: 100 },
+          control: { busy: false, failure: null },
         });
       });
 
@@ -204,9 +224,15 @@ describe('fault injection', () => {
   });
 
   describe('what is refused', () => {
+    let before: Record<string, number | null>;
+    beforeAll(async () => {
+      before = await pids();
+    });
+
     /** Nothing has happened: the same processes, Redis answers, the origin is as it was. */
     async function expectPeace(): Promise<void> {
       await delay(700); // two heartbeats
+      expect(await pids()).toEqual(before);
       const found = await lookUp(stack.url);
       expect(found.status).toBe(200);
       expect(found.ms).toBeGreaterThan(195);
@@ -251,10 +277,21 @@ describe('fault injection', () => {
       ['origin', { delayMs: 8001, failurePercent: 100 }],
       ['origin', { delayMs: 0, failurePercent: 101 }],
       ['origin', { delayMs: 0, failurePercent: 0.5 }],
-    ])('should be %s with %j', async (path, body) => {
-      const method = path === 'origin' ? 'PUT' : 'POST';
-      const reply = await ask(stack.url, method, `/dashboard/faults/${path}`, body);
-      expect(reply.status).toBe(422);
+      ['start', {}],
+      ['start', { instance: 'redis' }],
+      ['replace', { instance: 'nginx' }],
+      ['replace', { instance: 'app-2', instances: 1 }],
+      ['scale', { instances: 0 }],
+      ['scale', { instances: 13 }],
+      ['scale', { instances: '2' }],
+      ['switches', {}],
+      ['switches', { SESSION_STORE: 'files' }],
+      ['switches', { SESSION_STORE: '' }],
+      ['switches', { SESSION_STORE: 'memory', NODE_OPTIONS: '--inspect' }],
+      ['switches', { FAST_PATH: 'off' }],
+    ])('should be %s with %j', async (last, body) => {
+      const [method = '', path = ''] = FAULTS.find(([, path]) => path.endsWith(last)) ?? [];
+      expect((await ask(stack.url, method, path, body)).status).toBe(422);
     });
 
     it('should be a body that is not JSON', async () => {
@@ -288,12 +325,12 @@ describe('fault injection', () => {
     it.each(['off', undefined])(
       'should be everything with FAULT_INJECTION=%s',
       async (FAULT_INJECTION) => {
-        const settings = { FAULT_INJECTION, REDIS_URL: stack.redis.url };
+        const settings = { FAULT_INJECTION, REDIS_URL: stack.redis.url, CONTROL_SOCKET };
         await using dashboard = await runDashboard(settings);
         for (const [method, path, body] of FAULTS) {
           expect((await ask(dashboard.url, method, path, body)).status).toBe(404);
         }
-        expect((await shownFaults(dashboard.url)).enabled).toBe(false);
+        expect(await shownFaults(dashboard.url)).toMatchObject({ enabled: false, control: null });
 
         // An instance with this setting applies nothing, not even what the others must.
         const port = await freePort('127.0.0.1');
@@ -314,7 +351,7 @@ describe('fault injection', () => {
     );
 
     it('should be everything without the key, if there is one', async () => {
-      const settings = { FAULT_INJECTION: 'on', PRESENTER_KEY: KEY };
+      const settings = { FAULT_INJECTION: 'on', PRESENTER_KEY: KEY, CONTROL_SOCKET };
       await using dashboard = await runDashboard({ ...settings, REDIS_URL: stack.redis.url });
       const base = dashboard.url;
       const wrong = ['', 'Bearer', 'Bearer wrong-key', KEY, `Basic ${KEY}`, `Bearer ${KEY}x`];
@@ -345,6 +382,126 @@ describe('fault injection', () => {
         authorization,
       });
       expect(reset.status).toBe(202);
+    });
+
+    it('should be the commands to a stack that is not local', async () => {
+      const settings = { FAULT_INJECTION: 'on', REDIS_URL: stack.redis.url };
+      await using dashboard = await runDashboard(settings);
+      for (const [method, path, body] of FAULTS.filter(([, path]) => path.includes('/stack/'))) {
+        expect((await ask(dashboard.url, method, path, body)).status).toBe(404);
+      }
+      expect(await shownFaults(dashboard.url)).toMatchObject({ enabled: true, control: null });
+      await expectPeace();
+    });
+  });
+
+  describe('a command to the stack', { timeout: 60_000 }, () => {
+    const command = async (method: string, path: string, body: unknown) => {
+      const reply = await ask(stack.url, method, `/dashboard/stack/${path}`, body);
+      expect(reply).toMatchObject({ status: 202, body: JSON.stringify(body) });
+    };
+    /** Waits until no command is in progress. Resolves to the reason of a failure. */
+    const failure = () =>
+      eventually(async () => {
+        const { control } = await shownFaults();
+        expect(control.busy).toBe(false);
+        return control.failure;
+      }, 30_000);
+    /** The value that each instance has for a switch. */
+    const values = async (name: string) => {
+      const replies = stack.instances.map(({ name }) => send(`${direct(name)}/metrics`));
+      const pattern = new RegExp(`^app_switches_info\\{.*\\b${name}="(\\w+)"`, 'm');
+      return (await Promise.all(replies)).map(({ body }) => pattern.exec(body)?.[1]);
+    };
+
+    it('should scale, run after the command before it, and start what is dead', async () => {
+      await command('POST', 'scale', { instances: 2 });
+      expect(await failure()).toBeNull();
+      expect(stack.instances.map(({ name }) => name)).toEqual(['app-1', 'app-2']);
+
+      const scaled = npmRunStack('scale', '3', '--name', name);
+      await eventually(() => expect(stack.instances).toHaveLength(3));
+      const killed = npmRunStack('kill', 'app-3', '--name', name);
+      expect(await scaled).toMatchObject({ code: 0, stdout: '3 instances\n' });
+      expect(await killed).toMatchObject({ code: 0, stdout: 'app-3 dead\n' });
+      expect(await new Visitor(stack.url).viewInTurn(4)).toHaveLength(4);
+
+      await command('POST', 'start', { instance: 'app-3' });
+      expect(await failure()).toBeNull();
+      expect(await stateOf('app-3')()).toBe('ready');
+      const before = await pids();
+      await command('POST', 'start', { instance: 'app-3' });
+      expect(await failure()).toBe('app-3 is already running.');
+      expect(await pids()).toEqual(before);
+
+      await command('POST', 'scale', { instances: 2 });
+      expect(await failure()).toBeNull();
+    });
+
+    it('should replace an instance while no view fails', async () => {
+      const { 'app-2': old, ...others } = await pids();
+      const visitor = new Visitor(stack.url);
+      await command('POST', 'replace', { instance: 'app-2' });
+      const seen = await visitor.viewInTurn(3);
+      expect(await failure()).toBeNull();
+      seen.push(...(await visitor.viewInTurn(3)));
+      expect(seen.map(({ views }) => views)).toEqual(range(1, 6));
+      const { 'app-2': replaced, ...same } = await pids();
+      expect(same).toEqual(others);
+      expect(replaced).not.toBe(old);
+      expect(await stateOf('app-2')()).toBe('ready');
+    });
+
+    it('should set switches, in the dashboard too if it reads them', async () => {
+      const visitor = new Visitor(stack.url);
+      await visitor.viewInTurn(3);
+      const { cookies } = visitor;
+      const { dashboard } = await pids();
+      await command('PUT', 'switches', { SESSION_STORE: 'memory' });
+      expect(await failure()).toBeNull();
+      const viewsAt = async (instance: string, own: Map<string, string>) =>
+        (await new Visitor(direct(instance), own).viewInTurn(2)).map(({ views }) => views);
+      const own = new Map(cookies);
+      expect(await viewsAt('app-1', own)).toEqual([1, 2]);
+      expect(await viewsAt('app-2', own)).toEqual([1, 2]);
+      expect((await pids()).dashboard).toBe(dashboard);
+
+      await command('PUT', 'switches', { SESSION_STORE: 'redis', IDEMPOTENCY: 'off' });
+      await eventually(
+        async () => expect(await values('idempotency')).toEqual(['off', 'off']),
+        20_000,
+      );
+      expect(await failure()).toBeNull();
+      expect((await pids()).dashboard).not.toBe(dashboard);
+      const again = await new Visitor(stack.url, new Map(cookies)).viewInTurn(4);
+      expect(again.map(({ views }) => views)).toEqual([4, 5, 6, 7]);
+    });
+
+    it('should leave the former settings in force if the app refuses one', async () => {
+      const { 'app-1': first, ...others } = await pids();
+      const refused = await npmRunStack('set', 'CACHE=off', 'NODE_ENV=production', '--name', name);
+      expect(refused).toMatchObject({ code: 1, stdout: '' });
+      expect(refused.stderr).toMatch(
+        /^app-1 did not start: \w+=\w+: with NODE_ENV=production .*; the former settings are in force again\n$/,
+      );
+      const { 'app-1': again, ...same } = await pids();
+      expect(same).toEqual(others);
+      expect(again).not.toBe(first);
+      expect(await values('cache')).toEqual(['local', 'local']);
+      expect(await values('idempotency')).toEqual(['off', 'off']);
+
+      const words = ['set', 'IDEMPOTENCY=', 'CACHE=redis'];
+      const done = await npmRunStack(...words, '--name', name);
+      expect(done).toMatchObject({ code: 0, stdout: 'in force: IDEMPOTENCY= CACHE=redis\n' });
+      expect(await values('cache')).toEqual(['redis', 'redis']);
+      expect(await values('idempotency')).toEqual(['on', 'on']);
+    });
+
+    it('should say that the stack does not answer', async () => {
+      controlServer.close();
+      await command('POST', 'scale', { instances: 1 });
+      expect(await failure()).toMatch(/^The stack has not answered: connect ENOENT /);
+      expect(stack.instances).toHaveLength(2);
     });
   });
 });

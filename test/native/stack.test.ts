@@ -403,6 +403,13 @@ describe('npm run stack', () => {
     expect(await stack('start', 'nginx')).toMatchObject({ code: 0, stdout: 'nginx ready\n' });
     expect((await send(`${url}/`)).status).toBe(200);
 
+    // the dashboard reaches the stack too
+    await new Visitor(url).post('/dashboard/stack/start', { instance: 'app-2' });
+    await eventually(async () => {
+      const { faults } = JSON.parse((await send(`${url}/dashboard/instances`)).body);
+      expect(faults.control).toEqual({ busy: false, failure: 'app-2 is already running.' });
+    });
+
     // invalid arguments
     for (const [words, message] of [
       [
@@ -414,6 +421,10 @@ describe('npm run stack', () => {
       [['scale', 'x'], '`scale` expects a number, for example `scale 3`.'],
       [['scale', '0'], 'The number of instances must be a whole number from 1 to 32.'],
       [['scale', '33'], 'The number of instances must be a whole number from 1 to 32.'],
+      [['set'], '`set` expects a setting, for example `SESSION_STORE=memory`.'],
+      [['set', 'CACHE'], '`set` expects a setting, for example `SESSION_STORE=memory`.'],
+      [['set', 'CACHE=off', 'CASH=off'], '`set` cannot change "CASH"; see docs/reference.md.'],
+      [['set', 'PORT=3000'], '`set` cannot change "PORT"; see docs/reference.md.'],
       [['constructor', 'app-1'], 'There is no command "constructor"; see `npm run stack`.'],
       [['ps', 'app-1'], '`ps` takes no name.'],
       [['ps', '--jsno'], "Unknown option '--jsno'"],

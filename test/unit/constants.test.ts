@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { variables } from '../../services/app/config.ts';
 import {
   FAULT_TTL_MS,
   HEARTBEAT_MS,
   HEARTBEAT_TTL_MS,
 } from '../../services/app/heartbeat/record.ts';
+import { switchesBody } from '../../services/dashboard/routes/stack.ts';
 import { MAX_AGE_MS } from '../../services/shared/http/idempotency.ts';
 import { commonVariables } from '../../services/shared/process/config.ts';
 import { KEEP_ALIVE_MS, MAX_HEADERS_KB } from '../../services/shared/process/server.ts';
@@ -92,6 +94,15 @@ describe('the constants', () => {
 
   it('should run Node with the same options in a container', () => {
     expect(valueIn('services/app/Dockerfile', /^ENV NODE_OPTIONS="(.+)"$/)).toBe(NODE_OPTIONS);
+  });
+
+  it('should allow the values of a switch that the app allows', () => {
+    for (const [name, values] of Object.entries(switchesBody.shape)) {
+      const allowed = values.unwrap().options.join(' or ');
+      expect(variables.shape[name as keyof typeof switchesBody.shape].meta()?.allowed).toBe(
+        allowed,
+      );
+    }
   });
 
   it('should survive lost heartbeats, and deliver a fault with the next one', () => {
