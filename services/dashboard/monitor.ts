@@ -91,6 +91,7 @@ export class Monitor {
         needsKey: config.PRESENTER_KEY !== undefined,
         origin,
         control: control?.view() ?? null,
+        isLocal: config.CONTROL_SOCKET !== undefined,
       },
     };
   }

@@ -62,6 +62,8 @@ export interface FaultsView {
   origin: OriginBehavior | null;
   /** `null` if the dashboard cannot control the stack: in containers the user types the commands. */
   control: ControlView | null;
+  /** Whether the stack consists of local processes, which `npm run stack` controls. */
+  isLocal: boolean;
 }
 
 /** The whole state at one moment: the reply of `GET /dashboard/instances`. */

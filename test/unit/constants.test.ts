@@ -7,6 +7,7 @@ import {
   HEARTBEAT_MS,
   HEARTBEAT_TTL_MS,
 } from '../../services/app/heartbeat/record.ts';
+import { VALUES } from '../../services/dashboard/page/switches-panel.js';
 import { switchesBody } from '../../services/dashboard/routes/stack.ts';
 import { MAX_AGE_MS } from '../../services/shared/http/idempotency.ts';
 import { commonVariables } from '../../services/shared/process/config.ts';
@@ -102,7 +103,9 @@ describe('the constants', () => {
       expect(variables.shape[name as keyof typeof switchesBody.shape].meta()?.allowed).toBe(
         allowed,
       );
+      expect(VALUES[name]).toEqual(values.unwrap().options);
     }
+    expect(Object.keys(VALUES)).toEqual(Object.keys(switchesBody.shape));
   });
 
   it('should survive lost heartbeats, and deliver a fault with the next one', () => {

@@ -102,6 +102,21 @@ describe('Trail', () => {
     expect(gapsOf(trail)).toEqual([2, 3]);
   });
 
+  it('should begin again with the first reply of a stack that has started with another store', () => {
+    const trail = trailIn(['a', [41, 42]]);
+    trail.separate(false);
+    expect(numbersOf(trail)).toEqual([41, 42]);
+    for (const session of ['b', 'c']) trail.add({ views: 1, instance: 'app-1', session });
+    trail.add({ views: 2, instance: 'app-1', session: 'b' });
+    expect(numbersOf(trail)).toEqual([1, 2, 3]);
+    expect(trail.summary()).toMatchObject({ answered: 3, lost: 1, duplicates: 1, sessions: 1 });
+
+    const same = trailIn(['a', [41, 42]]);
+    same.separate(false);
+    same.add({ views: 43, instance: 'app-1', session: 'a' });
+    expect(numbersOf(same)).toEqual([41, 42, 43]);
+  });
+
   it('should not grow without bound over many sessions', () => {
     const trail = new Trail();
     for (let i = 0; i < 3000; i += 1) trail.add({ views: 1, instance: 'app-1', session: `${i}` });

@@ -5,6 +5,7 @@ import { byId, make, onClick, setText } from './elements.js';
 
 /** With more people, each takes less space. */
 const SIZES = /** @type {const} */ ([
+  [1, 'alone'],
   [40, 'normal'],
   [120, 'dense'],
   [Infinity, 'packed'],

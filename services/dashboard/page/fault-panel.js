@@ -104,10 +104,17 @@ function showSliders() {
  * @param {string} text the reply: JSON or empty
  */
 function inWords(path, text) {
-  const { instance, seconds } = JSON.parse(text || '{}');
+  const { instance, seconds, instances, ...switches } = JSON.parse(text || '{}');
   if (path === '/dashboard/faults/kill') return `${instance} is killed`;
   if (path === '/dashboard/faults/hang') return `${instance} hangs for 10 s`;
   if (path === '/dashboard/faults/redis') return `Redis is paused for ${seconds} s`;
+  if (path === '/dashboard/stack/start') return `${instance} starts`;
+  if (path === '/dashboard/stack/replace') return `${instance} is replaced`;
+  if (path === '/dashboard/stack/scale') return `the stack is scaled to ${instances}`;
+  if (path === '/dashboard/stack/switches') {
+    const [setting = []] = Object.entries(switches);
+    return `the instances restart with ${setting.join('=')}`;
+  }
   return 'the origin changes soon';
 }
 

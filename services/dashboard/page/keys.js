@@ -9,6 +9,8 @@ const KEYS = [
   ['k', 'K', 'kill the instance that answered last', 'kill'],
   ['h', 'H', 'let it hang for 10 s', 'hang'],
   ['r', 'R', 'pause Redis for 5 s', 'pause-redis'],
+  ['+', '+', 'one instance more', 'scale-up'],
+  ['-', '−', 'one instance less', 'scale-down'],
   ['p', 'P', 'presenter mode', 'presenter'],
   ['d', 'D', 'details', 'show-details'],
   ['?', '?', 'this list', 'show-keys'],

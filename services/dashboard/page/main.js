@@ -9,8 +9,9 @@ import { listenForKeys } from './keys.js';
 import { LatencyChart } from './latency-chart.js';
 import { Picture } from './picture.js';
 import { SessionPanel } from './session-panel.js';
+import { StackControls } from './stack-controls.js';
 import { StorePanel } from './store-panel.js';
-import { showSwitches } from './switches-panel.js';
+import { SwitchesPanel } from './switches-panel.js';
 import { Tour } from './tour.js';
 
 /** @import { Hello, Overview, Tick } from '../protocol.ts' */
@@ -27,12 +28,16 @@ const faults = new FaultPanel(
   () => String(byId('instance').textContent),
   (done) => latency.mark(done),
 );
+const controls = new StackControls(faults);
 const picture = new Picture({
   kill: (name) => faults.kill(name),
   hang: (name) => faults.hang(name),
+  start: (name) => controls.start(name),
+  replace: (name) => controls.replace(name),
 });
 const instances = new InstancesPanel();
 const store = new StorePanel();
+const switches = new SwitchesPanel((name, value) => controls.set(name, value));
 const audience = new Audience((id, instance, views) => picture.showView(id, instance, views));
 const session = new SessionPanel(() => events?.open());
 /** @type {EventStream | undefined} */
@@ -62,12 +67,14 @@ events = new EventStream({
 /** @param {Overview} overview */
 function show(overview) {
   faults.show(overview.faults);
-  picture.show(overview, overview.faults.enabled && faults.isAllowed);
+  const canInject = overview.faults.enabled && faults.isAllowed;
+  controls.show(overview, canInject);
+  picture.show(overview, canInject);
   picture.showPeople((name) => audience.servedBy(name));
   instances.show(overview.instances);
   store.show(overview);
   latency.show(overview);
-  showSwitches(overview);
+  switches.show(overview, canInject);
   session.learn(overview.switches);
   if (overview.redis.reachable) void session.retry();
 }

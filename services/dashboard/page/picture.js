@@ -29,9 +29,9 @@ const OWN = '/dashboard/';
  * this page is a dot; it shows what the reply says, and nothing else.
  */
 export class Picture {
-  /** @param {{ kill: (name: string) => Promise<void>, hang: (name: string) => Promise<void> }} faults */
-  constructor(faults) {
-    this.faults = faults;
+  /** @param {Actions} actions */
+  constructor(actions) {
+    this.actions = actions;
     /** @type {Map<string, Lane>} the instances by name */
     this.lanes = new Map();
     /** @type {Map<string, string>} the names of instances by host and port */
@@ -81,7 +81,7 @@ export class Picture {
   laneOf(name) {
     const known = this.lanes.get(name);
     if (known) return known;
-    const lane = new Lane(name, this.faults);
+    const lane = new Lane(name, this.actions);
     this.lanes.set(name, lane);
     const names = [...this.lanes.keys()].sort(byNumber);
     const next = this.lanes.get(names[names.indexOf(name) + 1] ?? '');
@@ -96,15 +96,18 @@ export class Picture {
     const ink = getComputedStyle(byId('dots')).color;
     /** @type {import('./dots.js').Wire[]} */
     const wires = [{ from: 'browser', to: 'nginx', color: ink, width: 1 }];
+    const isStored = byId('picture').dataset.store === 'redis';
     for (const lane of this.lanes.values()) {
       const { id } = lane.element;
       const isDown = lane.state === 'dead' || lane.state === 'hung';
       const color = isDown ? FAILED : lane.color;
-      const width = widthOf(lane.rate);
+      const width = isDown ? 0 : widthOf(lane.rate);
+      const rare = { color: ink, width: Math.min(width, 0.5) };
+      const stored = isStored ? { color, width } : rare;
       wires.push(
-        { from: 'nginx', to: id, color, width: isDown ? 0 : width },
-        { from: id, to: 'redis', color, width: isDown || !this.isReachable ? 0 : width },
-        { from: id, to: 'origin', color: ink, width: isDown ? 0 : 0.5 },
+        { from: 'nginx', to: id, color, width },
+        { from: id, to: 'redis', ...(this.isReachable ? stored : { ...stored, width: 0 }) },
+        { from: id, to: 'origin', ...rare },
       );
     }
     this.dots.connect(wires);
@@ -202,13 +205,18 @@ function labelOf(replied) {
   return { HIT: 'hit', MISS: 'new' }[cache] ?? '';
 }
 
+/**
+ * What the buttons of an instance do.
+ * @typedef {Record<'kill' | 'hang' | 'start' | 'replace', (name: string) => Promise<unknown>>} Actions
+ */
+
 /** An instance in the picture. */
 class Lane {
   /**
    * @param {string} name
-   * @param {Picture['faults']} faults
+   * @param {Actions} actions
    */
-  constructor(name, faults) {
+  constructor(name, actions) {
     /** Whether the dashboard knows it: services/minimal sends no heartbeats. */
     this.hasHeartbeat = false;
     this.name = name;
@@ -232,19 +240,28 @@ class Lane {
     this.memory = make('span', 'memory-card');
     this.memory.hidden = true;
     this.buttons = make('span', 'buttons');
-    for (const [word, work] of /** @type {const} */ ([
-      ['Kill', faults.kill],
-      ['Hang', faults.hang],
-    ])) {
-      const button = make('button', '', word);
-      button.type = 'button';
-      button.ariaLabel = `${word} ${name}`;
-      onPress(button, () => work(name));
-      this.buttons.append(button);
-    }
+    this.startButton = this.addButton('Start', actions.start);
+    this.onlyAlive = [
+      this.addButton('Kill', actions.kill),
+      this.addButton('Hang', actions.hang),
+      this.addButton('Replace', actions.replace),
+    ];
     const title = make('strong', '', name);
     this.element.append(number, title, this.stateText, count, this.peopleText, this.memory);
     this.element.append(this.buttons);
+  }
+
+  /**
+   * @param {string} word
+   * @param {(name: string) => Promise<unknown>} work
+   */
+  addButton(word, work) {
+    const button = make('button', word.toLowerCase(), word);
+    button.type = 'button';
+    button.ariaLabel = `${word} ${this.name}`;
+    onPress(button, () => work(this.name));
+    this.buttons.append(button);
+    return button;
   }
 
   /**
@@ -258,7 +275,9 @@ class Lane {
     this.rate = requestsPerSecond;
     this.element.dataset.state = state;
     setText(this.stateText, state === 'ready' ? '' : state);
-    this.buttons.hidden = !canInject || state === 'dead';
+    this.buttons.hidden = !canInject;
+    this.startButton.hidden = state !== 'dead';
+    for (const button of this.onlyAlive) button.hidden = state === 'dead';
     this.memory.hidden = byId('picture').dataset.store !== 'memory';
   }
 

@@ -1,4 +1,4 @@
-import { byId, make, setText } from './elements.js';
+import { byId, make, onPress, setText } from './elements.js';
 
 /** @import { Overview, Switches } from '../protocol.ts' */
 
@@ -28,7 +28,17 @@ const WRONG = {
   },
 };
 
-let shown = '';
+/**
+ * The values of the switches that can be pressed, as services/app/config.ts has them.
+ * @type {Record<string, string[]>}
+ */
+export const VALUES = {
+  SESSION_STORE: ['redis', 'memory'],
+  COUNTER: ['atomic', 'session'],
+  IDEMPOTENCY: ['on', 'off'],
+  CACHE: ['local', 'redis', 'off'],
+  CACHE_GUARD: ['cluster', 'instance', 'off'],
+};
 
 /**
  * What the visitor sees with these settings.
@@ -47,29 +57,57 @@ function explanationOf({ SESSION_STORE, COUNTER }, isReachable) {
   return 'The number continues, whichever instance counts the view: it is in Redis, which all instances share.';
 }
 
-/**
- * Shows the settings in force, and warns about values that lose something.
- *
- * @param {Overview} overview
- */
-export function showSwitches({ switches, redis }) {
-  setText(byId('shared-hint'), explanationOf(switches, redis.reachable));
-  const entries = Object.entries(switches);
-  const text = JSON.stringify(entries);
-  if (text === shown) return;
-  shown = text;
-  const warnings = entries.flatMap(([name, value]) => WRONG[name]?.[value] ?? []);
-  const wrong = entries.filter(([name, value]) => WRONG[name]?.[value]);
-  setText(byId('way'), wrong.map((entry) => entry.join('=')).join(', ') || 'the right way');
-  const rows = entries.map((entry) => {
-    const [name, value] = entry;
-    const row = make('div', wrong.includes(entry) ? 'switch wrong' : 'switch');
-    row.dataset.name = name;
-    row.dataset.value = value;
-    row.append(make('dt', '', name), make('dd', '', value));
-    return row;
-  });
-  byId('switches').replaceChildren(...rows);
-  byId('warning').hidden = warnings.length === 0;
-  setText(byId('warning'), warnings.join(' '));
+/** The settings in force, with a warning about values that lose something. */
+export class SwitchesPanel {
+  /** @param {(name: string, value: string) => Promise<unknown>} set */
+  constructor(set) {
+    this.set = set;
+    this.shown = '';
+  }
+
+  /**
+   * @param {Overview} overview
+   * @param {boolean} canSet
+   */
+  show({ switches, redis }, canSet) {
+    setText(byId('shared-hint'), explanationOf(switches, redis.reachable));
+    const entries = Object.entries(switches);
+    const text = JSON.stringify([entries, canSet]);
+    if (text === this.shown) return;
+    this.shown = text;
+    const warnings = entries.flatMap(([name, value]) => WRONG[name]?.[value] ?? []);
+    const wrong = entries.filter(([name, value]) => WRONG[name]?.[value]);
+    setText(byId('way'), wrong.map((entry) => entry.join('=')).join(', ') || 'the right way');
+    const rows = entries.map((entry) => {
+      const [name, value] = entry;
+      const row = make('div', wrong.includes(entry) ? 'switch wrong' : 'switch');
+      row.dataset.name = name;
+      row.dataset.value = value;
+      const values = canSet ? this.buttonsOf(name, value) : undefined;
+      const shown = make('dd', values ? 'buttons' : '', values ? '' : value);
+      shown.append(...(values ?? []));
+      row.append(make('dt', '', name), shown);
+      return row;
+    });
+    byId('switches').replaceChildren(...rows);
+    byId('warning').hidden = warnings.length === 0;
+    setText(byId('warning'), warnings.join(' '));
+  }
+
+  /**
+   * A button for each value, if the setting is one that can be pressed.
+   *
+   * @param {string} name
+   * @param {string} current
+   */
+  buttonsOf(name, current) {
+    return VALUES[name]?.map((value) => {
+      const button = make('button', '', value);
+      button.type = 'button';
+      button.ariaLabel = `${name}=${value}`;
+      button.ariaPressed = String(value === current);
+      onPress(button, () => this.set(name, value));
+      return button;
+    });
+  }
 }

@@ -27,6 +27,8 @@ export class Trail {
     this.failed = 0;
     /** Whether each session counts for itself. */
     this.bySession = true;
+    /** Whether the stack may have started again since the latest reply. */
+    this.isOld = false;
   }
 
   /**
@@ -67,6 +69,10 @@ export class Trail {
    * @returns whether another client has counted so many views before it that the trail restarts
    */
   add(mark) {
+    if (this.isOld && this.marks.every(({ session }) => session !== mark.session)) {
+      Object.assign(this, { marks: [], start: undefined });
+    }
+    this.isOld = false;
     const hasJumped = mark.views - this.last > MAX_JUMP;
     if (hasJumped) {
       this.marks = [];
@@ -87,13 +93,16 @@ export class Trail {
   }
 
   /**
-   * Sets whether each session counts for itself. After a change only the current count is left: the
-   * stack has started again with another store.
+   * Sets whether each session counts for itself. After a change only the current count is left, or
+   * nothing if its session ends: the stack has started again with another store.
    *
    * @param {boolean} bySession
    */
   separate(bySession) {
-    if (this.marks.length > 0 && bySession !== this.bySession) Object.assign(this, this.current);
+    if (this.marks.length > 0 && bySession !== this.bySession) {
+      this.isOld = this.counts.length === 1;
+      Object.assign(this, this.current);
+    }
     this.bySession = bySession;
   }
 
