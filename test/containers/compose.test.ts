@@ -77,6 +77,39 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     await load;
   }
 
+  /** Fails unless each container has the name that Docker shows: in replies, in its log, on the page. */
+  async function proveNames(): Promise<void> {
+    const shown = (...services: string[]) =>
+      compose('ps', '--format', '{{.Name}}', ...services)
+        .trim()
+        .split('\n')
+        .map((name) => name.slice(stack.project.length + 1))
+        .sort();
+    const program =
+      "console.log((await fetch('http://127.0.0.1:3000/livez')).headers.get('x-instance'))";
+    const ask = ['node', '--input-type=module', '--eval', program];
+    const names = shown('app', 'dashboard');
+    const answers = names.map(async (name) => {
+      await using asked = stack.start('docker', ['exec', `${stack.project}-${name}`, ...ask]);
+      const { stdout, stderr } = await asked.ended;
+      return stdout.trim() || stderr;
+    });
+    expect(await Promise.all(answers)).toEqual(names);
+
+    const lines = compose('logs', '--no-color', 'app', 'dashboard').matchAll(
+      /^(\S+) +\| .*"instance":"(.*?)"/gm,
+    );
+    const inLogs = new Set([...lines].map(([, prefix, name]) => `${prefix} ${name}`));
+    expect([...inLogs].sort()).toEqual(names.map((name) => `${name} ${name}`));
+
+    await eventually(async () => {
+      const { body } = await send(`${url}/dashboard/instances`);
+      const { instances } = JSON.parse(body) as Overview;
+      const onPage = instances.map(({ name, state }) => `${name} ${state}`);
+      expect(onPage.sort()).toEqual(shown('app').map((name) => `${name} ready`));
+    });
+  }
+
   beforeAll(async () => {
     stack = await ComposeStack.start();
     url = stack.url;
@@ -109,6 +142,8 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
       ]);
     });
   });
+
+  it('should name each container as docker ps does', proveNames);
 
   it('should have a cookie of its own, unlike other projects and npm start', async () => {
     const visitor = new Visitor(url);
@@ -192,6 +227,8 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     for (const seen of counts) expect(seen).toEqual(range(1, seen.length));
     scale(3);
   }, 60_000);
+
+  it('should name each container as docker ps does after scaling and a kill', proveNames);
 
   it('should keep sessions across a restart of Redis', async () => {
     const visitor = new Visitor(url);
@@ -311,6 +348,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
       expect(after.filter((id) => before.includes(id))).toEqual([]);
       for (const env of environmentsOf(after)) expect(env).toContain('LOG_LEVEL=debug');
       expect(idsOf('--all', 'app')).toHaveLength(2); // with the trial containers
+      await proveNames();
     }, 420_000);
 
     it('should replace nothing if the new container is never ready, and show its log', async () => {

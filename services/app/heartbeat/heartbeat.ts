@@ -1,5 +1,6 @@
-import { hostname, networkInterfaces } from 'node:os';
+import { hostname } from 'node:os';
 import type { CommonConfig } from '../../shared/process/config.ts';
+import { externalAddress } from '../../shared/process/container-name.ts';
 import { isRedisUnavailable } from '../../shared/process/redis-errors.ts';
 import type { ServiceContext } from '../../shared/process/service.ts';
 import { HEARTBEAT_MS, type InstanceState } from './record.ts';
@@ -9,7 +10,7 @@ import type { Faults, HeartbeatRedis } from './scripts.ts';
 const JOINING_MS = 2000;
 
 /**
- * Makes an instance known: it claims a name in Redis, unless one is configured, and renews its record
+ * Makes an instance known: it claims a name in Redis, unless it has one, and renews its record
  * a few times a second until it shuts down.
  *
  * @param applyFaults is called with the faults that Redis holds for this instance
@@ -87,8 +88,6 @@ export function startHeartbeat(
 
 /** The address at which others reach a server that listens on `host`. */
 function reachableHost(host: string): string {
-  if (host !== '0.0.0.0' && host !== '::') return host.includes(':') ? `[${host}]` : host;
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  const external = addresses.find(({ internal, family }) => !internal && family === 'IPv4');
-  return external?.address ?? '127.0.0.1';
+  if (host === '0.0.0.0' || host === '::') return externalAddress();
+  return host.includes(':') ? `[${host}]` : host;
 }

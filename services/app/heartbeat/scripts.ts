@@ -50,7 +50,7 @@ export interface Faults {
 /**
  * Stores the record of an instance. Replies nil if another instance has claimed the name.
  *
- * @param isConfigured if the name was configured, it is taken over from any other owner
+ * @param isConfigured if INSTANCE or the container gave the name, it is taken over from any other owner
  */
 const heartbeat = defineScript({
   NUMBER_OF_KEYS: 4,

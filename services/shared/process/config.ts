@@ -47,7 +47,9 @@ export const commonVariables = z.object({
     .optional()
     .meta({
       allowed: 'a letter or digit, then up to 63 letters, digits and . _ -',
-      fallback: 'the first free name of app-1, app-2 … (the dashboard: the host name)',
+      fallback:
+        'in Docker Compose `app-1` for the container `shared-state-app-1`; else the first free ' +
+        'name of app-1, app-2 … (the dashboard: the host name)',
     }),
   HOST: z.union([z.ipv4(), z.ipv6()]).default('0.0.0.0').meta({ allowed: 'an IP address' }),
   PORT: wholeNumber(3000, 0, 65_535, 'TCP port, 0 for any free one'),

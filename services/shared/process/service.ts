@@ -5,6 +5,7 @@ import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import type { RedisScripts } from 'redis';
 import { type CommonConfig, ConfigError } from './config.ts';
+import { containerName } from './container-name.ts';
 import { closeRedis, createRedis, type RedisOptions } from './redis.ts';
 import { HttpServer } from './server.ts';
 
@@ -26,7 +27,7 @@ export type Connect = <Scripts extends RedisScripts>(
 /** What an application is made of. */
 export interface ServiceContext<Config extends CommonConfig = CommonConfig> {
   config: Config;
-  /** INSTANCE, or the host name until the instance has claimed a better one. */
+  /** INSTANCE, the name of the container, or the host name until the instance claims a better one. */
   instance: { name: string };
   connect: Connect;
   log: Logger;
@@ -114,7 +115,8 @@ async function configOrExit<Config>(
   readConfig: (env: NodeJS.ProcessEnv) => Config,
 ): Promise<Config> {
   try {
-    return readConfig(process.env);
+    const INSTANCE = process.env.INSTANCE || (await containerName());
+    return readConfig({ ...process.env, INSTANCE });
   } catch (err) {
     if (err instanceof ConfigError) return exit(err.message);
     throw err;
