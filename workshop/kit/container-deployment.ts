@@ -26,8 +26,6 @@ export class ContainerDeployment implements Deployment {
   #overrideFile = join(this.#folder, 'override.json');
   #env: Record<string, string>;
   #scale: number;
-  /** Container IDs by the names `redis`, `app-1` and so on. */
-  #containers = new Map<string, string>();
 
   /** @param project the Compose project */
   constructor(options: DeploymentOptions, project: string) {
@@ -44,8 +42,6 @@ export class ContainerDeployment implements Deployment {
     await this.scale(this.#scale);
     const address = await this.#compose('port', 'nginx', '8080');
     this.url = `http://localhost:${address.split(':').at(-1)}`;
-    this.#containers.set('redis', await this.#compose('ps', '--quiet', 'redis'));
-    await this.#findInstances();
   }
 
   get location(): string {
@@ -53,10 +49,7 @@ export class ContainerDeployment implements Deployment {
   }
 
   async control(action: Action, name: string): Promise<void> {
-    if (!this.#containers.has(name)) await this.#findInstances();
-    const container = this.#containers.get(name);
-    if (!container) throw new StackError(`there is no container for "${name}"`);
-    await docker(COMMANDS[action] ?? action, container);
+    await docker(COMMANDS[action] ?? action, `${this.#project}-${name}`);
     if (action === 'start') await this.scale(this.#scale); // waits until it is healthy
   }
 
@@ -70,11 +63,10 @@ export class ContainerDeployment implements Deployment {
     Object.assign(this.#env, env);
     this.#writeOverride();
     await this.#up();
-    await this.#findInstances();
   }
 
   async limitCpu(share: number): Promise<(() => Promise<void>) | undefined> {
-    const ids = await this.#instanceIds();
+    const ids = (await this.#compose('ps', '--quiet', 'app')).split('\n');
     const limit = (cpus: number) => docker('update', '--cpus', String(cpus), ...ids);
     try {
       await limit(share);
@@ -146,21 +138,10 @@ export class ContainerDeployment implements Deployment {
 
   /** After a pause, Redis stays "unhealthy" until the next check; `up --wait` would fail at once. */
   async #untilRedisIsHealthy(): Promise<void> {
-    const redis = this.#containers.get('redis');
-    if (redis === undefined) return;
     await eventually(async () => {
-      const health = await docker('inspect', '--format', '{{.State.Health.Status}}', redis);
+      const health = await this.#compose('ps', '--format', '{{.Health}}', 'redis');
       if (health === 'unhealthy') throw new StackError('redis is unhealthy');
     });
-  }
-
-  async #instanceIds(): Promise<string[]> {
-    return (await this.#compose('ps', '--quiet', 'app')).split('\n');
-  }
-
-  async #findInstances(): Promise<void> {
-    const ids = await this.#instanceIds();
-    await Promise.all(ids.map(async (id) => this.#containers.set(await instanceName(id), id)));
   }
 
   #compose(...args: string[]): Promise<string> {
@@ -170,13 +151,6 @@ export class ContainerDeployment implements Deployment {
       ...[...files.flatMap((file) => ['--file', file]), ...args],
     );
   }
-}
-
-/** The name that the instance in a container has claimed. */
-async function instanceName(container: string): Promise<string> {
-  const ask = "console.log((await fetch('http://127.0.0.1:3000/livez')).headers.get('x-instance'))";
-  const args = ['exec', '--env', 'NODE_OPTIONS=', container, 'node', '--input-type=module'];
-  return docker(...args, '--eval', ask);
 }
 
 /**
