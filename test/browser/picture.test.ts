@@ -1,8 +1,12 @@
+import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:http';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { inRedis } from '../../tools/lib/redis-client.ts';
-import { send } from '../../tools/lib/visitor.ts';
+import { send, Visitor } from '../../tools/lib/visitor.ts';
+import { startControlServer } from '../../tools/stack/control-server.ts';
+import { controlSocket } from '../../tools/stack/folder.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import {
   dataOf,
@@ -14,6 +18,7 @@ import {
   trailOf,
   useBoards,
 } from '../support/board.ts';
+import { Events } from '../support/events.ts';
 import { range } from '../support/proofs.ts';
 
 const COUNTED = /^100 sent, 100 counted, none lost, none counted twice/;
@@ -23,10 +28,26 @@ describeInBrowser('the picture of the system', () => {
 
   describe('with sessions in Redis', () => {
     let stack: Stack;
+    let control: Server;
     beforeAll(async () => {
-      stack = await Stack.start({ env: { ...process.env, FAULT_INJECTION: 'on' } });
+      const name = `picture-${randomBytes(3).toString('hex')}`;
+      const CONTROL_SOCKET = controlSocket(name);
+      const env = { ...process.env, FAULT_INJECTION: 'on', CONTROL_SOCKET };
+      stack = await Stack.start({ name, env });
+      control = await startControlServer(name, stack);
     });
-    afterAll(() => stack?.close());
+    afterAll(async () => {
+      control?.close();
+      await stack?.close();
+    });
+    const expectReady = async (page: Page) => {
+      const ready = ['app-1', 'app-2', 'app-3'].map((name) => [name, 'ready']);
+      await eventually(
+        async () =>
+          expect((await lanesOf(page)).map(({ name, state }) => [name, state])).toEqual(ready),
+        20_000,
+      );
+    };
 
     it('should show which instance counted each view, and the number that Redis holds', async () => {
       const page = await open(stack.url);
@@ -96,6 +117,156 @@ describeInBrowser('the picture of the system', () => {
       }
       await expectText(page, '#views', 'Views: 2');
       await expectText(page, '#waiting', '0');
+    });
+
+    it('should show where requests turned round, as soon as an instance is dead', async () => {
+      const page = await open(stack.url, { breaks: true });
+      await page.locator('#lane-app-2[data-state="ready"]').waitFor();
+      const { port } = stack.instances[1] ?? {};
+      await stack.process('app-2').kill();
+      // By its closed connection: its heartbeat ends 2 s later.
+      await page.locator('#lane-app-2[data-state="dead"]').waitFor({ timeout: 1500 });
+      try {
+        await expectText(page, '#log', /app-2: dead$/);
+        let turned = 0;
+        for (const views of range(2, 7)) {
+          const [reply] = await Promise.all([
+            page.waitForResponse((other) => new URL(other.url()).pathname === '/'),
+            press(page, 'Visit'),
+          ]);
+          await expectText(page, '#views', `Views: ${views}`);
+          const { 'x-instance': instance, 'x-upstream-addr': addresses } = reply.headers();
+          const hasTurned = String(addresses).startsWith(`127.0.0.1:${port}, `);
+          if (hasTurned) turned += 1;
+          const detour = hasTurned ? ' lane-app-2 nginx' : '';
+          expect(await dataOf(page, '#dots', 'way')).toBe(
+            `browser nginx${detour} lane-${instance} redis`,
+          );
+        }
+        expect(turned).toBeGreaterThan(0);
+        expect(await dataOf(page, '#lane-app-2', 'failed')).toBe(String(turned));
+        await expectText(page, '#log', /view 7: app-[13]$/);
+        await press(page, 'Start app-2');
+        await expectText(page, '#log', /app-2 starts/);
+        await page.locator('#lane-app-2[data-state="ready"]').waitFor();
+      } finally {
+        await eventually(() => stack.scale(3));
+      }
+    });
+
+    it('should show everybody with a number, at the instance that answered last', async () => {
+      const page = await open(stack.url);
+      const people = await Promise.all(
+        range(1, 10).map(async () => {
+          const visitor = new Visitor(stack.url);
+          const { session } = await visitor.view();
+          const { cookie } = visitor;
+          const events = await Events.open(`${stack.url}/dashboard/events`, { cookie });
+          return { visitor, id: `person-${session}`, events };
+        }),
+      );
+      const shown = () =>
+        page.evaluate<[id: string, instance: string, number: number][]>(
+          `[...document.querySelectorAll('#audience .participant')].map(({ id, dataset }) =>
+            [id, dataset.instance, Number(dataset.number)])`,
+        );
+      await expectText(page, '#participants', '11');
+      await expectText(page, '#you', /^you are \d+$/);
+      const numbers = (await shown()).map(([, , number]) => number);
+      expect(new Set(numbers).size).toBe(11);
+      expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+      for (const _ of range(1, 4)) {
+        const before = Number(await dataOf(page, '#dots', 'sent'));
+        const served = await Promise.all(
+          people.map(async ({ visitor, id }) => {
+            const { views, instance } = await visitor.view();
+            await visitor.post('/dashboard/participants', { views, instance });
+            return [id, instance];
+          }),
+        );
+        await eventually(async () => {
+          const others = (await shown()).filter(([id]) => people.some((one) => one.id === id));
+          expect(new Map(others.map(([id, instance]) => [id, instance]))).toEqual(
+            new Map(served as [string, string][]),
+          );
+          // A dot for each of their views.
+          expect(Number(await dataOf(page, '#dots', 'sent'))).toBe(before + 10);
+        });
+        const text = await page.locator('#lanes').textContent();
+        const counts = [...String(text).matchAll(/people: (\d+)/g)].map(([, count]) =>
+          Number(count),
+        );
+        expect(counts.reduce((sum, count) => sum + count)).toBe(11);
+      }
+      for (const { events } of people) await events[Symbol.asyncDispose]();
+      await expectText(page, '#participants', '1');
+    });
+
+    it('should scale at the press of a key, and restart with another store', async () => {
+      const page = await open(stack.url, { breaks: true });
+      await page.keyboard.press('+');
+      await page.locator('#lane-app-4[data-state="ready"]').waitFor({ timeout: 20_000 });
+      expect(stack.instances.length).toBe(4);
+      await page.keyboard.press('-');
+      await page.locator('#lane-app-4').waitFor({ state: 'detached', timeout: 20_000 });
+      await press(page, 'Visit ×100');
+      await expectText(page, '#trail-summary', COUNTED);
+      await press(page, 'SESSION_STORE=memory');
+      await expectText(page, '#warning', /SESSION_STORE=memory/, 20_000);
+      await expectReady(page);
+      await press(page, 'Visit ×100');
+      await expectText(page, '#trail-summary', /^100 sent, 100 counted, [1-9]\d* lost, [1-9]\d* /);
+      await press(page, 'SESSION_STORE=redis');
+      await page.locator('#warning').waitFor({ state: 'hidden', timeout: 20_000 });
+      await expectReady(page);
+      await press(page, 'Visit ×100');
+      await expectText(page, '#trail-summary', COUNTED);
+    });
+
+    it('should show a page that comes back by itself if nothing answers', async () => {
+      const page = await open(stack.url, { breaks: true });
+      const all = [stack.dashboard, ...stack.instances];
+      await Promise.all(all.map((one) => one.kill()));
+      await page.reload();
+      await expectText(page, 'p', /^502 Bad Gateway. This page tries again by itself.$/);
+      await stack.dashboard.start(); // without it, the app would answer
+      await Promise.all(stack.instances.map((one) => one.start()));
+      await page.locator('#views').waitFor({ timeout: 20_000 });
+      await expectText(page, '#views', 'Views: 2', 20_000);
+    });
+
+    it('should show details when asked to', async () => {
+      const page = await open(stack.url, { showsDetails: false });
+      const isShown = () => page.locator('#switches').isVisible();
+      expect(await isShown()).toBe(false);
+      await press(page, 'Details');
+      expect(await isShown()).toBe(true);
+      await page.keyboard.press('d');
+      expect(await isShown()).toBe(false);
+      await page.goto(`${stack.url}/#details`);
+      await page.reload();
+      await expectText(page, '#connection', 'live');
+      expect(await isShown()).toBe(true);
+    });
+
+    it('should show a phone its own number, color and instance, and one large button', async () => {
+      const page = await open(stack.url, {
+        viewport: { width: 390, height: 844 },
+        showsDetails: false,
+      });
+      await press(page, 'Visit');
+      await expectText(page, '#views', 'Views: 2');
+      const [background, badge, top, bottom] = await page.evaluate<
+        [string, string, number, number]
+      >(
+        `[...['browser', 'instance'].map((id) =>
+            getComputedStyle(document.getElementById(id)).backgroundColor),
+          document.getElementById('visit').getBoundingClientRect().top,
+          document.getElementById('visit').getBoundingClientRect().bottom]`,
+      );
+      expect(background).toBe(badge);
+      expect(bottom - top).toBeGreaterThanOrEqual(64);
+      expect(bottom).toBeLessThan(844);
     });
 
     it('should come back by itself if it was opened while Redis was away', async () => {

@@ -78,9 +78,14 @@ describe('nginx', () => {
     expect(events.headers['content-encoding']).toBeUndefined();
   });
 
-  it('should answer with a problem document if no instance can', async () => {
+  it('should answer with a problem document, or a page for a browser, if no instance can', async () => {
     await using alone = await Stack.start({ scale: 1 });
     await alone.process('app-1').kill();
+    await alone.dashboard.kill();
+    const page = await send(`${alone.url}/`, { headers: { accept: 'text/html' } });
+    expect(page.status).toBe(502);
+    expect(page.headers['content-type']).toBe('text/html');
+    expect(page.body).toMatch(/http-equiv="refresh" content="2".*502 Bad Gateway/);
     const { status, headers, body } = await send(`${alone.url}/`);
     expect(status).toBe(502);
     expect(headers['content-type']).toBe('application/problem+json');
@@ -97,11 +102,18 @@ describe('nginx', () => {
     for (const _ of range(1, 18)) expect((await send(`${many.url}/livez`)).status).toBe(200);
   });
 
-  it('should pass over two instances that hang', async () => {
+  it('should pass over two instances that hang, and name all that it tried', async () => {
     await using three = await Stack.start();
     for (const name of ['app-1', 'app-2']) three.process(name).pause();
     const replies = await Promise.all(range(1, 6).map(() => send(`${three.url}/`)));
     expect(replies.map(({ status }) => status)).toEqual(range(1, 6).map(() => 200));
+    const [first, second, third] = three.instances.map(({ port }) => `127.0.0.1:${port}`);
+    const tried = replies.map(({ headers }) => String(headers['x-upstream-addr']).split(', '));
+    for (const addresses of tried) {
+      expect(addresses.at(-1)).toBe(third);
+      expect([first, second]).toEqual(expect.arrayContaining(addresses.slice(0, -1)));
+    }
+    expect(Math.max(...tried.map(({ length }) => length))).toBe(3);
   });
 
   it('should choose the application by the path as it was sent, not decoded', async () => {
