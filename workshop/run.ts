@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { failure } from '../tools/lib/errors.mjs';
+import { openInBrowser } from '../tools/lib/open-in-browser.ts';
 import { ROOT } from '../tools/lib/root.mjs';
 import { catalog, type Entry, find, load } from './kit/catalog.ts';
 import { ContainerDeployment } from './kit/container-deployment.ts';
@@ -17,11 +18,12 @@ const USAGE = `npm run lesson -- NAME   runs a lesson; NAME can be its number
   --all      runs all lessons
   --docker   runs them in containers
   --keep     keeps the last stack of the right way running until Ctrl-C
+  --show     as --keep, and opens its page in the browser, at the lesson's step of the tour
   --json     prints the results as JSON: [{name, claim, wrong, right, ok}]
   --docs     updates the output and the code in README.md of the lesson
 Exit code 1: an observation contradicts the claim of a lesson.`;
 
-/** The name of the stack with `--keep`. */
+/** The name of the stack with `--keep` or `--show`. */
 const KEPT = 'lesson';
 /** For each way of a lesson; the first one may have to build images. */
 const TIMEOUT_MS = 300_000;
@@ -30,7 +32,15 @@ try {
   const flag = { type: 'boolean', default: false } as const;
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { list: flag, all: flag, docker: flag, keep: flag, json: flag, docs: flag },
+    options: {
+      list: flag,
+      all: flag,
+      docker: flag,
+      keep: flag,
+      show: flag,
+      json: flag,
+      docs: flag,
+    },
   });
   const entries = values.all ? catalog() : positionals.map(find);
   if (values.list || entries.length === 0) {
@@ -38,7 +48,8 @@ try {
     console.log([...lines, '', USAGE].join('\n'));
     process.exit(0);
   }
-  const environment = createEnvironment(values.docker, values.keep ? KEPT : undefined);
+  const isKept = values.keep || values.show;
+  const environment = createEnvironment(values.docker, isKept ? KEPT : undefined);
   closeOnSignal(environment);
   // With --json, only the results go to the standard output.
   const say = values.json ? console.error : console.log;
@@ -51,8 +62,15 @@ try {
     if (values.docs) writeDocs(entry, result);
   }
   if (values.json) console.log(JSON.stringify(results.map(toJson), null, 2));
-  if (values.keep && environment.location) {
-    say(`\nThe stack is running: ${environment.location}\nPress Ctrl-C to end it.`);
+  if (isKept && environment.location) {
+    say(`\nThe stack is running: ${environment.location}`);
+    if (values.show) {
+      const scene = results.at(-1)?.lesson.scene;
+      const page = `${environment.url}/${scene ? `#tour=${scene}` : ''}`;
+      say(`To see it on the page: ${page}`);
+      openInBrowser(page);
+    }
+    say('Press Ctrl-C to end it.');
     await new Promise(() => setInterval(() => {}, TIMEOUT_MS));
   }
   await environment.close();

@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { type Ended, Running } from '../../tools/lib/running.ts';
 import { Visitor } from '../../tools/lib/visitor.ts';
@@ -77,5 +80,33 @@ describe('npm run lesson', () => {
     running.child.kill('SIGINT');
     expect((await running.ended).code).not.toBe(0);
     await expect(new Visitor(url).view()).rejects.toThrow('ECONNREFUSED');
+  });
+
+  describe('with --show', () => {
+    let folder: string;
+    beforeAll(() => {
+      folder = mkdtempSync(join(tmpdir(), 'shared-state-show-'));
+    });
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    it('should open the page of the right way at the step of the tour, until Ctrl-C', async () => {
+      const opened = join(folder, 'opened');
+      const BROWSER = join(folder, 'browser');
+      writeFileSync(BROWSER, `#!/bin/sh\necho "$#" "$@" > ${opened}\n`, { mode: 0o755 });
+      await using running = new Running('npm', command('lost-updates', '--show'), { BROWSER });
+      const url = await eventually(() => {
+        const [, found] = /^1 (http:\S+\/)#tour=4\n$/.exec(readFileSync(opened, 'utf8')) ?? [];
+        if (!found) throw new Error(running.stdout + running.stderr);
+        return found;
+      }, 55_000);
+      await eventually(() => expect(running.stdout).toContain('Press Ctrl-C to end it.'));
+      expect(running.stdout).toContain(`\nTo see it on the page: ${url}#tour=4\n`);
+      const page = await fetch(url, { headers: { accept: 'text/html' } });
+      expect(page.status).toBe(200);
+      expect(await page.text()).toContain('<section id="tour-step"');
+      running.child.kill('SIGINT');
+      expect((await running.ended).code).not.toBe(0);
+      await expect(fetch(url)).rejects.toThrow('fetch failed');
+    });
   });
 });

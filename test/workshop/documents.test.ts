@@ -30,6 +30,11 @@ describe.each(lessons)('README.md of the lesson %s', (_, entry) => {
     expect(text).toContain('<details>');
   });
 
+  it('should name the step of the tour that the lesson opens', async () => {
+    const { scene } = await load(entry);
+    expect(/`--show`.* step (\d) of the tour/.exec(text)?.[1]).toBe(scene && String(scene));
+  });
+
   it('should show the current code; if not, run: npm run lesson -- NAME --docs', () => {
     expect(text).toContain('<!-- code: ');
     expect(updateDocument(text)).toBe(text);

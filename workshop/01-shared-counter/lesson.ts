@@ -35,6 +35,7 @@ async function sessionsOfBurst({ url }: Deployment, asksOnce: boolean): Promise<
 export default lesson({
   claim:
     'With sessions in the memory of each instance, the counter starts again at every request. With sessions in Redis, it continues on every instance.',
+  scene: 2,
   wrong: {
     summary: 'SESSION_STORE=memory: each instance keeps its own sessions',
     predicted: {

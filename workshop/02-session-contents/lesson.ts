@@ -38,6 +38,7 @@ function forge(deployment: Deployment, { name, id }: Cookie): Promise<string> {
 export default lesson({
   claim:
     'The cookie holds an id and its signature, and Redis holds everything else. An attacker who knows the secret can become any user whose id leaks; without the secret, no user.',
+  scene: 3,
   wrong: {
     summary: `SESSION_SECRET='${TUTORIAL_SECRET}', hidden by SESSION_COOKIE_NAME=visit`,
     predicted: { 'name of the cookie': exactly('visit'), 'the attacker is': exactly('Ada') },

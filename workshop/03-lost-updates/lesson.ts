@@ -17,6 +17,7 @@ async function observe(environment: Environment, options: DeploymentOptions) {
 export default lesson({
   claim:
     'Reading a number, adding one and writing it back loses views when two requests of one visitor overlap. Adding one in a single step in Redis loses none.',
+  scene: 4,
   wrong: {
     summary: 'COUNTER=session: req.session.views += 1, then save',
     predicted: { 'views lost of 200': atLeast(20) },

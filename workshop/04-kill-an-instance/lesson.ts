@@ -48,6 +48,7 @@ function sumOfPositive(numbers: number[]): number {
 export default lesson({
   claim:
     'A proxy that retries hides the death of an instance, but counts twice what that instance had already done. With idempotency keys, each request counts once.',
+  scene: 5,
   wrong: {
     summary: 'IDEMPOTENCY=off: every request that arrives is counted',
     predicted: {

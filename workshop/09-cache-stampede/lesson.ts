@@ -30,6 +30,7 @@ async function callsAfterExpiry(
 export default lesson({
   claim:
     'When an entry expires, every request that misses it calls the origin. Single-flight in each instance leaves one call per instance, and a lock in Redis leaves one call in total.',
+  scene: 7,
   wrong: {
     summary: 'CACHE_GUARD=off, then CACHE_GUARD=instance',
     predicted: {

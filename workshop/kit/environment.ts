@@ -68,6 +68,11 @@ export class Environment {
     return this.#deployment?.url && this.#deployment.location;
   }
 
+  /** The address of the current deployment, if one has started. */
+  get url(): string | undefined {
+    return this.#deployment?.url;
+  }
+
   async close(): Promise<void> {
     await this.#deployment?.close();
     this.#deployment = undefined;

@@ -22,6 +22,8 @@ interface Way<Name extends string = string> {
 export interface Lesson<Wrong extends string = string, Right extends string = string> {
   /** One to three sentences. */
   claim: string;
+  /** The step of the tour of the page that shows the same. */
+  scene?: number;
   wrong: Way<Wrong>;
   right: Way<Right>;
   /** Sums up the observations in one sentence. */
