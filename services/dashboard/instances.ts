@@ -145,7 +145,7 @@ export class Instances {
       return;
     }
     known.isSilent = reply.failure === 'silent';
-    // An address that never answered may be one that only others can reach.
+    // An address that never answered may be out of reach for this dashboard alone.
     if (reply.failure !== 'closed' || state === 'draining' || known.samples.length === 0) return;
     known.endedOwner = owner;
     known.diedAt ??= performance.now();

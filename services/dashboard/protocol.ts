@@ -80,8 +80,8 @@ export interface Overview {
 }
 
 /**
- * A session that has the page open, and the instance that served it last (empty if none yet). Its
- * number is the one that it finds itself by: the first one to come is 1. 0 if it has none yet.
+ * A session that has the page open, and the instance that served it last (empty if none yet). People
+ * find themselves by the number: the first to come is 1. It is 0 until Redis has given one.
  */
 export type Participant = [
   id: string,

@@ -630,6 +630,20 @@ describeInBrowser('the page in a browser', () => {
       await stack.process('app-2').start();
     });
 
+    it('should show the command to type if it cannot control the stack', async () => {
+      const page = await open(stack.url);
+      await expectReady(page, 3);
+      await page.keyboard.press('+');
+      await expectText(page, '#log', /type: docker compose up -d --no-recreate --scale app=4$/);
+      await press(page, 'SESSION_STORE=memory');
+      await expectText(page, '#log', /type: SESSION_STORE=memory docker compose up -d$/);
+      await press(page, 'Replace app-2');
+      await expectText(page, '#log', /type: docker restart shared-state-app-2$/);
+      await page.keyboard.press('-');
+      await expectText(page, '#log', /type: docker compose up -d --no-recreate --scale app=2$/);
+      await expectReady(page, 3);
+    });
+
     it('should show instances that come and go', async () => {
       const page = await open(stack.url, { breaks: true });
       await expectReady(page, 3);

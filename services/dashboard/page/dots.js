@@ -86,8 +86,8 @@ export class Dots {
    * Tells a dot the rest of its way. At the last stop it disappears.
    *
    * @param {Dot} dot
-   * @param {{ tried: Stop[], there: Stop[] }} rest `tried`: where it turned round; `there`: the
-   * further stops, up to the last one before the way back
+   * @param {{ tried: Stop[], there: Stop[] }} rest `tried`: the stops from which it came back;
+   * `there`: the further stops, up to the last one before the way back
    * @param {{ color: string, label: string, hasFailed: boolean }} result
    */
   finish(dot, { tried, there }, result) {

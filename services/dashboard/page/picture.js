@@ -146,7 +146,7 @@ export class Picture {
   }
 
   /**
-   * The instances that nginx tried before the one that answered, or all of them if none did.
+   * The instances that nginx tried in vain.
    *
    * @param {Replied | undefined} replied
    */

@@ -29,7 +29,7 @@ const WRONG = {
 };
 
 /**
- * The values of the switches that can be pressed, as services/app/config.ts has them.
+ * The values of the switches, as services/app/config.ts has them.
  * @type {Record<string, string[]>}
  */
 export const VALUES = {
@@ -95,7 +95,7 @@ export class SwitchesPanel {
   }
 
   /**
-   * A button for each value, if the setting is one that can be pressed.
+   * A button for each value, if the setting is a switch.
    *
    * @param {string} name
    * @param {string} current
