@@ -146,7 +146,7 @@ export class Picture {
   }
 
   /**
-   * The instances that nginx tried in vain.
+   * The instances that nginx tried without success.
    *
    * @param {Replied | undefined} replied
    */
