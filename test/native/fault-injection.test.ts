@@ -180,6 +180,7 @@ describe('fault injection', () => {
           needsKey: false,
           origin: { delayMs: 50, failurePercent: 100 },
           control: { busy: false, failure: null },
+          isLocal: true,
         });
       });
 
