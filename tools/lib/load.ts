@@ -1,7 +1,9 @@
+import { Agent } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import autocannon from 'autocannon';
 import { StackError } from './errors.mjs';
 import { percentile } from './statistics.ts';
-import { Visitor } from './visitor.ts';
+import { send, Visitor } from './visitor.ts';
 
 /** Seconds after which a request has failed. */
 export const TIMEOUT_SECONDS = 10;
@@ -106,4 +108,37 @@ export async function newVisitors(url: string, count: number): Promise<string[]>
       return visitor.cookie;
     }),
   );
+}
+
+/**
+ * Sends views of stored sessions at a constant rate, whether or not earlier views are answered.
+ *
+ * @returns the latency of each view in milliseconds
+ * @throws {Error} if a reply is not 200 or starts a session
+ */
+export async function viewEvenly(
+  url: string,
+  nextCookie: () => string,
+  perSecond: number,
+  seconds: number,
+): Promise<number[]> {
+  const agent = new Agent({ keepAlive: true });
+  const view = async () => {
+    const { status, headers, ms } = await send(url, { agent, headers: { cookie: nextCookie() } });
+    if (status !== 200) throw new Error(`GET / answered ${status}`);
+    if (headers['set-cookie']) throw new Error('a stored session was not found');
+    return ms;
+  };
+  const replies: Promise<number>[] = [];
+  const from = performance.now();
+  try {
+    while (replies.length < perSecond * seconds) {
+      const due = Math.min((performance.now() - from) / 1000, seconds) * perSecond;
+      while (replies.length < due) replies.push(view());
+      await delay(1);
+    }
+    return await Promise.all(replies);
+  } finally {
+    agent.destroy();
+  }
 }

@@ -1,10 +1,12 @@
 import { measureCpuScaling } from './cpu-scaling.ts';
 import type { Figure } from './figure.ts';
+import { measureFrames } from './frames.ts';
 import { measureManySessions } from './many-sessions.ts';
 import { measureMemory } from './memory.ts';
 import { measureScale } from './scale.ts';
 import { measureSessionBytes } from './session-bytes.ts';
 import { measureStartup } from './startup.ts';
+import { measureWatched } from './watched.ts';
 
 /** A group of figures that are measured together. */
 export interface Measure {
@@ -20,4 +22,6 @@ export const measures: Measure[] = [
   { name: 'session-bytes', run: measureSessionBytes },
   { name: 'many-sessions', run: measureManySessions },
   { name: 'cpu-scaling', run: measureCpuScaling },
+  { name: 'frames', run: measureFrames },
+  { name: 'watched', run: measureWatched },
 ];

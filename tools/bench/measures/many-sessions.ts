@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { viewEvenly } from '../../lib/load.ts';
 import { Random } from '../../lib/random.ts';
 import { infoNumber, inRedis } from '../../lib/redis-client.ts';
 import { percentile } from '../../lib/statistics.ts';
-import { send, Visitor } from '../../lib/visitor.ts';
+import { Visitor } from '../../lib/visitor.ts';
 import { Stack } from '../../stack/stack.ts';
 import { type Figure, figure } from './figure.ts';
 import { copySession, onlySession, signedCookie } from './stored-sessions.ts';
@@ -36,11 +36,12 @@ export async function measureManySessions(): Promise<Figure[]> {
   await using manyStack = await Stack.start({ env });
   const few = await fill(fewStack, FEW, secret);
   const many = await fill(manyStack, MANY, secret);
-  for (const side of [few, many]) await viewEvenly(side, WARM_UP_SECONDS);
+  for (const side of [few, many])
+    await viewEvenly(side.url, side.nextCookie, PER_SECOND, WARM_UP_SECONDS);
   for (let round = 0; round < ROUNDS; round += 1) {
     // In turn, so that other work on the machine affects both sides.
     for (const side of round % 2 ? [many, few] : [few, many]) {
-      const ms = await viewEvenly(side, SECONDS);
+      const ms = await viewEvenly(side.url, side.nextCookie, PER_SECOND, SECONDS);
       side.p50s.push(percentile(ms, 0.5));
       side.p99s.push(percentile(ms, 0.99));
     }
@@ -86,32 +87,4 @@ async function assertStored(stack: Stack, count: number): Promise<void> {
     if (used / max <= MAX_MEMORY && evicted === 0) return;
     throw new Error(`${count} sessions take ${Math.round((100 * used) / max)} % of the memory`);
   });
-}
-
-/**
- * Sends views at a constant rate, whether or not earlier views are answered.
- *
- * @returns the latency of each view in milliseconds
- * @throws {Error} if a reply is not 200 or starts a session
- */
-async function viewEvenly({ url, nextCookie }: Side, seconds: number): Promise<number[]> {
-  const agent = new Agent({ keepAlive: true });
-  const view = async () => {
-    const { status, headers, ms } = await send(url, { agent, headers: { cookie: nextCookie() } });
-    if (status !== 200) throw new Error(`GET / answered ${status}`);
-    if (headers['set-cookie']) throw new Error('a stored session was not found');
-    return ms;
-  };
-  const replies: Promise<number>[] = [];
-  const from = performance.now();
-  try {
-    while (replies.length < PER_SECOND * seconds) {
-      const due = Math.min((performance.now() - from) / 1000, seconds) * PER_SECOND;
-      while (replies.length < due) replies.push(view());
-      await delay(1);
-    }
-    return await Promise.all(replies);
-  } finally {
-    agent.destroy();
-  }
 }
