@@ -716,6 +716,48 @@ const groups: Group[] = [
     ],
   },
   {
+    file: 'services/dashboard/page/picture.js',
+    test: 'test/browser/picture.test.ts',
+    mutants: [
+      {
+        name: 'answering-instance-tried-in-addition',
+        find: "    if (headers?.has('X-Instance')) tried.pop();\n",
+        replace: '',
+        only: 'turned round',
+      },
+      {
+        name: 'views-of-others-not-drawn',
+        find: "const there = ['nginx', element.id, ...beyond('/')];",
+        replace: 'return;\n    const there = [element.id];',
+        only: 'with a number',
+      },
+    ],
+  },
+  {
+    file: 'services/dashboard/instances.ts',
+    test: 'test/native/dashboard.test.ts',
+    mutants: [
+      {
+        name: 'closed-connection-ignored',
+        find: 'known.endedOwner = owner;\n    known.diedAt ??= performance.now();',
+        replace: '',
+        only: 'dead, joining, ready or gone',
+      },
+    ],
+  },
+  {
+    file: 'services/dashboard/scripts.ts',
+    test: 'test/native/dashboard.test.ts',
+    mutants: [
+      {
+        name: 'number-not-kept',
+        find: "redis.pcall('HSETNX', KEYS[5], id, count + 1)",
+        replace: "redis.pcall('HSET', KEYS[5], id, count + 1)",
+        only: 'the same one when it comes back',
+      },
+    ],
+  },
+  {
     file: 'redis/redis.conf',
     test: 'test/native/eviction.test.ts',
     mutants: [
