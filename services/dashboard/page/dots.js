@@ -38,6 +38,8 @@ export class Dots {
     /** @type {Wire[]} */
     this.wires = [];
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    /** The lines, drawn once until the picture changes. */
+    this.lines = document.createElement('canvas');
     /** @type {Set<Dot>} */
     this.dots = new Set();
     /** How many dots were sent. */
@@ -128,8 +130,13 @@ export class Dots {
   draw(now) {
     const step = Math.max(0, now - this.lastFrame) / LEG_MS;
     this.lastFrame = now;
-    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    for (const wire of this.wires) this.drawWire(wire);
+    if (this.places.size === 0) this.drawWires();
+    const { context } = this;
+    context.save();
+    context.resetTransform();
+    context.globalCompositeOperation = 'copy';
+    context.drawImage(this.lines, 0, 0);
+    context.restore();
     /** @type {Map<Stop, number>} */
     const waiting = new Map();
     for (const dot of this.dots) {
@@ -147,11 +154,11 @@ export class Dots {
     else this.isRunning = false;
   }
 
-  /** Gives the canvas a pixel for each pixel of the screen. */
+  /** Gives the canvas a pixel for each pixel of the screen; a canvas without any cannot be copied. */
   fit() {
     const { canvas } = this;
-    canvas.width = Math.round(canvas.clientWidth * devicePixelRatio);
-    canvas.height = Math.round(canvas.clientHeight * devicePixelRatio);
+    canvas.width = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
+    canvas.height = Math.max(1, Math.round(canvas.clientHeight * devicePixelRatio));
     this.context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     this.redraw();
   }
@@ -172,19 +179,23 @@ export class Dots {
     return place;
   }
 
-  /** @param {Wire} wire */
-  drawWire({ from, to, color, width }) {
-    const { context } = this;
-    const [a, b] = [this.place(from), this.place(to)];
-    context.beginPath();
-    context.setLineDash(width === 0 ? [4, 6] : []);
-    context.lineWidth = Math.max(1.5, width);
-    context.strokeStyle = color;
+  drawWires() {
+    const { canvas, lines, wires } = this;
+    lines.width = canvas.width;
+    lines.height = canvas.height;
+    const context = /** @type {CanvasRenderingContext2D} */ (lines.getContext('2d'));
+    context.setTransform(this.context.getTransform());
     context.globalAlpha = 0.5;
-    context.moveTo(a.x, a.y);
-    context.lineTo(b.x, b.y);
-    context.stroke();
-    context.globalAlpha = 1;
+    for (const { from, to, color, width } of wires) {
+      const [a, b] = [this.place(from), this.place(to)];
+      context.beginPath();
+      context.setLineDash(width === 0 ? [4, 6] : []);
+      context.lineWidth = Math.max(1.5, width);
+      context.strokeStyle = color;
+      context.moveTo(a.x, a.y);
+      context.lineTo(b.x, b.y);
+      context.stroke();
+    }
   }
 
   /**
