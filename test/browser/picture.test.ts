@@ -191,6 +191,9 @@ describeInBrowser('the picture of the system', () => {
           );
           // A dot for each of their views.
           expect(Number(await dataOf(page, '#dots', 'sent'))).toBe(before + 10);
+          expect(await dataOf(page, '#dots', 'way')).toMatch(
+            /^person-[0-9a-f]{8} nginx lane-app-[123] redis$/,
+          );
         });
         const text = await page.locator('#lanes').textContent();
         const counts = [...String(text).matchAll(/people: (\d+)/g)].map(([, count]) =>

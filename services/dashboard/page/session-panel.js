@@ -11,7 +11,7 @@ const BURST = 100;
 /** Only the latest marks are shown. */
 const MAX_MARKS = 240;
 /** Milliseconds in which replies are collected: to draw all marks takes longer than a frame. */
-const TRAIL_MS = 100;
+const TRAIL_MS = 250;
 /** Milliseconds between two reports of the instance that answered. */
 const REPORT_MS = 350;
 /** Milliseconds for which a card shows that it has changed. */
@@ -227,7 +227,7 @@ export class SessionPanel {
   add(mark) {
     if (!this.trail) {
       this.trail = restore(mark);
-      this.session = this.trail.marks.at(-1)?.session;
+      this.session = this.trail.marks.at(-1)?.session ?? mark.session;
       if (this.trail.marks.length === 0) this.trail.separate(this.isShared);
     }
     if (this.trail.add(mark)) setText(byId('trail-note'), OTHER_CLIENT);
