@@ -152,8 +152,12 @@ export class Monitor {
     const own = [...this.#options.stream.participants(), ...this.#joining];
     const latest = own.map((one): Participant => this.#audience.get(one[0]) ?? one);
     try {
-      const found = await this.#options.redis.poll(this.#pollState, latest);
-      const { operationsPerSecond, memoryBytes, dataAgeSeconds } = found;
+      const { redis } = this.#options;
+      const [found, dataAgeSeconds] = await Promise.all([
+        redis.poll(this.#pollState, latest),
+        redis.dataAge(),
+      ]);
+      const { operationsPerSecond, memoryBytes } = found;
       const sessions = found.sessions ?? this.#found.sessions;
       this.#found = { operationsPerSecond, memoryBytes, sessions, dataAgeSeconds };
       this.#pollState = found.state;

@@ -3,12 +3,12 @@ import { heartbeatKey, INSTANCES_KEY } from '../app/heartbeat/record.ts';
 import type { Participant } from './protocol.ts';
 
 /** A hash: participant id to `number views instance name`, written here and read in audience.ts. */
-const AUDIENCE_KEY = 'dashboard:audience';
+const AUDIENCE_KEY = '{dashboard}:audience';
 /** A hash: participant id to its number. A phone that was locked gets its number again. */
-const NUMBERS_KEY = 'dashboard:numbers';
+const NUMBERS_KEY = '{dashboard}:numbers';
 const MAX_NUMBERS = 9999;
 /** A sorted set: participant id to the end of its lease, in milliseconds by the clock of Redis. */
-const LEASES_KEY = 'dashboard:leases';
+const LEASES_KEY = '{dashboard}:leases';
 const MAX_PARTICIPANTS = 1000;
 /** Longer than a browser takes to reconnect; a lease is renewed with each poll. */
 const LEASE_MS = 1500;
@@ -20,7 +20,7 @@ const GRACE_MS = 2500;
 const AUDIENCE_TTL_MS = 60_000;
 
 /** Where services/app caches `GET /data`. */
-const DATA_KEY = 'cache:data';
+const DATA_KEY = 'cache:{data}';
 /** Bounds the time that one poll takes in Redis: 2 ms for 5000 keys. */
 const SCANS_PER_POLL = 5;
 const KEYS_PER_SCAN = 1000;
@@ -37,10 +37,10 @@ export const FIRST_POLL = ['0', '0', '0', '0'];
  * that its owner is gone. Redis decides that, as the script may run long after it was sent.
  */
 const poll = defineScript({
-  NUMBER_OF_KEYS: 5,
+  NUMBER_OF_KEYS: 4,
   SCRIPT: `
     local function isError(reply) return type(reply) == 'table' and reply.err end
-    for key, kind in pairs({ [KEYS[3]] = 'hash', [KEYS[4]] = 'zset', [KEYS[5]] = 'hash' }) do
+    for key, kind in pairs({ [KEYS[2]] = 'hash', [KEYS[3]] = 'zset', [KEYS[4]] = 'hash' }) do
       local found = redis.call('TYPE', key).ok
       if found ~= kind and found ~= 'none' then redis.call('DEL', key) end
     end
@@ -62,25 +62,25 @@ const poll = defineScript({
     local isSettled = now >= graceUntil
     -- pcall: a Redis that is out of memory can still be read
     local function numberOf(id)
-      local count = redis.call('HLEN', KEYS[5])
-      if count >= ${MAX_NUMBERS} then count = 0; redis.call('DEL', KEYS[5]) end
-      redis.pcall('HSETNX', KEYS[5], id, count + 1)
-      return redis.call('HGET', KEYS[5], id) or '0'
+      local count = redis.call('HLEN', KEYS[4])
+      if count >= ${MAX_NUMBERS} then count = 0; redis.call('DEL', KEYS[4]) end
+      redis.pcall('HSETNX', KEYS[4], id, count + 1)
+      return redis.call('HGET', KEYS[4], id) or '0'
     end
     for i = 5, #ARGV, 2 do
-      local id, isThere = ARGV[i], redis.call('HEXISTS', KEYS[3], ARGV[i]) == 1
-      if isThere or redis.call('HLEN', KEYS[3]) < ${MAX_PARTICIPANTS} then
-        if not isThere then redis.pcall('HSET', KEYS[3], id, numberOf(id) .. ' ' .. ARGV[i + 1]) end
-        redis.pcall('ZADD', KEYS[4], now + ${LEASE_MS}, id)
+      local id, isThere = ARGV[i], redis.call('HEXISTS', KEYS[2], ARGV[i]) == 1
+      if isThere or redis.call('HLEN', KEYS[2]) < ${MAX_PARTICIPANTS} then
+        if not isThere then redis.pcall('HSET', KEYS[2], id, numberOf(id) .. ' ' .. ARGV[i + 1]) end
+        redis.pcall('ZADD', KEYS[3], now + ${LEASE_MS}, id)
       end
     end
     if isSettled then
-      for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now)) do
-        redis.call('HDEL', KEYS[3], id)
-        redis.call('ZREM', KEYS[4], id)
+      for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now)) do
+        redis.call('HDEL', KEYS[2], id)
+        redis.call('ZREM', KEYS[3], id)
       end
     end
-    for i = 3, 5 do redis.call('PEXPIRE', KEYS[i], ${AUDIENCE_TTL_MS}) end
+    for i = 2, 4 do redis.call('PEXPIRE', KEYS[i], ${AUDIENCE_TTL_MS}) end
 
     local cursor, count = ARGV[1], tonumber(ARGV[2])
     for _ = 1, ${SCANS_PER_POLL} do
@@ -89,18 +89,16 @@ const poll = defineScript({
       if cursor == '0' then break end
     end
     local isComplete = cursor == '0'
-    local data = redis.pcall('GET', KEYS[2])
-    local madeAt = type(data) == 'string' and tonumber(string.match(data, '"madeAt":(%d+)'))
     local function info(section, field)
       return tonumber(string.match(redis.call('INFO', section), field .. ':(%d+)'))
     end
     local state = {cursor, isComplete and 0 or count, now, graceUntil}
     for i = 2, 4 do state[i] = string.format('%.0f', state[i]) end
-    return {state, isSettled and 1 or 0, records, redis.call('HGETALL', KEYS[3]),
+    return {state, isSettled and 1 or 0, records, redis.call('HGETALL', KEYS[2]),
       {isComplete and count, info('stats', 'instantaneous_ops_per_sec'),
-       info('memory', 'used_memory'), madeAt and math.max(0, now - madeAt)}}`,
+       info('memory', 'used_memory')}}`,
   parseCommand(parser: CommandParser, state: string[], participants: Participant[]) {
-    parser.pushKeys([INSTANCES_KEY, DATA_KEY, AUDIENCE_KEY, LEASES_KEY, NUMBERS_KEY]);
+    parser.pushKeys([INSTANCES_KEY, AUDIENCE_KEY, LEASES_KEY, NUMBERS_KEY]);
     parser.push(...state);
     for (const [id, instance, views, name] of participants) {
       parser.push(id, `${views} ${instance} ${name}`);
@@ -112,9 +110,9 @@ const poll = defineScript({
       isSettled: number,
       records: string[],
       audience: string[],
-      figures: [number | null, number, number, number | null],
+      figures: [number | null, number, number],
     ];
-    const [sessions, operationsPerSecond, memoryBytes, dataAgeMs] = figures;
+    const [sessions, operationsPerSecond, memoryBytes] = figures;
     return {
       state,
       isSettled: isSettled === 1,
@@ -124,9 +122,21 @@ const poll = defineScript({
       sessions,
       operationsPerSecond,
       memoryBytes,
-      dataAgeSeconds: dataAgeMs === null ? null : Math.floor(dataAgeMs / 1000),
     };
   },
+});
+
+/** Replies with the seconds since the origin was asked for `/data`; `null` if it is not cached. */
+const dataAge = defineScript({
+  NUMBER_OF_KEYS: 1,
+  SCRIPT: `
+    local data = redis.pcall('GET', KEYS[1])
+    local madeAt = type(data) == 'string' and tonumber(string.match(data, '"madeAt":(%d+)'))
+    return madeAt and math.max(0, math.floor(redis.call('TIME')[1] - madeAt / 1000))`,
+  parseCommand(parser: CommandParser) {
+    parser.pushKey(DATA_KEY);
+  },
+  transformReply: (reply: unknown) => reply as number | null,
 });
 
 /** Moves a participant to the instance that served it last. Its views never decrease. */
@@ -145,7 +155,7 @@ const moveParticipant = defineScript({
   transformReply: () => {},
 });
 
-export const dashboardScripts = { moveParticipant, poll };
+export const dashboardScripts = { dataAge, moveParticipant, poll };
 
 /** A client with these scripts. */
 export type DashboardRedis = RedisClientType<

@@ -57,7 +57,7 @@ describe('the cache of three instances', () => {
     const lost = send(`http://127.0.0.1:${first?.port}/data`).catch(() => 'lost');
     await eventually(() =>
       inRedis(stack.redis.url, async (redis) => {
-        expect(await redis.exists('cache:lock:data')).toBe(1);
+        expect(await redis.exists('cache:lock:{data}')).toBe(1);
       }),
     );
     await first?.kill();
@@ -125,7 +125,7 @@ describe('the cache of three instances', () => {
       expect(headers['content-type']).toMatch('application/problem+json');
       expect(JSON.parse(body)).toMatchObject({ detail: 'The origin of this data fails now.' });
     }
-    const keys = await inRedis(stack.redis.url, (redis) => redis.keys('cache:data*'));
+    const keys = await inRedis(stack.redis.url, (redis) => redis.keys('cache:{data}'));
     expect(keys).toEqual([]);
     expect(await sumOf(stack, 'origin_failures_total')).toBeGreaterThan(0);
   });

@@ -4,7 +4,7 @@ import { eventually } from '../../tools/lib/eventually.ts';
 import { inRedis, keysOf } from '../../tools/lib/redis-client.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
-import { Shopper, sessionIdOf } from '../support/shop.ts';
+import { inKeys, Shopper, sessionIdOf } from '../support/shop.ts';
 
 describe('the cart', () => {
   let stack: Stack;
@@ -154,8 +154,8 @@ describe('the cart', () => {
     await ada.view();
     await ada.add('tea');
     await ada.post('/dashboard/nickname', { nickname: 'Countess' });
-    const tag = `{sess:${sessionIdOf(ada)}}`;
-    const keys = [`sess:${sessionIdOf(ada)}`, `views:${tag}`, `cart:${tag}`, `profile:${tag}`];
+    const id = inKeys(sessionIdOf(ada));
+    const keys = [`sess:${id}`, `views:${id}`, `cart:${id}`, `profile:${id}`];
     const uses = [
       () => ada.send('/'),
       () => ada.send('/me'),

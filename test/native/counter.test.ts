@@ -5,7 +5,7 @@ import { inRedis } from '../../tools/lib/redis-client.ts';
 import { send, Visitor } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { proveContinuity, proveNothingLost } from '../support/proofs.ts';
-import { sessionIdOf } from '../support/shop.ts';
+import { inKeys, sessionIdOf } from '../support/shop.ts';
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 
@@ -87,7 +87,8 @@ describe.each(['on', 'off'])('the view counter, with FAST_PATH=%s', (FAST_PATH) 
   it('should extend the TTL of the session and its counter with each view', async () => {
     const visitor = new Visitor(stack.url);
     await visitor.view();
-    const keys = [`sess:${sessionIdOf(visitor)}`, `views:{sess:${sessionIdOf(visitor)}}`];
+    const id = inKeys(sessionIdOf(visitor));
+    const keys = [`sess:${id}`, `views:${id}`];
     await inRedis(stack.redis.url, async (redis) => {
       for (const key of keys) await redis.expire(key, 10);
       await visitor.view();
@@ -99,7 +100,7 @@ describe.each(['on', 'off'])('the view counter, with FAST_PATH=%s', (FAST_PATH) 
     const visitor = new Visitor(stack.url);
     await visitor.viewInTurn(3);
     const id = sessionIdOf(visitor);
-    await inRedis(stack.redis.url, (redis) => redis.del(`sess:${id}`));
+    await inRedis(stack.redis.url, (redis) => redis.del(`sess:${inKeys(id)}`));
     expect((await visitor.view()).views).toBe(1);
     expect(sessionIdOf(visitor)).not.toBe(id);
     expect((await visitor.view()).views).toBe(2);

@@ -115,12 +115,14 @@ describe('GET /dashboard/instances', () => {
     ];
     await inRedis(stack.redis.url, async (redis) => {
       for (const [i, value] of malformed.entries()) {
-        await redis.set(`heartbeat:x-${i}`, value, { expiration: { type: 'EX', value: 5 } });
-        await redis.sAdd('instances', `x-${i}`);
+        await redis.set(`{dashboard}:heartbeat:x-${i}`, value, {
+          expiration: { type: 'EX', value: 5 },
+        });
+        await redis.sAdd('{dashboard}:instances', `x-${i}`);
       }
-      await redis.hSet('heartbeat:x-hash', 'name', 'x');
-      await redis.sAdd('instances', 'x-hash');
-      await redis.hSet('dashboard:audience', 'x', 'no number');
+      await redis.hSet('{dashboard}:heartbeat:x-hash', 'name', 'x');
+      await redis.sAdd('{dashboard}:instances', 'x-hash');
+      await redis.hSet('{dashboard}:audience', 'x', 'no number');
     });
     events.skip();
     const seen = await ticks(events, 6);
@@ -128,8 +130,13 @@ describe('GET /dashboard/instances', () => {
     expect(seen.every(({ audience }) => audience.participants === 0)).toBe(true);
 
     await inRedis(stack.redis.url, async (redis) => {
-      await redis.del(['heartbeat:x-hash', 'instances', 'dashboard:audience', 'dashboard:leases']);
-      for (const key of ['instances', 'dashboard:audience', 'dashboard:leases']) {
+      await redis.del([
+        '{dashboard}:heartbeat:x-hash',
+        '{dashboard}:instances',
+        '{dashboard}:audience',
+        '{dashboard}:leases',
+      ]);
+      for (const key of ['{dashboard}:instances', '{dashboard}:audience', '{dashboard}:leases']) {
         await redis.set(key, 'garbage');
       }
     });
@@ -577,12 +584,12 @@ describe('the audience', () => {
     const others = range(1, 1000).map((n) => String(n));
     await inRedis(stack.redis.url, async (redis) => {
       await redis.hSet(
-        'dashboard:audience',
+        '{dashboard}:audience',
         others.flatMap((id) => [id, '1 1 app-1 ']),
       );
       const later = Date.now() + 60_000;
       await redis.zAdd(
-        'dashboard:leases',
+        '{dashboard}:leases',
         others.map((value) => ({ value, score: later })),
       );
     });
@@ -593,7 +600,7 @@ describe('the audience', () => {
       expect((await events.next('hello')).participants).toHaveLength(1000);
       expect((await ticks(events, 2)).every(isOf(1000))).toBe(true);
     } finally {
-      await inRedis(stack.redis.url, (redis) => redis.del('dashboard:audience'));
+      await inRedis(stack.redis.url, (redis) => redis.del('{dashboard}:audience'));
     }
     await events.next('tick', hasId(session));
   });

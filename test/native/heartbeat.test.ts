@@ -30,7 +30,9 @@ describe('the heartbeat of an instance', () => {
     return { child, address };
   }
   const record = async () =>
-    JSON.parse((await inRedis(alone.url, (redis) => redis.get('heartbeat:app-1'))) ?? 'null');
+    JSON.parse(
+      (await inRedis(alone.url, (redis) => redis.get('{dashboard}:heartbeat:app-1'))) ?? 'null',
+    );
   const untilState = (state: string) =>
     eventually(async () => expect(await record()).toMatchObject({ state }));
 
@@ -42,8 +44,12 @@ describe('the heartbeat of an instance', () => {
     await eventually(async () => expect(['joining', 'ready']).toContain((await record())?.state));
     expect(await record()).toMatchObject({ name: 'app-1', address, owner: expect.any(String) });
     await untilState('ready');
-    expect(await inRedis(alone.url, (redis) => redis.sMembers('instances'))).toEqual(['app-1']);
-    expect(await inRedis(alone.url, (redis) => redis.pTTL('heartbeat:app-1'))).toBeGreaterThan(0);
+    expect(await inRedis(alone.url, (redis) => redis.sMembers('{dashboard}:instances'))).toEqual([
+      'app-1',
+    ]);
+    expect(
+      await inRedis(alone.url, (redis) => redis.pTTL('{dashboard}:heartbeat:app-1')),
+    ).toBeGreaterThan(0);
 
     const slow = send(`http://${address}/data`); // keeps the instance from ending at once
     await eventually(async () => {
@@ -58,35 +64,39 @@ describe('the heartbeat of an instance', () => {
 
   it('should continue although other programs write to its keys', async () => {
     await inRedis(alone.url, async (redis) => {
-      await redis.set('instances', 'not a set');
-      await redis.rPush('fault:app-1', 'not a string');
-      await redis.rPush('origin-fault', 'not a string');
-      await redis.set('heartbeat:app-1', 'not JSON');
+      await redis.set('{dashboard}:instances', 'not a set');
+      await redis.rPush('{dashboard}:fault:app-1', 'not a string');
+      await redis.rPush('{dashboard}:origin-fault', 'not a string');
+      await redis.set('{dashboard}:heartbeat:app-1', 'not JSON');
     });
     await start({ FAULT_INJECTION: 'on' });
     await untilState('ready');
-    expect(await inRedis(alone.url, (redis) => redis.sMembers('instances'))).toEqual(['app-1']);
+    expect(await inRedis(alone.url, (redis) => redis.sMembers('{dashboard}:instances'))).toEqual([
+      'app-1',
+    ]);
     for (const origin of ['not JSON', '{}', '{"delayMs":"1","failurePercent":0}', 'null']) {
-      await inRedis(alone.url, (redis) => redis.set('origin-fault', origin));
-      await inRedis(alone.url, (redis) => redis.del('heartbeat:app-1'));
+      await inRedis(alone.url, (redis) => redis.set('{dashboard}:origin-fault', origin));
+      await inRedis(alone.url, (redis) => redis.del('{dashboard}:heartbeat:app-1'));
       await untilState('ready');
     }
   });
 
   it('should replace a record without a TTL, which no instance has written', async () => {
     const owned = JSON.stringify({ owner: 'another' });
-    await inRedis(alone.url, (redis) => redis.set('heartbeat:app-1', owned));
+    await inRedis(alone.url, (redis) => redis.set('{dashboard}:heartbeat:app-1', owned));
     await start();
     await untilState('ready');
-    expect(await inRedis(alone.url, (redis) => redis.pTTL('heartbeat:app-1'))).toBeGreaterThan(0);
+    expect(
+      await inRedis(alone.url, (redis) => redis.pTTL('{dashboard}:heartbeat:app-1')),
+    ).toBeGreaterThan(0);
   });
 
   it('should apply faults only with FAULT_INJECTION=on', async () => {
     const { child, address } = await start();
     await untilState('ready');
-    await inRedis(alone.url, (redis) => redis.set('fault:app-1', 'kill'));
+    await inRedis(alone.url, (redis) => redis.set('{dashboard}:fault:app-1', 'kill'));
     await eventually(async () => {
-      expect(await inRedis(alone.url, (redis) => redis.exists('fault:app-1'))).toBe(0);
+      expect(await inRedis(alone.url, (redis) => redis.exists('{dashboard}:fault:app-1'))).toBe(0);
     });
     expect((await send(`http://${address}/livez`)).status).toBe(200);
     child.child.kill('SIGTERM');
@@ -94,7 +104,7 @@ describe('the heartbeat of an instance', () => {
 
     const other = await start({ FAULT_INJECTION: 'on' });
     await untilState('ready');
-    await inRedis(alone.url, (redis) => redis.set('fault:app-1', 'kill'));
+    await inRedis(alone.url, (redis) => redis.set('{dashboard}:fault:app-1', 'kill'));
     expect(await other.child.ended).toMatchObject({ signal: 'SIGKILL' });
   });
 });

@@ -3,7 +3,7 @@ import { keysOf } from '../../tools/lib/redis-client.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
-import { Shopper, sessionIdOf } from '../support/shop.ts';
+import { inKeys, Shopper, sessionIdOf } from '../support/shop.ts';
 
 describe('login and logout', () => {
   let stack: Stack;
@@ -13,7 +13,7 @@ describe('login and logout', () => {
   afterAll(() => stack?.close());
   const newShopper = () => new Shopper(stack.url);
   const keysWith = async (id: string) =>
-    (await keysOf(stack.redis.url)).filter((key) => key.includes(id));
+    (await keysOf(stack.redis.url)).filter((key) => key.includes(inKeys(id)));
 
   it('should return the name and the time of the login on every instance', async () => {
     const ada = newShopper();
@@ -43,9 +43,11 @@ describe('login and logout', () => {
     const before = sessionIdOf(ada);
     await ada.logIn('Ada');
     expect(sessionIdOf(ada)).not.toBe(before);
+    expect(sessionIdOf(ada)).toHaveLength(32);
+    expect(sessionIdOf(ada).slice(0, 8)).toBe(before.slice(0, 8)); // one slot of a cluster
     expect(await ada.me()).toMatchObject({ name: 'Ada', views: 3, cart: { tea: 2 } });
     expect((await ada.view()).views).toBe(4);
-    expect(await keysWith(before)).toEqual([`replaced:{sess:${before}}`]);
+    expect(await keysWith(before)).toEqual([`replaced:${inKeys(before)}`]);
   });
 
   it('should invalidate the session ID from before the login (session fixation)', async () => {
@@ -181,7 +183,7 @@ describe('login and logout', () => {
       });
       expect((await ada.logIn('Ada')).status).toBe(200);
       const replies = await Promise.all(others);
-      expect(await keysWith(id)).toEqual([`replaced:{sess:${id}}`]);
+      expect(await keysWith(id)).toEqual([`replaced:${inKeys(id)}`]);
       // Acknowledged changes moved with the session. Rejected requests set no cookie.
       for (const { status, headers } of replies) {
         expect([200, 409]).toContain(status);

@@ -70,13 +70,19 @@ describe('the name of an instance', () => {
     const bare = await Promise.all(range(1, 3).map(() => start()));
     const names = await Promise.all(bare.map(namesOf));
     expect(names.flat().sort()).toEqual(['app-1', 'app-2', 'app-3']);
-    const holders = await inRedis(alone.url, (redis) => redis.keys('heartbeat:*'));
-    expect(holders.sort()).toEqual(['heartbeat:app-1', 'heartbeat:app-2', 'heartbeat:app-3']);
+    const holders = await inRedis(alone.url, (redis) => redis.keys('{dashboard}:heartbeat:*'));
+    expect(holders.sort()).toEqual([
+      '{dashboard}:heartbeat:app-1',
+      '{dashboard}:heartbeat:app-2',
+      '{dashboard}:heartbeat:app-3',
+    ]);
 
     // a clean end frees the name at once
     const second = bare.find((_, i) => names[i]?.[0] === 'app-2') as Bare;
     await end(second, 'SIGTERM');
-    expect(await inRedis(alone.url, (redis) => redis.exists('heartbeat:app-2'))).toBe(0);
+    expect(await inRedis(alone.url, (redis) => redis.exists('{dashboard}:heartbeat:app-2'))).toBe(
+      0,
+    );
     expect(await namesOf(await start())).toEqual(['app-2']);
 
     // a crash frees it within seconds
@@ -84,7 +90,9 @@ describe('the name of an instance', () => {
     await end(first, 'SIGKILL');
     const from = performance.now();
     await eventually(async () => {
-      expect(await inRedis(alone.url, (redis) => redis.exists('heartbeat:app-1'))).toBe(0);
+      expect(await inRedis(alone.url, (redis) => redis.exists('{dashboard}:heartbeat:app-1'))).toBe(
+        0,
+      );
     }, 3000);
     expect(performance.now() - from).toBeLessThan(3000);
     expect(await namesOf(await start())).toEqual(['app-1']);
@@ -108,19 +116,23 @@ describe('the name of an instance', () => {
     await end(paused, 'SIGTERM');
     const last = paused.running.stdout.trim().split('\n').at(-1) ?? '';
     expect(JSON.parse(last)).toMatchObject({ instance: 'app-2', msg: 'ended' });
-    const holders = await inRedis(alone.url, (redis) => redis.keys('heartbeat:*'));
-    expect(holders.sort()).toEqual(['heartbeat:app-1']);
+    const holders = await inRedis(alone.url, (redis) => redis.keys('{dashboard}:heartbeat:*'));
+    expect(holders.sort()).toEqual(['{dashboard}:heartbeat:app-1']);
   });
 
   it('should be kept after a pause in which no other instance took it', async () => {
     const paused = await start();
     paused.running.child.kill('SIGSTOP');
     await eventually(async () => {
-      expect(await inRedis(alone.url, (redis) => redis.exists('heartbeat:app-1'))).toBe(0);
+      expect(await inRedis(alone.url, (redis) => redis.exists('{dashboard}:heartbeat:app-1'))).toBe(
+        0,
+      );
     });
     paused.running.child.kill('SIGCONT');
     await eventually(async () => {
-      expect(await inRedis(alone.url, (redis) => redis.exists('heartbeat:app-1'))).toBe(1);
+      expect(await inRedis(alone.url, (redis) => redis.exists('{dashboard}:heartbeat:app-1'))).toBe(
+        1,
+      );
     });
     expect(await namesOf(paused)).toEqual(['app-1']);
     expect(await namesOf(await start())).toEqual(['app-2']);
@@ -161,8 +173,11 @@ describe('the name of an instance', () => {
     await alone.process.start();
     for (const one of bare) await untilReady(one);
     await eventually(async () => {
-      const holders = await inRedis(alone.url, (redis) => redis.keys('heartbeat:*'));
-      expect(holders.sort()).toEqual(['heartbeat:app-1', 'heartbeat:app-2']);
+      const holders = await inRedis(alone.url, (redis) => redis.keys('{dashboard}:heartbeat:*'));
+      expect(holders.sort()).toEqual([
+        '{dashboard}:heartbeat:app-1',
+        '{dashboard}:heartbeat:app-2',
+      ]);
     });
     expect((await Promise.all(bare.map(namesOf))).flat()).toEqual(names);
   });

@@ -10,7 +10,7 @@ import { inRedis } from '../../tools/lib/redis-client.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
-import { Shopper, sessionIdOf } from '../support/shop.ts';
+import { inKeys, Shopper, sessionIdOf } from '../support/shop.ts';
 
 const SECRET = 'the-secret-of-all-instances-here';
 
@@ -65,9 +65,9 @@ describe('sessions under attack', () => {
     ])('should cause one line in the log and a new session: %s', async (_name, command, value) => {
       const id = sessionIdOf(ada);
       await inRedis(stack.redis.url, async (redis) => {
-        await redis.del(`sess:${id}`);
+        await redis.del(`sess:${inKeys(id)}`);
         const rest = command === 'HSET' ? [value, 'x'] : [value];
-        await redis.sendCommand([command, `sess:${id}`, ...rest]);
+        await redis.sendCommand([command, `sess:${inKeys(id)}`, ...rest]);
       });
       const before = warnings().length;
       const seen = await ada.viewInTurn(3);
@@ -94,7 +94,7 @@ describe('sessions under attack', () => {
       ['profile', 'SET', ['junk']],
     ])('should lose only its %s if they are corrupt (%s, %j)', async (kind, command, value) => {
       await ada.add('milk', 2);
-      const key = `${kind}:{sess:${sessionIdOf(ada)}}`;
+      const key = `${kind}:${inKeys(sessionIdOf(ada))}`;
       await inRedis(stack.redis.url, async (redis) => {
         await redis.del(key);
         await redis.sendCommand([command, key, ...value]);
@@ -153,7 +153,9 @@ describe('sessions under attack', () => {
         headers: { cookie: `connect.sid=${signed(chosen)}` },
       });
       expect(reply.headers['set-cookie']?.[0]).not.toContain(chosen);
-      const exists = await inRedis(stack.redis.url, (redis) => redis.exists(`sess:${chosen}`));
+      const exists = await inRedis(stack.redis.url, (redis) =>
+        redis.exists(`sess:${inKeys(chosen)}`),
+      );
       expect(exists).toBe(0);
     });
 

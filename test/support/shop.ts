@@ -41,3 +41,8 @@ export function sessionIdOf(visitor: Visitor, name = 'connect.sid'): string {
   const value = decodeURIComponent(visitor.cookies.get(name) ?? '');
   return /^s:([^.]+)\./.exec(value)?.[1] ?? '';
 }
+
+/** The id of a session as its keys in Redis have it. */
+export function inKeys(id: string): string {
+  return `{${id.slice(0, 8)}}${id.slice(8)}`;
+}

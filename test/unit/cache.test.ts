@@ -130,7 +130,7 @@ describe('Cache, on three instances with one Redis', () => {
       dying.get().catch(() => {}); // has no waiter
       await called.promise; // the lock is in Redis, and its reply has arrived
       dying.local.redis.destroy(); // it no longer renews its lock
-      const holder = await inRedis(alone.url, (redis) => redis.pTTL('cache:lock:data'));
+      const holder = await inRedis(alone.url, (redis) => redis.pTTL('cache:lock:{data}'));
       expect(holder).toBeLessThanOrEqual(1000); // the others wait no longer
       origin = answering(10);
       const found = await atOnce([second, third], 50);
@@ -154,7 +154,7 @@ describe('Cache, on three instances with one Redis', () => {
       origin = gate.origin;
       const loading = slow.get();
       await eventually(() => expect(calls).toBe(1));
-      await inRedis(alone.url, (redis) => redis.del('cache:lock:data')); // as if the instance had paused
+      await inRedis(alone.url, (redis) => redis.del('cache:lock:{data}')); // as if the instance had paused
       origin = answering(10);
       expect((await fast.get()).entry.data).toBe('call 2');
       gate.open();
@@ -169,13 +169,13 @@ describe('Cache, on three instances with one Redis', () => {
       origin = gate.origin;
       const loading = slow.get();
       await eventually(() => expect(calls).toBe(1));
-      await inRedis(alone.url, (redis) => redis.del('cache:lock:data'));
+      await inRedis(alone.url, (redis) => redis.del('cache:lock:{data}'));
       origin = laterGate.origin;
       const later = other.get();
       await eventually(() => expect(calls).toBe(2));
       gate.open();
       await loading;
-      const holder = await inRedis(alone.url, (redis) => redis.get('cache:lock:data'));
+      const holder = await inRedis(alone.url, (redis) => redis.get('cache:lock:{data}'));
       expect(holder).toBe('2');
       laterGate.open();
       await later;
@@ -189,10 +189,10 @@ describe('Cache, on three instances with one Redis', () => {
       await eventually(() => expect(calls).toBe(1));
       // As if a later load had begun, and its instance had died.
       await inRedis(alone.url, (redis) =>
-        redis.set('cache:lock:data', '2', { expiration: { type: 'PX', value: 1000 } }),
+        redis.set('cache:lock:{data}', '2', { expiration: { type: 'PX', value: 1000 } }),
       );
       await eventually(async () => {
-        expect(await inRedis(alone.url, (redis) => redis.get('cache:lock:data'))).toBeNull();
+        expect(await inRedis(alone.url, (redis) => redis.get('cache:lock:{data}'))).toBeNull();
       });
       gate.open();
       await loading;
@@ -207,7 +207,7 @@ describe('Cache, on three instances with one Redis', () => {
       await second.cache.invalidate('data');
       gate.open();
       await loading;
-      expect(await inRedis(alone.url, (redis) => redis.get('cache:data'))).toBeNull();
+      expect(await inRedis(alone.url, (redis) => redis.get('cache:{data}'))).toBeNull();
       expect((await third.get()).entry.data).toBe('call 2');
       expect((await first.get()).entry.data).toBe('call 2');
     });
@@ -264,7 +264,7 @@ describe('Cache, on three instances with one Redis', () => {
       await Promise.allSettled(lookups);
       expect((await ended.promise) - from).toBeLessThan(3000);
       await eventually(async () => {
-        expect(await inRedis(alone.url, (redis) => redis.get('cache:lock:data'))).toBeNull();
+        expect(await inRedis(alone.url, (redis) => redis.get('cache:lock:{data}'))).toBeNull();
       });
       expect(calls).toBe(1);
     });
@@ -347,7 +347,7 @@ describe('Cache, on three instances with one Redis', () => {
         expect(one).toMatchObject({ status: 'rejected', reason: expect.any(OriginFailed) });
       }
       expect(calls).toBe(1); // its waiters are told
-      expect(await inRedis(alone.url, (redis) => redis.get('cache:data'))).toBeNull();
+      expect(await inRedis(alone.url, (redis) => redis.get('cache:{data}'))).toBeNull();
       origin = healthy;
       expect((await instances[0].get()).result).toBe('MISS');
     });
@@ -397,7 +397,7 @@ describe('Cache, on three instances with one Redis', () => {
     const found = await atOnce(instances, 50);
     expect(calls).toBe(1);
     expect(new Set(found.map(({ entry }) => entry.data))).toEqual(new Set([null]));
-    const ms = await inRedis(alone.url, (redis) => redis.pTTL('cache:data'));
+    const ms = await inRedis(alone.url, (redis) => redis.pTTL('cache:{data}'));
     expect(ms).toBeGreaterThan(4000);
     expect(ms).toBeLessThanOrEqual(5000);
   });
@@ -407,7 +407,7 @@ describe('Cache, on three instances with one Redis', () => {
     origin = answering(0);
     await Promise.all(range(1, 100).map((i) => instance.get(`data:item-${i}`)));
     const ttls = await inRedis(alone.url, (redis) =>
-      Promise.all(range(1, 100).map((i) => redis.pTTL(`cache:data:item-${i}`))),
+      Promise.all(range(1, 100).map((i) => redis.pTTL(`cache:{data:item-${i}}`))),
     );
     expect(Math.max(...ttls)).toBeLessThanOrEqual(60_000);
     expect(Math.min(...ttls)).toBeGreaterThan(54_000 - 1000);
@@ -418,13 +418,15 @@ describe('Cache, on three instances with one Redis', () => {
     'should replace %j, which is not a valid entry',
     async (junk) => {
       const [first, second] = await three();
-      await inRedis(alone.url, (redis) => redis.set('cache:data', junk));
+      await inRedis(alone.url, (redis) => redis.set('cache:{data}', junk));
       expect((await first.get()).entry.data).toBe('call 1');
       expect(await second.get()).toMatchObject({ result: 'HIT', entry: { data: 'call 1' } });
     },
   );
 
-  const KEYS = ['', 'token:', 'watermark:', 'lock:', 'outcome:'].map((kind) => `cache:${kind}data`);
+  const KEYS = ['', 'token:', 'watermark:', 'lock:', 'outcome:'].map(
+    (kind) => `cache:${kind}{data}`,
+  );
 
   it('should replace keys of the wrong type', async () => {
     const [first, second] = await three();
@@ -449,7 +451,7 @@ describe('Cache, on three instances with one Redis', () => {
     const [first, second] = await three();
     const token = /^-?\d[\de.]*$/.test(value) ? value : `"${value}"`;
     const entry = `{"data":"old","madeBy":"","madeAt":1,"staleMs":0,"token":${token}}`;
-    const hasEntry = (key: string) => key === 'cache:data' || key === 'cache:outcome:data';
+    const hasEntry = (key: string) => key === 'cache:{data}' || key === 'cache:outcome:{data}';
     await inRedis(alone.url, async (redis) => {
       for (const key of KEYS) await redis.setEx(key, 600, hasEntry(key) ? entry : value);
     });
@@ -457,7 +459,7 @@ describe('Cache, on three instances with one Redis', () => {
     expect(await second.get()).toMatchObject({ result: 'HIT', entry: { data: 'call 1' } });
     await first.cache.invalidate('data');
     expect(await first.get()).toMatchObject({ result: 'MISS', entry: { data: 'call 2' } });
-    expect(await inRedis(alone.url, (redis) => redis.exists('cache:data'))).toBe(1);
+    expect(await inRedis(alone.url, (redis) => redis.exists('cache:{data}'))).toBe(1);
   });
 
   describe('the local cache', () => {

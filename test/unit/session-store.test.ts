@@ -49,12 +49,12 @@ describe('RedisSessionStore', () => {
     const request = { sessionID: id, sessionStore: store } as unknown as Request;
     return store.createSession(request, stored) as session.Session & SessionData;
   }
-  const raw = async (id: string) => JSON.parse((await redis.get(`sess:${id}`)) ?? 'null');
+  const raw = async (id: string) => JSON.parse((await redis.get(`sess:{${id}}`)) ?? 'null');
 
   it('should return a stored session until its TTL has passed', async () => {
     await store.set('a', data({ name: 'Ada' }));
     expect(await store.get('a')).toEqual(data({ name: 'Ada' }));
-    expect(await redis.ttl('sess:a')).toBe(100);
+    expect(await redis.ttl('sess:{a}')).toBe(100);
     expect(await store.get('b')).toBeNull();
   });
 
@@ -83,7 +83,7 @@ describe('RedisSessionStore', () => {
 
   it.each([
     ['destroyed', () => store.destroy('a')],
-    ['expired', () => redis.pExpire('sess:a', 0)],
+    ['expired', () => redis.pExpire('sess:{a}', 0)],
     ['replaced', () => store.replace('a', 'b', data())],
   ])('should not store a session that was %s after it was loaded', async (_how, end) => {
     await store.set('a', data());
@@ -103,7 +103,7 @@ describe('RedisSessionStore', () => {
   it('should not store an unchanged session again', async () => {
     const fresh = data();
     await store.set('a', fresh);
-    await redis.del('sess:a');
+    await redis.del('sess:{a}');
     await store.set('a', fresh); // as express-session does at the end of a reply
     expect(await raw('a')).toBeNull();
   });
@@ -124,17 +124,17 @@ describe('RedisSessionStore', () => {
     await redis.addToCart({ id: 'a', ttlSeconds: 100 }, 'tea', 2);
     await redis.setProfile({ id: 'a', ttlSeconds: 100 }, 'nickname', 'Countess');
     await store.replace('a', 'b', data({ name: 'Ada' }));
-    for (const key of await redis.keys('*{sess:b}')) {
+    for (const key of await redis.keys('*{b}')) {
       expect(await redis.ttl(key), key).toBeGreaterThanOrEqual(99);
     }
     expect((await redis.keys('*')).sort()).toEqual([
-      'cart:{sess:b}',
-      'profile:{sess:b}',
-      'replaced:{sess:a}',
-      'sess:b',
-      'views:{sess:b}',
+      'cart:{b}',
+      'profile:{b}',
+      'replaced:{a}',
+      'sess:{b}',
+      'views:{b}',
     ]);
-    expect(await redis.ttl('replaced:{sess:a}')).toBeLessThanOrEqual(10);
+    expect(await redis.ttl('replaced:{a}')).toBeLessThanOrEqual(10);
     expect(await Promise.all(['a', 'b'].map((id) => store.wasReplaced(id)))).toEqual([true, false]);
     expect((await raw('b')).name).toBe('Ada');
     expect(await redis.readState({ id: 'b', ttlSeconds: 100 })).toEqual([
@@ -155,7 +155,7 @@ describe('RedisSessionStore', () => {
     expect(await store.replace('a', 'c', data({ name: 'Ada' }), 'change')).toBe('b');
     expect(await store.replace('a', 'd', data({ name: 'Eve' }), 'another')).toBeUndefined();
     const sessions = (await redis.keys('sess:*')).sort();
-    expect(sessions).toEqual(['sess:b']);
+    expect(sessions).toEqual(['sess:{b}']);
   });
 
   const CORRUPT: [name: string, value: string][] = [
@@ -179,8 +179,8 @@ describe('RedisSessionStore', () => {
   it.each(CORRUPT)(
     'should drop a corrupt session with one line in the log: %s',
     async (_name, value) => {
-      await redis.set('sess:a', value);
-      await redis.set('views:{sess:a}', '7');
+      await redis.set('sess:{a}', value);
+      await redis.set('views:{a}', '7');
       expect(await store.get('a')).toBeNull();
       if (value !== '') {
         expect(lines).toHaveLength(1);
@@ -191,7 +191,7 @@ describe('RedisSessionStore', () => {
   );
 
   it('should drop a session whose key has the wrong type', async () => {
-    await redis.hSet('sess:a', 'field', 'value');
+    await redis.hSet('sess:{a}', 'field', 'value');
     expect(await store.get('a')).toBeNull();
     expect(lines).toHaveLength(1);
     expect(await redis.dbSize()).toBe(0);
@@ -234,7 +234,7 @@ describe('RedisSessionStore', () => {
     ).split(' ');
     /** All keys of sessions with their values, and whether they expire. */
     const everything = async () => {
-      const keys = (await admin.keys('*sess:*')).filter((key) => !/^applied|^replaced/.test(key));
+      const keys = (await admin.keys('*{*')).filter((key) => !/^applied|^replaced/.test(key));
       const contentOf = async (key: string) =>
         (await admin.type(key)) === 'hash' ? admin.hGetAll(key) : admin.get(key);
       return Promise.all(
@@ -295,7 +295,7 @@ describe('RedisSessionStore', () => {
           await change();
           const after = await everything();
           await prepare(fillState);
-          await redis.sendCommand([command as string, 'applied:{sess:a}:change', value as string]);
+          await redis.sendCommand([command as string, 'applied:{a}:change', value as string]);
           await change();
           expect(await everything(), name).toEqual(after);
         }

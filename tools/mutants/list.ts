@@ -751,8 +751,8 @@ const groups: Group[] = [
     mutants: [
       {
         name: 'number-not-kept',
-        find: "redis.pcall('HSETNX', KEYS[5], id, count + 1)",
-        replace: "redis.pcall('HSET', KEYS[5], id, count + 1)",
+        find: "redis.pcall('HSETNX', KEYS[4], id, count + 1)",
+        replace: "redis.pcall('HSET', KEYS[4], id, count + 1)",
         only: 'the same one when it comes back',
       },
     ],

@@ -1,4 +1,5 @@
 import { sign } from 'cookie-signature';
+import { sessionKeys } from '../../services/shared/session/keys.ts';
 import { Visitor } from '../../tools/lib/visitor.ts';
 import { redisInfo, userOf } from '../kit/client.ts';
 import type { Deployment } from '../kit/environment.ts';
@@ -60,8 +61,8 @@ export default lesson({
       'length of the id': exactly(32),
       'sess:<id>, TTL in seconds': atLeast(ALMOST_A_DAY),
       'sess:<id>, name in its JSON': exactly('Ada'),
-      'views:{sess:<id>}': exactly(2),
-      'cart:{sess:<id>}, field tea': exactly(3),
+      'views:<id>': exactly(2),
+      'cart:<id>, field tea': exactly(3),
       'append-only file': exactly('on'),
       'eviction policy': exactly('volatile-ttl'),
       'the attacker is': exactly('not logged in (401)'),
@@ -70,17 +71,15 @@ export default lesson({
       const env = { SESSION_SECRET: '', SESSION_COOKIE_NAME: 'connect.sid' };
       const deployment = await environment.start({ scale: 2, env });
       const cookie = await visit(deployment);
-      const key = `sess:${cookie.id}`;
+      const [session, views, cart] = sessionKeys(cookie.id);
       return {
         'name of the cookie': cookie.name,
         'attributes of the cookie': cookie.attributes,
         'length of the id': cookie.id.length,
-        'sess:<id>, TTL in seconds': Number(await deployment.redis('TTL', key)),
-        'sess:<id>, name in its JSON': JSON.parse(await deployment.redis('GET', key)).name,
-        'views:{sess:<id>}': Number(await deployment.redis('GET', `views:{${key}}`)),
-        'cart:{sess:<id>}, field tea': Number(
-          await deployment.redis('HGET', `cart:{${key}}`, 'tea'),
-        ),
+        'sess:<id>, TTL in seconds': Number(await deployment.redis('TTL', session)),
+        'sess:<id>, name in its JSON': JSON.parse(await deployment.redis('GET', session)).name,
+        'views:<id>': Number(await deployment.redis('GET', views)),
+        'cart:<id>, field tea': Number(await deployment.redis('HGET', cart, 'tea')),
         'append-only file': (await redisInfo(deployment, 'aof_enabled')) === '1' ? 'on' : 'off',
         'eviction policy': await redisInfo(deployment, 'maxmemory_policy'),
         'the attacker is': await forge(deployment, cookie),

@@ -16,9 +16,9 @@ async function callsAfterExpiry(
   const deployment = await environment.start({ env });
   const data = `${deployment.url}/data`;
   await send(data);
-  await deployment.redis('PEXPIRE', 'cache:data', '1'); // instead of a minute
+  await deployment.redis('PEXPIRE', 'cache:{data}', '1'); // instead of a minute
   await eventually(async () => {
-    const exists = await deployment.redis('EXISTS', 'cache:data');
+    const exists = await deployment.redis('EXISTS', 'cache:{data}');
     if (exists !== '0') throw new Error('cache:data has not expired');
   });
   const replies = await Promise.all(Array.from({ length: REQUESTS }, () => send(data)));

@@ -1,17 +1,18 @@
 import { type CommandParser, defineScript, type RedisClientType } from 'redis';
 
 // The keys of one name. All begin with `cache:`, which tells session scripts that they may go first.
-const entryKey = (name: string) => `cache:${name}`;
+// The braces keep them in one slot of a Redis Cluster.
+const entryKey = (name: string) => `cache:{${name}}`;
 /** Holds the fencing token of the load in progress. */
-const lockKey = (name: string) => `cache:lock:${name}`;
+const lockKey = (name: string) => `cache:lock:{${name}}`;
 /** The last fencing token that was given out. */
-const tokenKey = (name: string) => `cache:token:${name}`;
+const tokenKey = (name: string) => `cache:token:{${name}}`;
 /** The invalidation watermark: loads with a token up to it may not store their entry. */
-const watermarkKey = (name: string) => `cache:watermark:${name}`;
+const watermarkKey = (name: string) => `cache:watermark:{${name}}`;
 /** What the last load came to that stored no entry, for the instances that waited for it. */
-const outcomeKey = (name: string) => `cache:outcome:${name}`;
+const outcomeKey = (name: string) => `cache:outcome:{${name}}`;
 /** Exists while another instance waits for the load in progress. */
-const awaitedKey = (name: string) => `cache:awaited:${name}`;
+const awaitedKey = (name: string) => `cache:awaited:{${name}}`;
 
 /** Milliseconds for which an outcome is kept: longer than the poll interval of waiters. */
 const OUTCOME_MS = 1000;
@@ -23,7 +24,7 @@ type Kind = 'entry' | 'lock' | 'watermark' | 'outcome';
 /** The name and kind of a key that changed; `undefined` for keys that do not matter to readers. */
 export function parseKey(key: string): { name: string; kind: Kind } | undefined {
   const [, kind = 'entry:', name] =
-    /^cache:(lock:|token:|watermark:|outcome:|awaited:)?(.+)$/.exec(key) ?? [];
+    /^cache:(lock:|token:|watermark:|outcome:|awaited:)?\{(.+)\}$/.exec(key) ?? [];
   if (name === undefined || kind === 'token:' || kind === 'awaited:') return undefined;
   return { name, kind: kind.slice(0, -1) as Kind };
 }

@@ -1,4 +1,5 @@
 // What an instance and the dashboards tell each other through Redis. This file is the whole contract.
+// The braces keep these keys in one slot of a Redis Cluster.
 
 /** `joining`: in its first seconds, when nginx may not know it yet. */
 export type InstanceState = 'joining' | 'ready' | 'draining';
@@ -14,11 +15,11 @@ export interface HeartbeatRecord {
 }
 
 /** The set of the names of all instances. A name without a heartbeat key is dead. */
-export const INSTANCES_KEY = 'instances';
+export const INSTANCES_KEY = '{dashboard}:instances';
 
 /** The key of a {@link HeartbeatRecord}, as JSON. Who holds it holds the name. */
 export function heartbeatKey(name: string): string {
-  return `heartbeat:${name}`;
+  return `{dashboard}:heartbeat:${name}`;
 }
 
 /** Milliseconds between two heartbeats, and after which a heartbeat key expires. */
@@ -30,14 +31,14 @@ export type FaultCommand = 'kill' | 'hang';
 
 /** The key of a {@link FaultCommand} for an instance, which takes it with its next heartbeat. */
 export function faultKey(name: string): string {
-  return `fault:${name}`;
+  return `{dashboard}:fault:${name}`;
 }
 
 /** Milliseconds for which a command waits for its instance. */
 export const FAULT_TTL_MS = 2000;
 
 /** The key that tells the origin of all instances how to behave: {@link OriginBehavior} as JSON. */
-export const ORIGIN_FAULT_KEY = 'origin-fault';
+export const ORIGIN_FAULT_KEY = '{dashboard}:origin-fault';
 
 /** Seconds after which the origin returns to its configured behavior. */
 export const ORIGIN_FAULT_TTL_SECONDS = 600;

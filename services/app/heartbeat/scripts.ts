@@ -22,7 +22,7 @@ const OWNER_OF = `
  * name again.
  */
 const claimName = defineScript({
-  NUMBER_OF_KEYS: 0,
+  NUMBER_OF_KEYS: 1,
   SCRIPT: `
     ${OWNER_OF}
     local free
@@ -35,6 +35,7 @@ const claimName = defineScript({
     redis.call('SET', '${heartbeatKey('app-')}' .. free, record, 'PX', ARGV[2])
     return 'app-' .. free`,
   parseCommand(parser: CommandParser, owner: string) {
+    parser.pushKey(INSTANCES_KEY); // tells a cluster where the names are
     parser.push(owner, String(HEARTBEAT_TTL_MS));
   },
   transformReply: (reply: unknown) => reply as string,

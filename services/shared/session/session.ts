@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import type { Request, RequestHandler } from 'express';
 import session, { type SessionData } from 'express-session';
 import { verifiedCookies } from './cookies.ts';
+import { TAG_LENGTH } from './keys.ts';
 import { SessionEnded, type SessionStore, VERSION } from './store.ts';
 
 declare module 'express-session' {
@@ -74,10 +75,15 @@ export function sessions({ cookieName, store, secrets }: SessionOptions): Reques
   }
 }
 
-/** Makes an id of 192 random bits. express-session asks for one if the cookie names no session. */
+/**
+ * Makes an id of 192 random bits, or of 144 new ones after the tag of the session before.
+ * express-session asks for one if the cookie names no session.
+ */
 function genid(req: Request): string {
-  if (req.sessionID) req.formerSessionID = req.sessionID;
-  return randomBytes(24).toString('base64url');
+  const former = req.sessionID as string | undefined;
+  if (former) req.formerSessionID = former;
+  const [tag, secret] = [randomBytes(6), randomBytes(18)].map((one) => one.toString('base64url'));
+  return `${former?.slice(0, TAG_LENGTH) ?? tag}${secret}`;
 }
 
 // A session is written when it starts or is replaced; its state (state.ts) is changed beside it.

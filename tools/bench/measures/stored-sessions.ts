@@ -10,7 +10,7 @@ const AT_ONCE = 1000;
 export async function onlySession(redis: RedisClientType): Promise<string> {
   const keys = await redis.keys('sess:*');
   if (keys.length !== 1) throw new Error(`one session was expected, not ${keys.length}`);
-  return String(keys[0]).slice('sess:'.length);
+  return String(keys[0]).slice('sess:'.length).replace(/[{}]/g, '');
 }
 
 /**
