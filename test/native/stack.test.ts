@@ -396,6 +396,10 @@ describe('npm run stack', () => {
     const redisUrl = (await stack('redis')).stdout.trim();
     expect(await inRedis(redisUrl, (redis) => redis.keys('sess:*'))).not.toEqual([]);
     expect(redisUrl).toMatch(/^redis:\/\/default:[\w-]+@/); // redis-cli requires the user
+    const config = () => readFileSync(join(ROOT, 'redis/redis.conf'), 'utf8');
+    const before = config();
+    await inRedis(redisUrl, (redis) => redis.configRewrite());
+    expect(config()).toBe(before); // each Redis has a copy
 
     // nginx; its workers must not outlive it
     expect(await stack('kill', 'nginx')).toMatchObject({ code: 0, stdout: 'nginx dead\n' });

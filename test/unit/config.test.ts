@@ -91,6 +91,26 @@ describe('readConfig', () => {
     expect(read).not.toThrow(value);
   });
 
+  it.each([
+    ['redis://:100%sure@host', 'write a % in the user or the password as %25'],
+    ['rediss://100%@host/1', 'write a % in the user or the password as %25'],
+    ['redis://host/abc', 'after the host only a number may follow, the database'],
+    ['redis://host/0/1', 'after the host only a number may follow, the database'],
+  ])('should name the fault of REDIS_URL=%s in one line', (REDIS_URL, fault) => {
+    const read = () => readConfig({ REDIS_URL });
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(
+      new RegExp(`^REDIS_URL=\\(${REDIS_URL.length} characters, not shown\\): ${fault}$`),
+    );
+  });
+
+  it.each(['redis://host', 'redis://host/', 'rediss://me:a%25b@host:1/7', 'redis://:p@[::1]:6379'])(
+    'should accept REDIS_URL=%s',
+    (REDIS_URL) => {
+      expect(readConfig({ REDIS_URL }).REDIS_URL).toBe(REDIS_URL);
+    },
+  );
+
   it('should name every invalid variable, one per line', () => {
     const lines = () => readConfig({ PORT: 'x', COUNTER: 'y' });
     expect(lines).toThrow(/^PORT="x": .+\nCOUNTER="y": .+$/);

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
+import {
+  ErrorReply,
+  MaxCommandRedirectionsError,
+  RootNodesUnavailableError,
+  TimeoutError,
+} from 'redis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { closeRedis, createRedis } from '../../services/shared/process/redis.ts';
 import { isRedisUnavailable } from '../../services/shared/process/redis-errors.ts';
@@ -11,6 +17,25 @@ const TIMEOUT_MS = 400;
 /** Blocks this process, as if the machine were suspended. */
 const blockProcess = (ms: number) =>
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+it.each([
+  new RootNodesUnavailableError(),
+  new MaxCommandRedirectionsError(),
+  new TimeoutError('timeout'),
+  new ErrorReply('CLUSTERDOWN Hash slot not served'),
+  new ErrorReply('NOREPLICAS Not enough good replicas to write.'),
+  new Error('no valid master node'),
+  new Error('None of the sentinels are available'),
+])('should mean that Redis cannot serve now: $message', (err) => {
+  expect(isRedisUnavailable(err)).toBe(true);
+});
+
+it.each([new Error('a bug'), new TypeError('x is not a function'), new ErrorReply('ERR syntax')])(
+  'should not mean that Redis cannot serve now: $message',
+  (err) => {
+    expect(isRedisUnavailable(err)).toBe(false);
+  },
+);
 
 describe('a command whose reply is late', () => {
   let alone: RedisAlone;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -15,13 +15,15 @@ const PING_MS = 500;
  */
 export class Redis extends ManagedProcess {
   #password = randomBytes(24).toString('base64url');
-  #passwordFile: string;
+  #config: string;
 
   constructor(file: string, port: number, context: StackContext) {
     super('redis', file, port, context);
-    this.#passwordFile = join(context.folder, 'password.conf');
+    // A copy of its own, as Redis may rewrite it. Only its user can read the password.
+    this.#config = join(context.folder, 'redis.conf');
+    const config = readFileSync(join(ROOT, 'redis/redis.conf'), 'utf8');
     mkdirSync(join(context.folder, 'redis'), { recursive: true, mode: 0o700 });
-    writeFileSync(this.#passwordFile, `requirepass ${this.#password}\n`, { mode: 0o600 });
+    writeFileSync(this.#config, `${config}\nrequirepass ${this.#password}\n`, { mode: 0o600 });
   }
 
   /** With the password, and the name of the user, which redis-cli requires. */
@@ -30,11 +32,7 @@ export class Redis extends ManagedProcess {
   }
 
   protected override args(): string[] {
-    const config = join(ROOT, 'redis/redis.conf');
-    return [
-      ...[config, '--bind', '127.0.0.1', '--port', String(this.port), '--dir', 'redis'],
-      ...['--include', this.#passwordFile], // other users can read arguments
-    ];
+    return [this.#config, '--bind', '127.0.0.1', '--port', String(this.port), '--dir', 'redis'];
   }
 
   /** Redis refuses to start in a locale that is not installed. */

@@ -31,6 +31,19 @@ export function oneOf<const T extends [string, ...string[]]>(...words: T) {
     .meta({ allowed: words.join(' or ') });
 }
 
+/** Why a client cannot use a URL of Redis; `undefined` if it can. */
+function faultOf(url: string): string | undefined {
+  const { username, password, pathname } = new URL(url);
+  try {
+    decodeURIComponent(username + password);
+  } catch {
+    return 'write a % in the user or the password as %25';
+  }
+  return /^\/?\d*$/.test(pathname)
+    ? undefined
+    : 'after the host only a number may follow, the database';
+}
+
 const secrets = z
   .string()
   .transform((list) => list.split(',').map((secret) => secret.trim()))
@@ -60,6 +73,10 @@ export const commonVariables = z.object({
     .meta({ allowed: 'fatal, error, warn, info, debug or silent' }),
   REDIS_URL: z
     .url({ protocol: /^rediss?$/ })
+    .superRefine((url, context) => {
+      const fault = faultOf(url);
+      if (fault) context.addIssue({ code: 'custom', message: '', params: { fault } });
+    })
     .default('redis://localhost:6379')
     .meta({ allowed: 'a URL that starts with redis:// or rediss://', secret: true }),
   REDIS_TIMEOUT_MS: wholeNumber(1000, 100, 10_000, 'milliseconds'),
@@ -135,16 +152,22 @@ export function readVariables<T extends z.ZodObject>(
   given.SESSION_COOKIE_NAME ??= cookieNameOf(given.COMPOSE_PROJECT_NAME);
   const { data, error } = variables.safeParse(given);
   if (data) return data;
-  const names = new Set(error?.issues.map((issue) => String(issue.path[0])));
-  const lines = [...names].map((name) => complaint(variables, name, given[name]));
+  const issues = new Map(error?.issues.map((issue) => [String(issue.path[0]), issue]));
+  const lines = [...issues].map(([name, issue]) => complaint(variables, name, given[name], issue));
   throw new ConfigError(lines.join('\n'));
 }
 
-function complaint(variables: z.ZodObject, name: string, value: string | undefined): string {
+function complaint(
+  variables: z.ZodObject,
+  name: string,
+  value: string | undefined,
+  issue: z.core.$ZodIssue,
+): string {
   const rule = variables.shape[name];
   const { allowed, secret } = (rule && z.globalRegistry.get(rule)) ?? {};
   const shown = secret ? `(${value?.length} characters, not shown)` : quoted(value ?? '');
-  return `${name}=${shown}: must be ${allowed}`;
+  const fault = issue.code === 'custom' ? issue.params?.fault : undefined;
+  return `${name}=${shown}: ${fault ?? `must be ${allowed}`}`;
 }
 
 /** A value in quotation marks, cut if it is long. */

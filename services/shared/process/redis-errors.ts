@@ -6,8 +6,11 @@ import {
   ConnectionTimeoutError,
   DisconnectsClientError,
   ErrorReply,
+  MaxCommandRedirectionsError,
+  RootNodesUnavailableError,
   SocketClosedUnexpectedlyError,
   SocketTimeoutError,
+  TimeoutError,
 } from 'redis';
 
 /** Replies of a Redis that is there but cannot serve the command now. */
@@ -23,7 +26,13 @@ const CONNECTION_ERRORS = [
   SocketClosedUnexpectedlyError,
   SocketTimeoutError,
   ConnectionTimeoutError,
+  TimeoutError,
+  // A Redis Cluster whose nodes are away, or do not know where a slot is.
+  RootNodesUnavailableError,
+  MaxCommandRedirectionsError,
 ];
+/** Errors of a client that finds Redis through Sentinels. */
+const NO_PRIMARY = /^(no valid master node|None of the sentinels are available)/;
 
 /** Milliseconds between two log lines of one outage. */
 const LOG_INTERVAL_MS = 1000;
@@ -34,7 +43,8 @@ export function isRedisUnavailable(err: unknown): boolean {
     return REFUSAL.test(err.message) || SCRIPT_REFUSAL.test(err.message);
   }
   if (CONNECTION_ERRORS.some((kind) => err instanceof kind)) return true;
-  return err instanceof Error && ('syscall' in err || err.message === 'The queue is full');
+  if (!(err instanceof Error)) return false;
+  return 'syscall' in err || err.message === 'The queue is full' || NO_PRIMARY.test(err.message);
 }
 
 /**
