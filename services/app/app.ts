@@ -8,6 +8,7 @@ import { noSpeculation } from '../shared/http/no-speculation.ts';
 import { notFound, problemHandler } from '../shared/http/problem.ts';
 import { replyHeaders } from '../shared/http/reply-headers.ts';
 import { sameOrigin } from '../shared/http/same-origin.ts';
+import { logIfDenied } from '../shared/process/redis.ts';
 import { redisErrors } from '../shared/process/redis-errors.ts';
 import type { ServiceContext } from '../shared/process/service.ts';
 import { type SessionRedis, sessionScripts } from '../shared/session/scripts.ts';
@@ -41,6 +42,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   const { SESSION_COOKIE_NAME: cookieName, SESSION_TTL_SECONDS: ttlSeconds } = config;
 
   const redis = connect({ name: 'Redis', scripts: { ...sessionScripts, ...heartbeatScripts } });
+  logIfDenied(redis, ['INFO', 'memory'], 'a full Redis may evict sessions', log);
   const { store, state } = sessionStorage(context, redis);
   const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
   const session = sessions({ cookieName, store, secrets });

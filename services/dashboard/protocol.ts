@@ -22,8 +22,9 @@ export interface InstanceView {
 
 export interface RedisView {
   reachable: boolean;
-  operationsPerSecond: number;
-  memoryBytes: number;
+  /** `null` if Redis does not tell. */
+  operationsPerSecond: number | null;
+  memoryBytes: number | null;
   /** The last complete count; counting takes half a second per 5000 keys. */
   sessions: number;
   /** Seconds since the origin was asked for `/data`; `null` if it is not cached. */

@@ -89,8 +89,9 @@ const poll = defineScript({
       if cursor == '0' then break end
     end
     local isComplete = cursor == '0'
-    local function info(section, field)
-      return tonumber(string.match(redis.call('INFO', section), field .. ':(%d+)'))
+    local function info(section, field) -- an ACL may deny it
+      local reply = redis.pcall('INFO', section)
+      return type(reply) == 'string' and tonumber(string.match(reply, field .. ':(%d+)'))
     end
     local state = {cursor, isComplete and 0 or count, now, graceUntil}
     for i = 2, 4 do state[i] = string.format('%.0f', state[i]) end
@@ -110,7 +111,7 @@ const poll = defineScript({
       isSettled: number,
       records: string[],
       audience: string[],
-      figures: [number | null, number, number],
+      figures: [number | null, number | null, number | null],
     ];
     const [sessions, operationsPerSecond, memoryBytes] = figures;
     return {

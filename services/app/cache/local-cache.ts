@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { BasicClientSideCache } from 'redis';
+import { isDenied } from '../../shared/process/redis-errors.ts';
 import { type CachedEntry, decode } from './cached-entry.ts';
 import { type CacheRedis, cacheScripts, parseKey } from './scripts.ts';
 
@@ -16,7 +17,7 @@ type Reading = Promise<CachedEntry | undefined>;
 export type ConnectCache = (options: {
   name: string;
   scripts: typeof cacheScripts;
-  clientSideCache: BasicClientSideCache;
+  clientSideCache?: BasicClientSideCache;
 }) => CacheRedis;
 
 /**
@@ -24,28 +25,37 @@ export type ConnectCache = (options: {
  * @see https://redis.io/docs/latest/develop/reference/client-side-caching/
  */
 export class LocalCache {
-  /** A client of its own, because Redis sends invalidations on its connection. */
-  readonly redis: CacheRedis;
+  #redis: CacheRedis;
   #isEnabled: boolean;
   #entries = new Map<string, CachedEntry>();
   /** The reads in progress whose results no invalidation has overtaken. */
   #readings = new Map<string, Reading>();
   #changes = new EventEmitter().setMaxListeners(0);
   #trustedUntil = 0;
+  #isTracking = true;
   #isPinging = false;
 
   /** @param isEnabled if false, no entry is kept, and each is read from Redis */
   constructor(connect: ConnectCache, isEnabled: boolean) {
     this.#isEnabled = isEnabled;
     const tracker = new BasicClientSideCache({ maxEntries: 1, recordStats: false });
-    this.redis = connect({
-      name: 'Redis (cache)',
-      scripts: cacheScripts,
-      clientSideCache: tracker,
-    });
+    const options = { name: 'Redis (cache)', scripts: cacheScripts };
+    this.#redis = connect({ ...options, clientSideCache: tracker });
     tracker.on('invalidate', (key?: string | Buffer) => this.#changed(key?.toString()));
     // Invalidations are missed without a connection, and a new connection tracks nothing yet.
     for (const event of ['error', 'ready', 'end']) this.redis.on(event, () => this.#changed());
+    // Without CLIENT TRACKING, no entry is kept here, and those in Redis serve all the same.
+    this.redis.on('error', (err) => {
+      if (!isDenied(err) || !this.#isTracking) return;
+      this.#isTracking = false;
+      this.redis.destroy();
+      this.#redis = connect(options);
+    });
+  }
+
+  /** A client of its own, because Redis sends invalidations on its connection. */
+  get redis(): CacheRedis {
+    return this.#redis;
   }
 
   /** The entry of a name, if it may still be used. */
@@ -85,7 +95,7 @@ export class LocalCache {
       const cached = json === null ? undefined : decode(json, ttlMs);
       // An invalidation that arrived together with the reply has been handled before it.
       const isCurrent = this.#readings.get(name) === reading;
-      if (cached && this.#isEnabled && isCurrent) this.#keep(name, cached);
+      if (cached && this.#isEnabled && this.#isTracking && isCurrent) this.#keep(name, cached);
       return cached;
     });
     const ended = () => {

@@ -26,8 +26,8 @@ export class StorePanel {
     const age = redis.dataAgeSeconds === null ? 'not cached' : `${redis.dataAgeSeconds} s`;
     const texts = {
       'redis-sessions': String(redis.sessions),
-      'redis-operations': String(redis.operationsPerSecond),
-      'redis-memory': inMegabytes(redis.memoryBytes),
+      'redis-operations': String(redis.operationsPerSecond ?? '–'),
+      'redis-memory': redis.memoryBytes === null ? '–' : inMegabytes(redis.memoryBytes),
       'cache-hit-ratio': ratio,
       'cache-local-hits': String(cache.localHits),
       'cache-redis-hits': String(cache.redisHits),

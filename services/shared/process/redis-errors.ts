@@ -47,6 +47,11 @@ export function isRedisUnavailable(err: unknown): boolean {
   return 'syscall' in err || err.message === 'The queue is full' || NO_PRIMARY.test(err.message);
 }
 
+/** Tells whether an error means that an ACL, or the provider of Redis, denies a command. */
+export function isDenied(err: unknown): err is ErrorReply {
+  return err instanceof ErrorReply && /^(NOPERM|ERR unknown (sub)?command)/.test(err.message);
+}
+
 /**
  * Turns errors of an unavailable Redis into errors with status 503 for the problem handler, which
  * comes after it. It logs an outage once a second, with the number of requests that failed.

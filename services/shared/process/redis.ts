@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createClient, type RedisClientOptions, type RedisScripts } from 'redis';
+import { isDenied } from './redis-errors.ts';
 
 /** Where Redis is, and how long a command may take. */
 export interface RedisOptions<Scripts extends RedisScripts> {
@@ -32,6 +33,7 @@ export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_QUEUE,
     commandOptions: { timeout: 0 }, // covers unsent commands only; dropSilentConnection covers all
+    disableClientInfo: true, // one command less that an ACL has to allow
     maintNotifications: 'disabled',
     socket: {
       connectTimeout: timeoutMs,
@@ -58,6 +60,26 @@ function logConnection(client: EventEmitter, name: string, log: Logger): void {
   client.on('ready', () => {
     log.info(`${name}: connected`);
     logged = '';
+  });
+}
+
+/**
+ * Logs a command that an ACL denies, when the client has connected.
+ *
+ * @param without what the instance does without it
+ */
+export function logIfDenied(
+  client: EventEmitter & { sendCommand(args: string[]): Promise<unknown> },
+  command: string[],
+  without: string,
+  log: Logger,
+): void {
+  client.on('ready', async () => {
+    const err = await client.sendCommand(command).then(
+      () => undefined,
+      (reason) => reason,
+    );
+    if (isDenied(err)) log.warn({ reason: err.message }, without);
   });
 }
 

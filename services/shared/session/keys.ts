@@ -9,20 +9,21 @@ export const TAG_LENGTH = 8;
 export function sessionKeys(
   id: string,
 ): [session: string, views: string, cart: string, profile: string] {
-  const tagged = tag(id);
+  const tagged = taggedId(id);
   return [`sess:${tagged}`, `views:${tagged}`, `cart:${tagged}`, `profile:${tagged}`];
 }
 
 /** Exists for a few seconds after a login has replaced the session. */
 export function replacedKey(id: string): string {
-  return `replaced:${tag(id)}`;
+  return `replaced:${taggedId(id)}`;
 }
 
 /** Holds the result of a change that was applied under an idempotency key. */
 export function appliedKey(id: string, idempotencyKey = ''): string {
-  return `applied:${tag(id)}:${idempotencyKey}`;
+  return `applied:${taggedId(id)}:${idempotencyKey}`;
 }
 
-function tag(id: string): string {
+/** An id with its tag in braces, as it is in all keys of the session. */
+export function taggedId(id: string): string {
   return `{${id.slice(0, TAG_LENGTH)}}${id.slice(TAG_LENGTH)}`;
 }

@@ -33,13 +33,15 @@ export interface Target {
  * evicts them first. The error says what the other keys are.
  */
 const REQUIRE_HEADROOM = `
-  local memory = redis.call('INFO', 'memory')
-  local used = tonumber(string.match(memory, 'used_memory:(%d+)'))
-  local max = tonumber(string.match(memory, 'maxmemory:(%d+)'))
+  local info = redis.pcall('INFO', 'memory') -- an ACL may deny it
+  local memory = type(info) == 'string' and info or ''
+  local used = tonumber(string.match(memory, 'used_memory:(%d+)')) or 0
+  local max = tonumber(string.match(memory, 'maxmemory:(%d+)')) or 0
   if max > 0 and used > 0.9 * max then
     local prefixes = { applied = 0, cache = 0, replaced = 0 }
     for _ = 1, 20 do
-      local prefix = string.match(redis.call('RANDOMKEY') or '', '^[%w-]*')
+      local key = redis.pcall('RANDOMKEY')
+      local prefix = string.match(type(key) == 'string' and key or '', '^[%w-]*')
       prefixes[prefix] = (prefixes[prefix] or 0) + 1
     end
     if prefixes.applied + prefixes.cache + prefixes.replaced < 10 then

@@ -3,7 +3,7 @@ import type { SessionData, Store } from 'express-session';
 import type { Logger } from 'pino';
 import { ErrorReply } from 'redis';
 import { z } from 'zod';
-import { replacedKey, sessionKeys } from './keys.ts';
+import { replacedKey, sessionKeys, taggedId } from './keys.ts';
 import type { SessionRedis } from './scripts.ts';
 
 /** The version of the stored format. Sessions of another version are dropped. */
@@ -114,7 +114,7 @@ export class RedisSessionStore extends RedisStore implements SessionStore {
 
   async #get(id: string): Promise<SessionData | null> {
     try {
-      const session = await super.get(id);
+      const session = await super.get(taggedId(id));
       // Another program may have deleted the session alone. Without its state, this does nothing.
       if (!session) await this.#destroy(id).catch(() => {});
       return session;

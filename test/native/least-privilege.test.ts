@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { infoNumber, inRedis } from '../../tools/lib/redis-client.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
+import { type Running, runInstance } from '../../tools/lib/running.ts';
+import { send } from '../../tools/lib/visitor.ts';
+import { freePort } from '../../tools/stack/port.ts';
+import { runDashboard } from '../support/dashboard.ts';
+import { Events } from '../support/events.ts';
+import { RedisAlone } from '../support/redis-alone.ts';
+import { Shopper } from '../support/shop.ts';
+
+/** The rules of the user in docs/reference.md. */
+const [, RULES = ''] =
+  /ACL SETUSER shared-state on '>PASSWORD' (.+)/.exec(
+    readFileSync(join(ROOT, 'docs/reference.md'), 'utf8'),
+  ) ?? [];
+const COMMANDS = [...RULES.matchAll(/ \+(\S+)/g)].map(([, command = '']) => command);
+
+describe('a user of Redis with the documented rules', () => {
+  let alone: RedisAlone;
+  let url: string;
+  beforeAll(async () => {
+    alone = await RedisAlone.start();
+    url = alone.url.replace(/\/\/.*@/, '//shared-state:secret@');
+  });
+  afterAll(() => alone?.[Symbol.asyncDispose]());
+
+  /** Gives the user these rules, and forgets what happened before. */
+  async function allow(more: string[] = []): Promise<void> {
+    await inRedis(alone.url, async (redis) => {
+      const rules = [...RULES.split(' '), ...more];
+      await redis.sendCommand([
+        'ACL',
+        'SETUSER',
+        'shared-state',
+        'reset',
+        'on',
+        '>secret',
+        ...rules,
+      ]);
+      await redis.sendCommand(['ACL', 'LOG', 'RESET']);
+      await redis.sendCommand(['CONFIG', 'RESETSTAT']);
+    });
+  }
+
+  async function start(): Promise<{ instance: Running; base: string }> {
+    const port = await freePort();
+    const env = { REDIS_URL: url, PORT: String(port), FAULT_INJECTION: 'on' };
+    const instance = runInstance({ ...env, HOST: '127.0.0.1', LOG_LEVEL: 'warn' });
+    const base = `http://127.0.0.1:${port}`;
+    await eventually(async () => expect((await send(`${base}/readyz`)).status).toBe(200), 20_000);
+    return { instance, base };
+  }
+
+  /** Uses the routes of the app that read or change something. Returns the statuses. */
+  async function useAll(base: string): Promise<number[]> {
+    const ada = new Shopper(base);
+    await ada.viewInTurn(2);
+    const statuses = [
+      await ada.logIn('Ada'),
+      await ada.add('tea'),
+      await ada.send('/me'),
+      await ada.send('/cart'),
+    ];
+    statuses.push(await ada.send('/cart/tea', { method: 'DELETE' }));
+    for (const method of ['GET', 'GET', 'DELETE', 'GET']) {
+      statuses.push(await send(`${base}/data`, { method }));
+    }
+    await ada.logOut();
+    return statuses.map(({ status }) => status);
+  }
+
+  it('should be all that both applications need, and nothing more', async () => {
+    await allow();
+    const { instance, base } = await start();
+    await using _ = instance;
+    expect(await useAll(base)).toEqual([200, 200, 200, 200, 204, 200, 200, 204, 200]);
+
+    await using dashboard = await runDashboard({ REDIS_URL: url, FAULT_INJECTION: 'on' });
+    const watch = (cookie = '') => Events.open(`${dashboard.url}/dashboard/events`, { cookie });
+    const cookies = new Map<string, string>();
+    const ada = new Shopper(dashboard.url, cookies);
+    await new Shopper(base, cookies).view();
+    await using observer = await watch();
+    {
+      await using page = await watch(ada.cookie);
+      await page.next('tick', ({ audience }) => audience.participants === 1);
+      expect((await ada.post('/dashboard/nickname', { nickname: 'Countess' })).status).toBe(200);
+      const view = await ada.post('/dashboard/participants', { instance: 'x', views: 1 });
+      expect(view.status).toBe(204);
+    }
+    await observer.next('tick', ({ audience }) => audience.participants === 0);
+    const origin = `${dashboard.url}/dashboard/faults/origin`;
+    expect((await send(origin, { method: 'DELETE' })).status).toBe(202);
+    await inRedis(alone.url, async (redis) => {
+      const used = await infoNumber(redis, 'used_memory');
+      await redis.configSet('maxmemory', String(Math.round(used / 0.95)));
+      expect((await send(base)).status).toBe(503);
+      await redis.configSet('maxmemory', '0');
+    });
+    const kill = await ada.post('/dashboard/faults/kill', {});
+    expect(kill.status).toBe(202);
+    await instance.ended;
+    await observer.next('tick', ({ instances: [one] }) => one?.state === 'dead');
+    const pause = await ada.post('/dashboard/faults/redis', { seconds: 1 });
+    expect(pause.status).toBe(202);
+    await eventually(async () => {
+      const names = await inRedis(alone.url, (redis) => redis.sMembers('{dashboard}:instances'));
+      expect(names).toEqual([]); // its heartbeat has expired
+    });
+
+    const stats = await inRedis(alone.url, async (redis) => {
+      expect(await redis.sendCommand(['ACL', 'LOG'])).toEqual([]); // nothing was denied
+      return redis.info('commandstats');
+    });
+    expect(COMMANDS.filter((command) => !stats.includes(`cmdstat_${command}:`))).toEqual([]);
+  });
+
+  it.each([
+    ['INFO', '-info', /INFO|'info'/],
+    ['CLIENT TRACKING', '-client|tracking', /client\|tracking/],
+  ])('should serve all routes without %s, and name it in the log', async (_name, rule, named) => {
+    await allow([rule]);
+    const { instance, base } = await start();
+    await using _ = instance;
+    expect(await useAll(base)).toEqual([200, 200, 200, 200, 204, 200, 200, 204, 200]);
+    // The cache is on: the second request finds what the first one has stored.
+    await send(`${base}/data/x`);
+    expect((await send(`${base}/data/x`)).headers['x-cache']).toBe('HIT');
+    expect(instance.stdout).toMatch(named);
+  });
+});
