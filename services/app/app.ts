@@ -11,7 +11,7 @@ import { sameOrigin } from '../shared/http/same-origin.ts';
 import { logIfDenied } from '../shared/process/redis.ts';
 import { redisErrors } from '../shared/process/redis-errors.ts';
 import type { ServiceContext } from '../shared/process/service.ts';
-import { type SessionRedis, sessionScripts } from '../shared/session/scripts.ts';
+import { type SessionRedis, sessionChanges, sessionScripts } from '../shared/session/scripts.ts';
 import { sessionSecrets } from '../shared/session/secret.ts';
 import { sessions } from '../shared/session/session.ts';
 import { redisSessionState, type SessionState } from '../shared/session/state.ts';
@@ -41,7 +41,8 @@ export function createApp(context: ServiceContext<Config>): Express {
   const { config, instance, connect, log, draining } = context;
   const { SESSION_COOKIE_NAME: cookieName, SESSION_TTL_SECONDS: ttlSeconds } = config;
 
-  const redis = connect({ name: 'Redis', scripts: { ...sessionScripts, ...heartbeatScripts } });
+  const scripts = { ...sessionScripts, ...heartbeatScripts };
+  const redis = connect({ name: 'Redis', scripts, changes: sessionChanges });
   logIfDenied(redis, ['INFO', 'memory'], 'a full Redis may evict sessions', log);
   const { store, state } = sessionStorage(context, redis);
   const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);

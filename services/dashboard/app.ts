@@ -10,7 +10,7 @@ import { replyHeaders } from '../shared/http/reply-headers.ts';
 import { sameOrigin } from '../shared/http/same-origin.ts';
 import { redisErrors } from '../shared/process/redis-errors.ts';
 import type { ServiceContext } from '../shared/process/service.ts';
-import { sessionScripts } from '../shared/session/scripts.ts';
+import { sessionChanges, sessionScripts } from '../shared/session/scripts.ts';
 import { sessionSecrets } from '../shared/session/secret.ts';
 import { sessions } from '../shared/session/session.ts';
 import { redisSessionState } from '../shared/session/state.ts';
@@ -36,7 +36,8 @@ export function createApp(context: ServiceContext<Config>): Express {
   const { config, instance, connect, log, draining } = context;
   const { SESSION_COOKIE_NAME: cookieName, SESSION_TTL_SECONDS: ttlSeconds } = config;
 
-  const redis = connect({ name: 'Redis', scripts: { ...sessionScripts, ...dashboardScripts } });
+  const scripts = { ...sessionScripts, ...dashboardScripts };
+  const redis = connect({ name: 'Redis', scripts, changes: sessionChanges });
   const store = new RedisSessionStore(redis, ttlSeconds, log);
   const state = redisSessionState(redis, ttlSeconds, log);
   const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);

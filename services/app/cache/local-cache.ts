@@ -17,6 +17,7 @@ type Reading = Promise<CachedEntry | undefined>;
 export type ConnectCache = (options: {
   name: string;
   scripts: typeof cacheScripts;
+  changes: string[];
   clientSideCache?: BasicClientSideCache;
 }) => CacheRedis;
 
@@ -39,7 +40,7 @@ export class LocalCache {
   constructor(connect: ConnectCache, isEnabled: boolean) {
     this.#isEnabled = isEnabled;
     const tracker = new BasicClientSideCache({ maxEntries: 1, recordStats: false });
-    const options = { name: 'Redis (cache)', scripts: cacheScripts };
+    const options = { name: 'Redis (cache)', scripts: cacheScripts, changes: ['invalidate'] };
     this.#redis = connect({ ...options, clientSideCache: tracker });
     tracker.on('invalidate', (key?: string | Buffer) => this.#changed(key?.toString()));
     // Invalidations are missed without a connection, and a new connection tracks nothing yet.

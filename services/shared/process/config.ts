@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseRedisUrl, REDIS_URLS, RedisUrlError } from './redis-url.ts';
 
 /** The longest part of a value in a message. */
 const MAX_SHOWN = 60;
@@ -33,15 +34,13 @@ export function oneOf<const T extends [string, ...string[]]>(...words: T) {
 
 /** Why a client cannot use a URL of Redis; `undefined` if it can. */
 function faultOf(url: string): string | undefined {
-  const { username, password, pathname } = new URL(url);
   try {
-    decodeURIComponent(username + password);
-  } catch {
-    return 'write a % in the user or the password as %25';
+    parseRedisUrl(url);
+    return undefined;
+  } catch (err) {
+    if (err instanceof RedisUrlError) return err.message;
+    throw err;
   }
-  return /^\/?\d*$/.test(pathname)
-    ? undefined
-    : 'after the host only a number may follow, the database';
 }
 
 const secrets = z
@@ -72,13 +71,17 @@ export const commonVariables = z.object({
     .default('info')
     .meta({ allowed: 'fatal, error, warn, info, debug or silent' }),
   REDIS_URL: z
-    .url({ protocol: /^rediss?$/ })
+    .string()
     .superRefine((url, context) => {
       const fault = faultOf(url);
       if (fault) context.addIssue({ code: 'custom', message: '', params: { fault } });
     })
     .default('redis://localhost:6379')
-    .meta({ allowed: 'a URL that starts with redis:// or rediss://', secret: true }),
+    .meta({
+      allowed: REDIS_URLS,
+      secret: true,
+    }),
+  REDIS_WAIT_REPLICAS: wholeNumber(0, 0, 9, 'replicas that must have a change before it is done'),
   REDIS_TIMEOUT_MS: wholeNumber(1000, 100, 10_000, 'milliseconds'),
   SESSION_COOKIE_NAME: z
     .string()

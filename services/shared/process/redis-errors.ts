@@ -12,6 +12,7 @@ import {
   SocketTimeoutError,
   TimeoutError,
 } from 'redis';
+import { NotReplicated } from './replication.ts';
 
 /** Replies of a Redis that is there but cannot serve the command now. */
 const REFUSAL =
@@ -30,6 +31,7 @@ const CONNECTION_ERRORS = [
   // A Redis Cluster whose nodes are away, or do not know where a slot is.
   RootNodesUnavailableError,
   MaxCommandRedirectionsError,
+  NotReplicated,
 ];
 /** Errors of a client that finds Redis through Sentinels. */
 const NO_PRIMARY = /^(no valid master node|None of the sentinels are available)/;

@@ -3,6 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createClient, type RedisClientOptions, type RedisScripts } from 'redis';
 import { isDenied } from './redis-errors.ts';
+import { followPrimary } from './redis-sentinel.ts';
+import { parseRedisUrl } from './redis-url.ts';
+import { waitForReplicas } from './replication.ts';
 
 /** Where Redis is, and how long a command may take. */
 export interface RedisOptions<Scripts extends RedisScripts> {
@@ -15,6 +18,10 @@ export interface RedisOptions<Scripts extends RedisScripts> {
   scripts: Scripts;
   /** See https://redis.io/docs/latest/develop/reference/client-side-caching/ */
   clientSideCache?: NonNullable<RedisClientOptions['clientSideCache']>;
+  /** The scripts and commands that a client may be told of as done. */
+  changes?: string[];
+  /** How many replicas must have a change before it counts as done; 0 by default. */
+  replicas?: number;
 }
 
 /** The commands that may wait for a reply at once. The limit bounds memory during an outage. */
@@ -25,9 +32,16 @@ const MAX_QUEUE = 10_000;
  * goes silent they fail within `timeoutMs`. It connects in the background and reconnects forever.
  */
 export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<Scripts>) {
-  const { url, timeoutMs, log, name, scripts, clientSideCache } = options;
+  const address = parseRedisUrl(options.url);
+  if (address.kind === 'single') return newClient(options, address.url);
+  return followPrimary(address, (url) => newClient(options, url));
+}
+
+/** @param url without one, the client stays offline */
+function newClient<Scripts extends RedisScripts>(options: RedisOptions<Scripts>, url?: string) {
+  const { timeoutMs, log, name, scripts, clientSideCache } = options;
   const client = createClient({
-    url,
+    ...(url && { url }),
     scripts,
     ...(clientSideCache && { clientSideCache }),
     disableOfflineQueue: true,
@@ -43,6 +57,9 @@ export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<
       reconnectStrategy: (retries) => Math.min(1000, 50 * 2 ** retries) * (0.5 + Math.random() / 2),
     },
   });
+  if (url === undefined) return client;
+  const { changes = [], replicas = 0 } = options;
+  if (replicas > 0) waitForReplicas(client, changes, replicas);
   logConnection(client, name, log);
   connect(client);
   dropSilentConnection(client, name, timeoutMs, log);

@@ -21,7 +21,7 @@ const PRINTED_MS = 1500;
 
 /** Creates a client of the configured Redis. It is closed at shutdown. */
 export type Connect = <Scripts extends RedisScripts>(
-  options: Pick<RedisOptions<Scripts>, 'name' | 'scripts' | 'clientSideCache'>,
+  options: Pick<RedisOptions<Scripts>, 'name' | 'scripts' | 'changes' | 'clientSideCache'>,
 ) => ReturnType<typeof createRedis<Scripts>>;
 
 /** What an application is made of. */
@@ -49,12 +49,12 @@ export async function runService<Config extends CommonConfig>(
   createApp: (context: ServiceContext<Config>) => Express,
 ): Promise<void> {
   const config = await configOrExit(readConfig);
-  const { REDIS_URL: url, REDIS_TIMEOUT_MS: timeoutMs } = config;
+  const { REDIS_URL: url, REDIS_TIMEOUT_MS: timeoutMs, REDIS_WAIT_REPLICAS: replicas } = config;
   const instance = { name: config.INSTANCE ?? hostname() };
   const log = createLogger(config.LOG_LEVEL, instance);
   const clients: (EventEmitter & Parameters<typeof closeRedis>[0])[] = [];
   const connect: Connect = (options) => {
-    const client = createRedis({ url, timeoutMs, log, ...options });
+    const client = createRedis({ url, timeoutMs, replicas, log, ...options });
     clients.push(client);
     return client;
   };

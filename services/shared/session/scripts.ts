@@ -306,6 +306,17 @@ export const sessionScripts = {
   storeSession,
 };
 
+/** What a visitor may be told of as done: all changes, and the end of a session. */
+export const sessionChanges = [
+  'addToCart',
+  'countView',
+  'removeFromCart',
+  'replaceSession',
+  'setProfile',
+  'storeSession',
+  'del',
+];
+
 /** A Redis client that knows these scripts. */
 export type SessionRedis = RedisClientType<
   Record<never, never>,
