@@ -1,0 +1,80 @@
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createRedis } from '../../services/shared/process/redis.ts';
+import { isRedisUnavailable } from '../../services/shared/process/redis-errors.ts';
+import { NotReplicated } from '../../services/shared/process/replication.ts';
+import { sessionChanges, sessionScripts } from '../../services/shared/session/scripts.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { infoNumber, inRedis } from '../../tools/lib/redis-client.ts';
+import { range } from '../support/proofs.ts';
+import { RedisAlone } from '../support/redis-alone.ts';
+
+const TARGET = { id: 'a', ttlSeconds: 100 };
+
+let primary: RedisAlone;
+let replica: RedisAlone;
+const connect = (replicas: number) =>
+  createRedis({
+    url: primary.url,
+    timeoutMs: 1000,
+    log: pino({ level: 'silent' }),
+    name: 'Redis',
+    scripts: sessionScripts,
+    changes: sessionChanges,
+    replicas,
+  });
+let redis: ReturnType<typeof connect>;
+
+beforeAll(async () => {
+  primary = await RedisAlone.start();
+  replica = await RedisAlone.start();
+  redis = connect(1);
+  await eventually(() => redis.ping());
+});
+afterAll(async () => {
+  redis?.destroy();
+  await replica?.[Symbol.asyncDispose]();
+  await primary?.[Symbol.asyncDispose]();
+});
+
+const count = (idempotencyKey: string) => redis.countView({ ...TARGET, idempotencyKey });
+const waits = () =>
+  inRedis(primary.url, async (admin) => {
+    const stats = await admin.info('commandstats');
+    return Number(/cmdstat_wait:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+  });
+
+it('should not call a change done that no replica has, and apply it once if it is repeated', async () => {
+  const err = await redis.storeSession(TARGET, '{}', true).catch((reason) => reason);
+  expect(err).toBeInstanceOf(NotReplicated);
+  expect(isRedisUnavailable(err)).toBe(true);
+  await expect(count('first')).rejects.toThrow(NotReplicated);
+  await expect(count('first')).rejects.toThrow(NotReplicated);
+
+  const { port, password } = new URL(primary.url);
+  await inRedis(replica.url, async (admin) => {
+    await admin.configSet('masterauth', password);
+    await admin.sendCommand(['REPLICAOF', '127.0.0.1', port]);
+  });
+  await inRedis(primary.url, (admin) =>
+    eventually(async () => expect(await infoNumber(admin, 'connected_slaves')).toBe(1)),
+  );
+  await eventually(async () => expect((await count('first'))?.reply).toBe(1), 10_000);
+  expect((await count('second'))?.reply).toBe(2);
+});
+
+it('should send one WAIT for all changes of a tick', async () => {
+  const before = await waits();
+  const views = await Promise.all(range(1, 50).map((i) => count(`view-${i}`)));
+  expect(views.map((view) => view?.reply)).toEqual(range(3, 52));
+  expect((await waits()) - before).toBe(1);
+});
+
+it('should send no WAIT unless it is asked to', async () => {
+  const before = await waits();
+  const other = connect(0);
+  await eventually(() => other.ping());
+  expect((await other.countView({ ...TARGET, idempotencyKey: 'other' }))?.reply).toBe(53);
+  other.destroy();
+  expect(await waits()).toBe(before);
+});
