@@ -184,7 +184,7 @@ describe('the cart', () => {
       await inRedis(stack.redis.url, (other) => other.echo('that is all'));
       await eventually(() => expect(commands.join()).toContain('that is all'));
     });
-    const ours = commands.filter((line) => line.includes(sessionIdOf(ada)));
+    const ours = commands.filter((line) => line.includes(inKeys(sessionIdOf(ada))));
     const sent = ours.filter((line) => !line.includes(' lua]'));
     expect(sent.map((line) => /"(\w+)"/.exec(line)?.[1]?.toUpperCase())).toEqual([
       'EVALSHA',

@@ -1,8 +1,7 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createRedis } from '../../services/shared/process/redis.ts';
-import { isRedisUnavailable } from '../../services/shared/process/redis-errors.ts';
-import { NotReplicated } from '../../services/shared/process/replication.ts';
+import { connectRedis } from '../../services/shared/process/redis-connection.ts';
+import { isRedisUnavailable, NotReplicated } from '../../services/shared/process/redis-errors.ts';
 import { sessionChanges, sessionScripts } from '../../services/shared/session/scripts.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { infoNumber, inRedis } from '../../tools/lib/redis-client.ts';
@@ -14,7 +13,7 @@ const TARGET = { id: 'a', ttlSeconds: 100 };
 let primary: RedisAlone;
 let replica: RedisAlone;
 const connect = (replicas: number) =>
-  createRedis({
+  connectRedis({
     url: primary.url,
     timeoutMs: 1000,
     log: pino({ level: 'silent' }),

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 import {
@@ -12,13 +13,17 @@ import {
   SocketTimeoutError,
   TimeoutError,
 } from 'redis';
-import { NotReplicated } from './replication.ts';
 
 /** Replies of a Redis that is there but cannot serve the command now. */
 const REFUSAL =
   /^(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|WRONGPASS)\b/;
 /** The same for a command inside a script, before and since Redis 7.4. */
 const SCRIPT_REFUSAL = /^ERR (The user executing the script can't run|ACL failure in script)/;
+
+/** A change is in the primary, but not in as many replicas as it should be. */
+export class NotReplicated extends Error {
+  override name = 'NotReplicated';
+}
 
 const CONNECTION_ERRORS = [
   ClientOfflineError,
@@ -52,6 +57,26 @@ export function isRedisUnavailable(err: unknown): boolean {
 /** Tells whether an error means that an ACL, or the provider of Redis, denies a command. */
 export function isDenied(err: unknown): err is ErrorReply {
   return err instanceof ErrorReply && /^(NOPERM|ERR unknown (sub)?command)/.test(err.message);
+}
+
+/**
+ * Logs a command that an ACL denies, when the client has connected.
+ *
+ * @param without what the instance does without it
+ */
+export function logIfDenied(
+  client: EventEmitter & { sendCommand(args: string[]): Promise<unknown> },
+  command: string[],
+  without: string,
+  log: Logger,
+): void {
+  client.on('ready', async () => {
+    const err = await client.sendCommand(command).then(
+      () => undefined,
+      (reason) => reason,
+    );
+    if (isDenied(err)) log.warn({ reason: err.message }, without);
+  });
 }
 
 /**

@@ -21,16 +21,18 @@ interface Followed extends EventEmitter {
  * node-redis has a client of its own for Sentinels. It repeats a change whose reply was lost, queues
  * without a limit while there is no primary, and ignores a client-side cache.
  *
- * @param create connects a client to a URL; without one, the client stays offline
+ * @param offline a client that is not connected, until the Sentinels have named a primary
+ * @param create connects a client to a URL
  */
 export function followPrimary<Client extends Followed>(
   address: Extract<RedisAddress, { kind: 'sentinel' }>,
-  create: (url?: string) => Client,
+  offline: Client,
+  create: (url: string) => Client,
 ): Client {
   const emitter = new EventEmitter();
-  let current = create();
+  let current = offline;
   const watch = new PrimaryWatch(address, (url) => {
-    current.destroy();
+    if (current !== offline) current.destroy();
     current = create(url);
     for (const event of EVENTS) {
       current.on(event, (...args) => {
@@ -40,9 +42,9 @@ export function followPrimary<Client extends Followed>(
   });
   const destroy = () => {
     watch.end();
-    current.destroy();
+    if (current !== offline) current.destroy();
   };
-  return new Proxy(current, {
+  return new Proxy(offline, {
     get(_, key) {
       if (key === 'destroy') return destroy;
       const isOfEmitter = EMITTER.some((name) => name === key);

@@ -2,10 +2,6 @@ import type { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createClient, type RedisClientOptions, type RedisScripts } from 'redis';
-import { isDenied } from './redis-errors.ts';
-import { followPrimary } from './redis-sentinel.ts';
-import { parseRedisUrl } from './redis-url.ts';
-import { waitForReplicas } from './replication.ts';
 
 /** Where Redis is, and how long a command may take. */
 export interface RedisOptions<Scripts extends RedisScripts> {
@@ -18,10 +14,6 @@ export interface RedisOptions<Scripts extends RedisScripts> {
   scripts: Scripts;
   /** See https://redis.io/docs/latest/develop/reference/client-side-caching/ */
   clientSideCache?: NonNullable<RedisClientOptions['clientSideCache']>;
-  /** The scripts and commands that a client may be told of as done. */
-  changes?: string[];
-  /** How many replicas must have a change before it counts as done; 0 by default. */
-  replicas?: number;
 }
 
 /** The commands that may wait for a reply at once. The limit bounds memory during an outage. */
@@ -32,16 +24,9 @@ const MAX_QUEUE = 10_000;
  * goes silent they fail within `timeoutMs`. It connects in the background and reconnects forever.
  */
 export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<Scripts>) {
-  const address = parseRedisUrl(options.url);
-  if (address.kind === 'single') return newClient(options, address.url);
-  return followPrimary(address, (url) => newClient(options, url));
-}
-
-/** @param url without one, the client stays offline */
-function newClient<Scripts extends RedisScripts>(options: RedisOptions<Scripts>, url?: string) {
-  const { timeoutMs, log, name, scripts, clientSideCache } = options;
+  const { url, timeoutMs, log, name, scripts, clientSideCache } = options;
   const client = createClient({
-    ...(url && { url }),
+    url,
     scripts,
     ...(clientSideCache && { clientSideCache }),
     disableOfflineQueue: true,
@@ -57,9 +42,6 @@ function newClient<Scripts extends RedisScripts>(options: RedisOptions<Scripts>,
       reconnectStrategy: (retries) => Math.min(1000, 50 * 2 ** retries) * (0.5 + Math.random() / 2),
     },
   });
-  if (url === undefined) return client;
-  const { changes = [], replicas = 0 } = options;
-  if (replicas > 0) waitForReplicas(client, changes, replicas);
   logConnection(client, name, log);
   connect(client);
   dropSilentConnection(client, name, timeoutMs, log);
@@ -77,26 +59,6 @@ function logConnection(client: EventEmitter, name: string, log: Logger): void {
   client.on('ready', () => {
     log.info(`${name}: connected`);
     logged = '';
-  });
-}
-
-/**
- * Logs a command that an ACL denies, when the client has connected.
- *
- * @param without what the instance does without it
- */
-export function logIfDenied(
-  client: EventEmitter & { sendCommand(args: string[]): Promise<unknown> },
-  command: string[],
-  without: string,
-  log: Logger,
-): void {
-  client.on('ready', async () => {
-    const err = await client.sendCommand(command).then(
-      () => undefined,
-      (reason) => reason,
-    );
-    if (isDenied(err)) log.warn({ reason: err.message }, without);
   });
 }
 

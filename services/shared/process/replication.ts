@@ -1,13 +1,10 @@
+import { NotReplicated } from './redis-errors.ts';
+
 /**
  * Milliseconds for the replicas. WAIT blocks its connection, so it must be much shorter than the time
  * after which Redis counts as silent.
  */
 const WAIT_MS = 200;
-
-/** A change is in the primary, but not in as many replicas as it should be. */
-export class NotReplicated extends Error {
-  override name = 'NotReplicated';
-}
 
 /** The part of a client that is needed here. */
 interface Sender {

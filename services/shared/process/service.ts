@@ -6,7 +6,8 @@ import { type Logger, pino } from 'pino';
 import type { RedisScripts } from 'redis';
 import { type CommonConfig, ConfigError } from './config.ts';
 import { containerName } from './container-name.ts';
-import { closeRedis, createRedis, type RedisOptions } from './redis.ts';
+import { closeRedis } from './redis.ts';
+import { type ConnectionOptions, connectRedis } from './redis-connection.ts';
 import { HttpServer } from './server.ts';
 
 /** Milliseconds that a shutdown allows the requests in progress, and then the Redis clients. */
@@ -21,8 +22,8 @@ const PRINTED_MS = 1500;
 
 /** Creates a client of the configured Redis. It is closed at shutdown. */
 export type Connect = <Scripts extends RedisScripts>(
-  options: Pick<RedisOptions<Scripts>, 'name' | 'scripts' | 'changes' | 'clientSideCache'>,
-) => ReturnType<typeof createRedis<Scripts>>;
+  options: Pick<ConnectionOptions<Scripts>, 'name' | 'scripts' | 'changes' | 'clientSideCache'>,
+) => ReturnType<typeof connectRedis<Scripts>>;
 
 /** What an application is made of. */
 export interface ServiceContext<Config extends CommonConfig = CommonConfig> {
@@ -54,7 +55,7 @@ export async function runService<Config extends CommonConfig>(
   const log = createLogger(config.LOG_LEVEL, instance);
   const clients: (EventEmitter & Parameters<typeof closeRedis>[0])[] = [];
   const connect: Connect = (options) => {
-    const client = createRedis({ url, timeoutMs, replicas, log, ...options });
+    const client = connectRedis({ url, timeoutMs, replicas, log, ...options });
     clients.push(client);
     return client;
   };
