@@ -35,35 +35,48 @@ function environmentOf(project: string): NodeJS.ProcessEnv {
   return { COMPOSE_PROJECT_NAME: project, HTTP_PORT: '0', NODE_ENV: '' };
 }
 
-/** The stack of docker-compose.yml, in containers and on its own port. */
+/** The stack of docker-compose.yml and of files that change it, in containers and on its own port. */
 export class ComposeStack implements AsyncDisposable {
   readonly project: string;
   readonly url: string;
   #environment: StartedDockerComposeEnvironment;
+  #files: string[];
 
-  /** @param settings additional environment variables for `docker compose up` */
-  static async start(settings: Record<string, string> = {}): Promise<ComposeStack> {
+  /**
+   * @param settings additional environment variables for `docker compose up`
+   * @param more files after docker-compose.yml
+   */
+  static async start(
+    settings: Record<string, string> = {},
+    more: string[] = [],
+  ): Promise<ComposeStack> {
+    const files = ['docker-compose.yml', ...more];
     const project = `shared-state-test-${randomBytes(4).toString('hex')}`;
     const env = { ...process.env, ...environmentOf(project), ...settings };
-    const environment = await new DockerComposeEnvironment(ROOT, 'docker-compose.yml')
+    const environment = await new DockerComposeEnvironment(ROOT, files)
       .withProjectName(project)
       .withBuild()
       .withEnvironment(env as Record<string, string>)
       .withWaitStrategy('nginx-1', Wait.forHealthCheck())
       .withStartupTimeout(UP_MS)
       .up();
-    return new ComposeStack(project, environment);
+    return new ComposeStack(project, environment, files);
   }
 
-  private constructor(project: string, environment: StartedDockerComposeEnvironment) {
+  private constructor(
+    project: string,
+    environment: StartedDockerComposeEnvironment,
+    files: string[],
+  ) {
     this.project = project;
+    this.#files = files.flatMap((file) => ['--file', file]);
     this.#environment = environment;
     this.url = `http://localhost:${environment.getContainer('nginx-1').getMappedPort(8080)}`;
   }
 
   /** Runs `docker compose WORDS` for this stack and returns its output. No test can run meanwhile. */
   run(words: string[], env: NodeJS.ProcessEnv = {}): string {
-    return docker(['compose', '--project-directory', ROOT, ...words], {
+    return docker(['compose', '--project-directory', ROOT, ...this.#files, ...words], {
       ...environmentOf(this.project),
       ...env,
     });

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../lib/eventually.ts';
 import { type Use, usesOf } from '../lib/process-use.ts';
 import { Random } from '../lib/random.ts';
-import { Stack } from '../stack/stack.ts';
+import { Stack, type StackOptions } from '../stack/stack.ts';
 import { auditAll } from './audit-log.ts';
 import { isFailed, Load, type Outcome } from './load.ts';
 
@@ -43,6 +43,8 @@ export interface Scenario {
   isLong?: boolean;
   /** Settings of the instances. */
   env?: NodeJS.ProcessEnv;
+  /** How Redis runs; one process by default. */
+  redis?: NonNullable<StackOptions['redis']>;
   /** Tells whether a request may fail as this outcome shows; without it no request may fail. */
   mayFail?: (failure: Outcome) => boolean;
   /** Injects the fault under load and checks what is particular to it. */
@@ -52,7 +54,8 @@ export interface Scenario {
 /** Runs a scenario on a fresh stack, and compares all replies with the state in Redis. */
 export async function runScenario(scenario: Scenario, options: Options): Promise<Result> {
   const env = { ...process.env, ...scenario.env, ...options.env };
-  await using stack = await Stack.start({ env });
+  const { redis = 'single' } = scenario;
+  await using stack = await Stack.start({ env, redis });
   await using environment = new Environment(stack, options);
   await scenario.run(environment);
   return await environment.settle(scenario);

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Starts a Redis or a Sentinel: start.sh redis|sentinel NAME, with the name in the network.
+# Each notes its role in its configuration, so it has one of its own, which outlives the container.
+set -eu
+kind=$1 name=$2 file=/data/$1.conf
+
+redis() {
+  cat /etc/redis/redis.conf
+  echo "dir /data
+protected-mode no
+replica-announce-ip $name
+repl-backlog-size 64mb"
+  [ "$name" = redis ] || echo 'replicaof redis 6379'
+}
+
+sentinel() {
+  echo "dir /data
+protected-mode no
+sentinel resolve-hostnames yes
+sentinel announce-hostnames yes
+sentinel announce-ip $name
+sentinel monitor shared-state redis 6379 2
+sentinel down-after-milliseconds shared-state 1000
+sentinel failover-timeout shared-state 5000"
+}
+
+[ -e "$file" ] || "$kind" > "$file"
+if [ "$kind" = sentinel ]; then
+  exec redis-server "$file" --sentinel
+fi
+exec redis-server "$file"

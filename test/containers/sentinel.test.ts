@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { Visitor } from '../../tools/lib/visitor.ts';
+import { ComposeStack, docker, dockerMissing, UP_MS } from '../support/docker.ts';
+import { range } from '../support/proofs.ts';
+
+const missing = dockerMissing();
+const title = 'deploy/sentinel/compose.yml';
+/** Milliseconds in which a change succeeds again after the primary died. */
+const BACK_MS = 10_000;
+
+describe.skipIf(missing)(`${title}${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  let stack: ComposeStack;
+  beforeAll(async () => {
+    stack = await ComposeStack.start({}, ['deploy/sentinel/compose.yml']);
+  }, UP_MS);
+  afterAll(() => stack?.[Symbol.asyncDispose](), UP_MS);
+
+  const redis = (service: string, ...words: string[]) =>
+    docker(['exec', `${stack.project}-${service}`, 'redis-cli', ...words]);
+  const roleOf = (service: string) => redis(service, 'ROLE').split('\n')[0];
+
+  it('should count on after the primary died, with nothing lost and nothing counted twice', async () => {
+    const visitor = new Visitor(stack.url);
+    /** Repeats a view, as a client may, until it is answered. */
+    const view = async () => {
+      const headers = { 'idempotency-key': randomUUID(), accept: 'application/json' };
+      return eventually(async () => {
+        const { status, body } = await visitor.send('/', { headers });
+        expect(status, body).toBe(200);
+        return JSON.parse(body).views as number;
+      }, BACK_MS);
+    };
+    const seen: number[] = [];
+    for (const _ of range(1, 20)) seen.push(await view());
+    expect([roleOf('redis'), roleOf('redis-2'), roleOf('redis-3')]).toEqual([
+      'master',
+      'slave',
+      'slave',
+    ]);
+    docker(['kill', `${stack.project}-redis`]);
+    for (const _ of range(1, 20)) seen.push(await view());
+    expect(seen).toEqual(range(1, 40));
+    expect([roleOf('redis-2'), roleOf('redis-3')].sort()).toEqual(['master', 'slave']);
+
+    docker(['start', `${stack.project}-redis`]);
+    await eventually(() => expect(roleOf('redis')).toBe('slave'), 40_000);
+    expect(await view()).toBe(41);
+  }, 120_000);
+});
