@@ -83,7 +83,12 @@ describe('a user of Redis with the documented rules', () => {
     const watch = (cookie = '') => Events.open(`${dashboard.url}/dashboard/events`, { cookie });
     const cookies = new Map<string, string>();
     const ada = new Shopper(dashboard.url, cookies);
-    await new Shopper(base, cookies).view();
+    for (const key of ['the-first-key', 'a-later-key']) {
+      await new Shopper(base, cookies).send('/', { headers: { 'idempotency-key': key } });
+      await inRedis(alone.url, async (redis) => {
+        for (const applied of await redis.keys('applied:*')) await redis.expire(applied, 100);
+      });
+    }
     await using observer = await watch();
     {
       await using page = await watch(ada.cookie);

@@ -1,9 +1,13 @@
 import type session from 'express-session';
 import type { SessionData } from 'express-session';
 import { pino } from 'pino';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { closeRedis, createRedis } from '../../services/shared/process/redis.ts';
-import { type SessionRedis, sessionScripts } from '../../services/shared/session/scripts.ts';
+import {
+  MAX_APPLIED,
+  type SessionRedis,
+  sessionScripts,
+} from '../../services/shared/session/scripts.ts';
 import { RedisSessionStore, SessionEnded } from '../../services/shared/session/store.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
@@ -230,7 +234,7 @@ describe('RedisSessionStore', () => {
     /** Every command that a script uses. */
     const COMMANDS = (
       'get mget set del exists expire pexpire incr decr type dump restore info ' +
-      'hget hset hdel hlen hexists hincrby hgetall'
+      'hget hset hdel hlen hexists hincrby hgetall rename pttl'
     ).split(' ');
     /** All keys of sessions with their values, and whether they expire. */
     const everything = async () => {
@@ -283,23 +287,106 @@ describe('RedisSessionStore', () => {
     );
 
     it.each([
-      ['junk', ['SET', 'junk']],
-      ['a negative number', ['SET', '-5']],
-      ['too large a number', ['SET', '99999999999999999999999']],
-      ['a list', ['RPUSH', 'x']],
-    ])(
-      'should be applied although the result under its key is %s',
-      async (_name, [command, value]) => {
-        for (const [name, fillState, change] of CHANGES) {
-          await prepare(fillState);
-          await change();
-          const after = await everything();
-          await prepare(fillState);
-          await redis.sendCommand([command as string, 'applied:{a}:change', value as string]);
-          await change();
-          expect(await everything(), name).toEqual(after);
-        }
-      },
-    );
+      ['junk', ['HSET', 'applied:{a}', 'change', 'junk']],
+      ['a negative number', ['HSET', 'applied:{a}', 'change', '-5']],
+      ['too large a number', ['HSET', 'applied:{a}', 'change', '99999999999999999999999']],
+      ['in a list', ['RPUSH', 'applied:{a}', 'change']],
+      ['in an earlier list', ['RPUSH', 'applied:{a}:earlier', 'change']],
+    ])('should be applied although the result under its key is %s', async (_name, command) => {
+      for (const [name, fillState, change] of CHANGES) {
+        await prepare(fillState);
+        await change();
+        const after = await everything();
+        await prepare(fillState);
+        await redis.sendCommand(command);
+        await change();
+        expect(await everything(), name).toEqual(after);
+      }
+    });
+  });
+
+  describe('an idempotency key', () => {
+    const view = (idempotencyKey: string, id = 'a') =>
+      redis
+        .countView({ id, ttlSeconds: 100_000, idempotencyKey })
+        .then((counted) => counted?.reply);
+    /** Lets the latest keys expire in so many milliseconds, as if they were older. */
+    const age = (ttlMs: number) => redis.pExpire('applied:{a}', ttlMs);
+    const limit = (bytes: number) => redis.configSet('maxmemory', String(bytes));
+    const start = (id: string) => redis.storeSession({ id, ttlSeconds: 100_000 }, '{}', true);
+    beforeEach(() => start('a'));
+    afterEach(() => limit(0));
+
+    it('should be known for a minute, and forgotten some time after it', async () => {
+      expect(await view('first')).toBe(1);
+      await age(181_000);
+      expect(await view('last of its minute')).toBe(2);
+      await age(179_000);
+      expect(await view('next')).toBe(3);
+      expect(await view('last of its minute')).toBe(2);
+      for (const key of ['applied:{a}', 'applied:{a}:earlier']) {
+        expect(await redis.ttl(key), key).toBeGreaterThan(60 + 90); // 90 s: an entry of the cache
+      }
+      await age(179_000);
+      expect(await view('another')).toBe(4);
+      expect(await redis.keys('applied:*')).toHaveLength(2);
+      expect(await view('next')).toBe(3);
+      expect(await view('first')).toBe(5);
+    });
+
+    it('should be known after a login, which shares the limit', async () => {
+      expect(await view('first')).toBe(1);
+      await store.replace('a', 'b', data(), 'login');
+      expect(await redis.hKeys('applied:{a}')).toEqual(['', 'first', 'login']);
+    });
+
+    it('should leave room for others if one visitor makes 56,000 changes', async () => {
+      await limit(13_000_000);
+      const keys = Array.from({ length: 56_000 }, (_, i) => String(i).padStart(32, '0'));
+      const views: (number | undefined)[] = [];
+      const refusals = new Set<string>();
+      const viewOnce = (key: string) =>
+        view(key).then(
+          (count) => views.push(count),
+          (err: Error) => refusals.add(err.message),
+        );
+      for (let i = 0; i < keys.length; i += 1000) {
+        await Promise.all(keys.slice(i, i + 1000).map(viewOnce));
+      }
+      expect(new Set(views).size).toBe(MAX_APPLIED);
+      expect([...refusals]).toEqual([expect.stringMatching('^FLOOD')]);
+      expect(await start('new')).toBe(true);
+      expect(await view('new', 'new')).toBe(1);
+      for (const [i, key] of keys.slice(0, 10).entries()) expect(await view(key)).toBe(i + 1);
+      expect(await redis.get('views:{a}')).toBe(String(MAX_APPLIED));
+      await age(179_000); // a minute later
+      expect(await view('later')).toBe(MAX_APPLIED + 1);
+    });
+
+    it('should outlive all entries of the cache if the memory is full', async () => {
+      await limit(8_000_000);
+      expect(await view('first')).toBe(1);
+      for (let batch = 0; batch < 20; batch += 1) {
+        const entries = Array.from({ length: 1000 }, (_, i) => `cache:{${batch}-${i}}`);
+        await Promise.all(entries.map((key) => redis.set(key, 'x'.repeat(1000), { EX: 90 })));
+      }
+      expect(await redis.info('stats')).toMatch(/^evicted_keys:\d{4}/m);
+      expect(await view('first')).toBe(1);
+      expect(await view('second')).toBe(2);
+    });
+
+    it('should be needed for a change, also if there is nothing else to evict', async () => {
+      expect(await view('first')).toBe(1);
+      await start('b');
+      await redis.setRange('ballast', 20_000_000, 'x');
+      const used = Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
+      await limit(Math.round(used / 0.98));
+      await age(179_000);
+      await expect(view('second')).rejects.toThrow('OOM');
+      expect(await view('first')).toBe(1);
+      expect(await redis.get('views:{a}')).toBe('1');
+      await limit(0);
+      expect(await view('second')).toBe(2);
+    });
   });
 });

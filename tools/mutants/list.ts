@@ -108,8 +108,8 @@ const groups: Group[] = [
     mutants: [
       {
         name: 'view-counted-without-note',
-        find: '      ${REQUIRE_NOTE}\n',
-        replace: '',
+        find: '    if isAllowed and not isAllowed',
+        replace: '    if false and not isAllowed',
         only: 'denies: view',
       },
       {
@@ -128,13 +128,37 @@ const groups: Group[] = [
         name: 'note-before-change',
         find: 'local reply = ${change}',
         replace:
-          "if once then redis.call('SET', KEYS[5], 0, 'EX', ARGV[2]) end\n      local reply = ${change}",
+          "if once then redis.call('HSET', KEYS[5], ARGV[2], 0) end\n      local reply = ${change}",
         only: 'denies: item',
       },
       {
+        name: 'applied-keys-without-limit',
+        find: 'elseif count > ${MAX_APPLIED} then',
+        replace: 'elseif false then',
+        only: '56,000 changes',
+      },
+      {
+        name: 'applied-keys-evicted-before-cache',
+        find: 'export const APPLIED_TTL_SECONDS = 240;',
+        replace: 'export const APPLIED_TTL_SECONDS = 70;',
+        only: 'outlive all entries',
+      },
+      {
+        name: 'change-without-room-for-its-key',
+        find: 'if before then ${requireHeadroom(0.97, 1)} end',
+        replace: '',
+        only: 'needed for a change',
+      },
+      {
+        name: 'earlier-keys-forgotten',
+        find: "if count > 0 then redis.call('RENAME', latest, earlier) end",
+        replace: "if count > 0 then redis.call('DEL', latest) end",
+        only: 'known for a minute',
+      },
+      {
         name: 'corrupt-note-counts-as-applied',
-        find: 'if once and isCount(applied) then return',
-        replace: 'if once and applied then return',
+        find: 'if isCount(applied) then return',
+        replace: 'if applied then return',
         only: 'result under its key',
       },
       {
@@ -157,7 +181,7 @@ const groups: Group[] = [
       },
       {
         name: 'login-leaves-no-mark',
-        find: "redis.call('SET', KEYS[10], '', 'EX', ${REPLACED_TTL_SECONDS})",
+        find: "redis.call('SET', KEYS[11], '', 'EX', ${REPLACED_TTL_SECONDS})",
         replace: '',
         only: 'move all its data',
       },
@@ -240,7 +264,7 @@ const groups: Group[] = [
     mutants: [
       {
         name: 'headroom-counts-cache-only',
-        find: 'if prefixes.applied + prefixes.cache + prefixes.replaced < 10 then',
+        find: 'if prefixes.cache + prefixes.replaced < ${evictable} then',
         replace: 'if prefixes.cache < 10 then',
         only: 'expire soon',
       },
@@ -341,10 +365,10 @@ const groups: Group[] = [
         only: 'clocks differ',
       },
       {
-        name: 'request-may-be-a-minute-old',
+        name: 'request-may-be-older',
         find: 'if (ageMs > MAX_AGE_MS) throw',
         replace: 'if (ageMs > 2 * MAX_AGE_MS) throw',
-        only: 'half a minute old',
+        only: 'ten seconds old',
       },
       {
         name: 'key-valid-for-any-body',

@@ -17,8 +17,8 @@ declare global {
   }
 }
 
-/** Milliseconds. Applied keys are kept in Redis for twice as long. */
-export const MAX_AGE_MS = 30_000;
+/** Milliseconds: longer than nginx retries, and much shorter than applied keys are kept in Redis. */
+export const MAX_AGE_MS = 10_000;
 
 /** Milliseconds between two log lines about the clocks. */
 const LOG_INTERVAL_MS = 10_000;

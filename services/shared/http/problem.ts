@@ -2,8 +2,8 @@ import { STATUS_CODES } from 'node:http';
 import type { Application, ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 
-/** Seconds after which a client may repeat a request that was answered with 503. */
-const RETRY_AFTER = '1';
+/** Seconds after which a client may repeat a request that was answered with this status. */
+const RETRY_AFTER: Record<number, string> = { 429: '60', 503: '1' };
 
 /**
  * Answers with a problem document.
@@ -11,7 +11,7 @@ const RETRY_AFTER = '1';
  * @see https://www.rfc-editor.org/rfc/rfc9457 Problem Details for HTTP APIs
  */
 export function sendProblem(res: Response, status: number, detail: string): void {
-  if (status === 503) res.set('Retry-After', RETRY_AFTER);
+  if (RETRY_AFTER[status]) res.set('Retry-After', RETRY_AFTER[status]);
   res
     .status(status)
     .set('Cache-Control', 'no-store')

@@ -81,12 +81,16 @@ export function logIfDenied(
 
 /**
  * Turns errors of an unavailable Redis into errors with status 503 for the problem handler, which
- * comes after it. It logs an outage once a second, with the number of requests that failed.
+ * comes after it, and the refusal of too many changes into 429. It logs an outage once a second, with the number of requests that failed.
  */
 export function redisErrors(log: Logger): ErrorRequestHandler {
   let quietUntil = 0;
   let requests = 0;
   return (err, _req, _res, next) => {
+    if (err instanceof ErrorReply && err.message.startsWith('FLOOD')) {
+      const message = 'Too many changes by one visitor. Please try again in a minute.';
+      return next(Object.assign(new Error(message), { status: 429, expose: true }));
+    }
     if (!isRedisUnavailable(err)) return next(err);
     requests += 1;
     if (Date.now() >= quietUntil) {

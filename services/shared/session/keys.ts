@@ -18,9 +18,13 @@ export function replacedKey(id: string): string {
   return `replaced:${taggedId(id)}`;
 }
 
-/** Holds the result of a change that was applied under an idempotency key. */
-export function appliedKey(id: string, idempotencyKey = ''): string {
-  return `applied:${taggedId(id)}:${idempotencyKey}`;
+/**
+ * Hold the results of changes by their idempotency keys. The visitor keeps them through a login, so
+ * that they have one limit.
+ */
+export function appliedKeys(id: string): [latest: string, earlier: string] {
+  const latest = `applied:{${id.slice(0, TAG_LENGTH)}}`;
+  return [latest, `${latest}:earlier`];
 }
 
 /** An id with its tag in braces, as it is in all keys of the session. */

@@ -1,5 +1,5 @@
 import { type CommandParser, defineScript, type RedisClientType } from 'redis';
-import { appliedKey, replacedKey, sessionKeys } from './keys.ts';
+import { appliedKeys, replacedKey, sessionKeys } from './keys.ts';
 
 // Redis runs each script as one step, however many instances change the same session at once.
 // https://redis.io/docs/latest/develop/programmability/eval-intro/
@@ -7,8 +7,17 @@ import { appliedKey, replacedKey, sessionKeys } from './keys.ts';
 /** The largest number of different items in a cart. */
 export const MAX_ITEMS = 50;
 
-/** Seconds for which an applied idempotency key is kept. */
-export const APPLIED_TTL_SECONDS = 60;
+/** Seconds for which an applied idempotency key is known, at least. */
+export const APPLIED_SECONDS = 60;
+
+/**
+ * Seconds after which the applied keys of a visitor expire. In the seconds above, they still live
+ * longer than entries of the cache, so that a full Redis evicts these first.
+ */
+export const APPLIED_TTL_SECONDS = 240;
+
+/** The largest number of applied keys of one visitor in a minute. More changes are refused. */
+export const MAX_APPLIED = 20_000;
 
 /**
  * Seconds for which a replaced session is remembered: longer than any request that was sent with the
@@ -28,31 +37,34 @@ export interface Target {
 }
 
 /**
- * Lua: refuses new data before Redis would have to evict sessions for it. Over 90 % of the memory it
- * is refused unless at least half of 20 random keys expire long before a session, so that Redis
- * evicts them first. The error says what the other keys are.
+ * Lua: refuses new data if more than this share of the memory is used. It allows them if at least so
+ * many of 20 random keys expire long before a session, so that Redis evicts these first. The error
+ * says what the other keys are.
  */
-const REQUIRE_HEADROOM = `
+const requireHeadroom = (share: number, evictable: number) => `
   local info = redis.pcall('INFO', 'memory') -- an ACL may deny it
   local memory = type(info) == 'string' and info or ''
   local used = tonumber(string.match(memory, 'used_memory:(%d+)')) or 0
   local max = tonumber(string.match(memory, 'maxmemory:(%d+)')) or 0
-  if max > 0 and used > 0.9 * max then
-    local prefixes = { applied = 0, cache = 0, replaced = 0 }
+  if max > 0 and used > ${share} * max then
+    local prefixes = { cache = 0, replaced = 0 }
     for _ = 1, 20 do
       local key = redis.pcall('RANDOMKEY')
       local prefix = string.match(type(key) == 'string' and key or '', '^[%w-]*')
       prefixes[prefix] = (prefixes[prefix] or 0) + 1
     end
-    if prefixes.applied + prefixes.cache + prefixes.replaced < 10 then
+    if prefixes.cache + prefixes.replaced < ${evictable} then
       local found = {}
       for prefix, count in pairs(prefixes) do
         if count > 0 then table.insert(found, string.sub(prefix, 1, 20) .. ': ' .. count) end
       end
-      return redis.error_reply('OOM nine tenths of maxmemory are used; prefixes of 20 random keys: '
+      return redis.error_reply('OOM ${share * 100} % of maxmemory are used; prefixes of 20 random keys: '
         .. table.concat(found, ', '))
     end
   end`;
+
+/** Lua: refuses new data of a session before Redis would have to evict sessions for it. */
+const REQUIRE_HEADROOM = requireHeadroom(0.9, 10);
 
 /** Lua: tells whether a stored text is a number that a change has stored. INCR refuses others. */
 const IS_COUNT = `
@@ -65,11 +77,40 @@ const IS_COUNT = `
 const REQUIRE_COUNT = `
   if before and not isCount(before) then return redis.error_reply('CORRUPT not a count') end`;
 
-/** Lua: fails if the ACL denies to store the result under the idempotency key. */
-const REQUIRE_NOTE = `
-  local isAllowed = redis.acl_check_cmd -- since Redis 7.0
-  if once and isAllowed and not isAllowed('SET', KEYS[5], '', 'EX', ARGV[2]) then
-    return redis.error_reply('NOPERM SET is denied')
+/** Lua: sets `applied` to the result of the same change, if KEYS[at] or the next one holds it. */
+const findApplied = (at: number) => `
+  local once, applied = ARGV[2] ~= '', false
+  for i = ${at}, ${at + 1} do
+    if once and not applied then applied = redis.pcall('HGET', KEYS[i], ARGV[2]) end
+    if type(applied) == 'table' then
+      if not string.find(applied.err, 'WRONGTYPE') then return applied end
+      redis.call('DEL', KEYS[i])
+      applied = false
+    end
+  end`;
+
+/**
+ * Lua: fails if the result of the change cannot be stored under the idempotency key, because it could
+ * then be applied twice. KEYS[at] holds the latest results. If it is so old that new ones would expire
+ * too early, it becomes the next key, and the results that were there are forgotten.
+ */
+const requireNote = (at: number, headroom = '') => `
+  if once then
+    local latest, earlier = KEYS[${at}], KEYS[${at + 1}]
+    local count = redis.call('HLEN', latest)
+    if redis.call('PTTL', latest) < ${(APPLIED_TTL_SECONDS - APPLIED_SECONDS) * 1000} then
+      if count > 0 then redis.call('RENAME', latest, earlier) end
+      ${headroom}
+      redis.call('EXPIRE', latest, 1) -- if this is denied, it is before the key exists
+      redis.call('HSET', latest, '', '')
+      redis.call('EXPIRE', latest, ${APPLIED_TTL_SECONDS})
+    elseif count > ${MAX_APPLIED} then
+      return redis.error_reply('FLOOD a visitor made ${MAX_APPLIED} changes in a minute')
+    end
+    local isAllowed = redis.acl_check_cmd -- since Redis 7.0
+    if isAllowed and not isAllowed('HSET', latest, ARGV[2], '') then
+      return redis.error_reply('NOPERM HSET is denied')
+    end
   end`;
 
 /** Lua: extends the TTL of all keys of a session. */
@@ -77,10 +118,9 @@ const EXTEND_TTL = "for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[1]) end";
 
 /** Every script on one session begins with these keys and arguments. */
 function pushTarget(parser: CommandParser, target: Target): void {
-  const { id, ttlSeconds, idempotencyKey, extendTtl = true } = target;
-  parser.pushKeys([...sessionKeys(id), appliedKey(id, idempotencyKey)]);
-  parser.push(String(ttlSeconds), idempotencyKey === undefined ? '0' : String(APPLIED_TTL_SECONDS));
-  parser.push(extendTtl ? '1' : '0');
+  const { id, ttlSeconds, idempotencyKey = '', extendTtl = true } = target;
+  parser.pushKeys([...sessionKeys(id), ...appliedKeys(id)]);
+  parser.push(String(ttlSeconds), idempotencyKey, extendTtl ? '1' : '0');
 }
 
 /**
@@ -102,20 +142,20 @@ function changeScript<Args extends unknown[]>(
   args: (...args: Args) => (string | number)[],
 ) {
   return defineScript({
-    NUMBER_OF_KEYS: 5,
+    NUMBER_OF_KEYS: 6,
     SCRIPT: `
       ${IS_COUNT}
-      local session, applied, views = unpack(redis.call('MGET', KEYS[1], KEYS[5], KEYS[2]))
+      local session, views = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
       if not session then return nil end
-      local once = ARGV[2] ~= '0'
-      if once and isCount(applied) then return {tonumber(applied), session} end
+      ${findApplied(5)}
+      if isCount(applied) then return {tonumber(applied), session} end
       local before = ${before}
       ${check}
-      ${REQUIRE_NOTE}
+      ${requireNote(5, `if before then ${requireHeadroom(0.97, 1)} end`)}
       if ARGV[3] == '1' or not before then ${EXTEND_TTL} end
       local reply = ${change}
       if not before then redis.call('EXPIRE', KEYS[${key}], ARGV[1]) end
-      if once then redis.call('SET', KEYS[5], reply, 'EX', ARGV[2]) end
+      if once then redis.call('HSET', KEYS[5], ARGV[2], reply) end
       return {reply, session}`,
     parseCommand(parser: CommandParser, target: Target, ...rest: Args) {
       pushTarget(parser, target);
@@ -180,7 +220,7 @@ const setProfile = changeScript(
 /** A script that also works if Redis refuses to write. It replies nil if the session has ended. */
 function readScript(body: string) {
   return defineScript({
-    NUMBER_OF_KEYS: 5,
+    NUMBER_OF_KEYS: 6,
     SCRIPT: `
       ${IS_COUNT}
       if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
@@ -234,13 +274,12 @@ const storeSession = defineScript({
  * refuses a step, the old session is still whole, and nothing is left of the new one.
  */
 const replaceSession = defineScript({
-  NUMBER_OF_KEYS: 10,
+  NUMBER_OF_KEYS: 11,
   SCRIPT: `
-    if redis.call('EXISTS', KEYS[1]) == 0 then
-      local newId = redis.pcall('GET', KEYS[9])
-      return type(newId) == 'string' and newId
-    end
+    ${findApplied(9)}
+    if redis.call('EXISTS', KEYS[1]) == 0 then return applied end
     ${REQUIRE_HEADROOM}
+    ${requireNote(9)}
     local function drop(first, last) return redis.call('DEL', unpack(KEYS, first, last)) end
     drop(5, 8) -- nothing is there; a Redis that denies DEL denies it before anything is stored
     local isDone, failure = pcall(function()
@@ -249,22 +288,18 @@ const replaceSession = defineScript({
         local value = redis.call('DUMP', KEYS[i])
         if value then redis.call('RESTORE', KEYS[i + 4], ARGV[1] * 1000, value) end
       end
-      if ARGV[2] ~= '0' then redis.call('SET', KEYS[9], ARGV[4], 'EX', ARGV[2]) end
-      redis.call('SET', KEYS[10], '', 'EX', ${REPLACED_TTL_SECONDS})
+      if once then redis.call('HSET', KEYS[9], ARGV[2], ARGV[4]) end
+      redis.call('SET', KEYS[11], '', 'EX', ${REPLACED_TTL_SECONDS})
       drop(1, 4)
     end)
     if isDone then return ARGV[4] end
     drop(5, 8)
     return redis.error_reply(type(failure) == 'table' and failure.err or failure)`,
   parseCommand(parser: CommandParser, target: Target, newId: string, json: string) {
-    const { id, ttlSeconds, idempotencyKey } = target;
+    const { id, ttlSeconds, idempotencyKey = '' } = target;
     parser.pushKeys([...sessionKeys(id), ...sessionKeys(newId)]);
-    parser.pushKeys([appliedKey(id, idempotencyKey), replacedKey(id)]);
-    parser.push(
-      String(ttlSeconds),
-      idempotencyKey === undefined ? '0' : String(APPLIED_TTL_SECONDS),
-    );
-    parser.push(json, newId);
+    parser.pushKeys([...appliedKeys(id), replacedKey(id)]);
+    parser.push(String(ttlSeconds), idempotencyKey, json, newId);
   },
   transformReply: (reply: unknown) => reply as string | null,
 });

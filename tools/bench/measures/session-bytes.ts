@@ -1,5 +1,5 @@
 import type { RedisClientType } from 'redis';
-import { sessionKeys } from '../../../services/shared/session/keys.ts';
+import { appliedKeys, sessionKeys } from '../../../services/shared/session/keys.ts';
 import { infoNumber, inRedis } from '../../lib/redis-client.ts';
 import { sum } from '../../lib/statistics.ts';
 import { Visitor } from '../../lib/visitor.ts';
@@ -18,7 +18,7 @@ export async function measureSessionBytes(): Promise<Figure[]> {
     await visitor.view();
     const id = await onlySession(redis);
     const viewed = await bytesOf(redis, sessionKeys(id));
-    const applied = await bytesOf(redis, await redis.keys('applied:*'));
+    const applied = await bytesOf(redis, appliedKeys(id));
     const before = await infoNumber(redis, 'used_memory');
     const copies = await copySession(redis, id, MANY);
     const each = ((await infoNumber(redis, 'used_memory')) - before) / MANY;
@@ -32,12 +32,12 @@ export async function measureSessionBytes(): Promise<Figure[]> {
 
     const bytes = (name: string, value: number, note = 'by MEMORY USAGE of its keys') =>
       figure(name, 'bytes', [value], { note });
-    const after = 'by MEMORY USAGE; besides, for 60 s after each view or other change';
+    const after = 'by MEMORY USAGE; besides, for 4 minutes after a view or other change';
     const all = `growth of used_memory over ${MANY} sessions, with all that Redis keeps of them`;
     return [
       bytes('session, 1 view', viewed),
       bytes('session, logged in, 3 items', shopper),
-      bytes('idempotency key of a request', applied, after),
+      bytes('idempotency key of a visitor', applied, after),
       bytes('session, 1 view, of many', Math.round(each), all),
     ];
   });
