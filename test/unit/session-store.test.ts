@@ -216,7 +216,7 @@ describe('RedisSessionStore', () => {
     const rename = () => redis.setProfile(target, 'nickname', 'Countess');
     const logIn = () => store.replace('a', 'b', data({ name: 'Ada' }), 'change');
     const fill = async () => {
-      await redis.countView({ id: 'a', ttlSeconds: 100 });
+      await redis.countView({ id: 'a', ttlSeconds: 100, idempotencyKey: 'another' });
       await redis.addToCart({ id: 'a', ttlSeconds: 100 }, 'tea', 2);
       await redis.setProfile({ id: 'a', ttlSeconds: 100 }, 'nickname', 'Ada');
     };
@@ -298,6 +298,7 @@ describe('RedisSessionStore', () => {
         await change();
         const after = await everything();
         await prepare(fillState);
+        await redis.del(['applied:{a}', 'applied:{a}:earlier']);
         await redis.sendCommand(command);
         await change();
         expect(await everything(), name).toEqual(after);
@@ -370,7 +371,7 @@ describe('RedisSessionStore', () => {
         const entries = Array.from({ length: 1000 }, (_, i) => `cache:{${batch}-${i}}`);
         await Promise.all(entries.map((key) => redis.set(key, 'x'.repeat(1000), { EX: 90 })));
       }
-      expect(await redis.info('stats')).toMatch(/^evicted_keys:\d{4}/m);
+      expect(await redis.dbSize()).toBeLessThan(10_000); // the others are evicted
       expect(await view('first')).toBe(1);
       expect(await view('second')).toBe(2);
     });
