@@ -27,6 +27,11 @@ export function appliedKeys(id: string): [latest: string, earlier: string] {
   return [latest, `${latest}:earlier`];
 }
 
+/** The field of such a result. A session that follows another one of the visitor has other fields. */
+export function appliedField(id: string, idempotencyKey: string | undefined): string {
+  return idempotencyKey ? `${id.slice(TAG_LENGTH, 2 * TAG_LENGTH)}${idempotencyKey}` : '';
+}
+
 /** An id with its tag in braces, as it is in all keys of the session. */
 export function taggedId(id: string): string {
   return `{${id.slice(0, TAG_LENGTH)}}${id.slice(TAG_LENGTH)}`;

@@ -1,5 +1,5 @@
 import { type CommandParser, defineScript, type RedisClientType } from 'redis';
-import { appliedKeys, replacedKey, sessionKeys } from './keys.ts';
+import { appliedField, appliedKeys, replacedKey, sessionKeys } from './keys.ts';
 
 // Redis runs each script as one step, however many instances change the same session at once.
 // https://redis.io/docs/latest/develop/programmability/eval-intro/
@@ -118,9 +118,9 @@ const EXTEND_TTL = "for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[1]) end";
 
 /** Every script on one session begins with these keys and arguments. */
 function pushTarget(parser: CommandParser, target: Target): void {
-  const { id, ttlSeconds, idempotencyKey = '', extendTtl = true } = target;
+  const { id, ttlSeconds, idempotencyKey, extendTtl = true } = target;
   parser.pushKeys([...sessionKeys(id), ...appliedKeys(id)]);
-  parser.push(String(ttlSeconds), idempotencyKey, extendTtl ? '1' : '0');
+  parser.push(String(ttlSeconds), appliedField(id, idempotencyKey), extendTtl ? '1' : '0');
 }
 
 /**
@@ -296,10 +296,10 @@ const replaceSession = defineScript({
     drop(5, 8)
     return redis.error_reply(type(failure) == 'table' and failure.err or failure)`,
   parseCommand(parser: CommandParser, target: Target, newId: string, json: string) {
-    const { id, ttlSeconds, idempotencyKey = '' } = target;
+    const { id, ttlSeconds, idempotencyKey } = target;
     parser.pushKeys([...sessionKeys(id), ...sessionKeys(newId)]);
     parser.pushKeys([...appliedKeys(id), replacedKey(id)]);
-    parser.push(String(ttlSeconds), idempotencyKey, json, newId);
+    parser.push(String(ttlSeconds), appliedField(id, idempotencyKey), json, newId);
   },
   transformReply: (reply: unknown) => reply as string | null,
 });
