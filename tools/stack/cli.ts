@@ -8,7 +8,7 @@ import { controlSocket, NAME_OPTION } from './folder.ts';
 
 const USAGE = `npm run stack -- COMMAND [--name STACK]
   ps [--json]    list the processes: name, pid, port, state
-  redis          print the URL of Redis, for redis-cli -u
+  redis          print the URL of Redis, for redis-cli -u (Cluster: redis-cli -c -u)
   scale N        run N instances
   set KEY=VALUE  set environment variables of the services and restart these;
                  an empty value is the default
@@ -18,7 +18,7 @@ const USAGE = `npm run stack -- COMMAND [--name STACK]
   restart NAME   stop, then start
   pause NAME     freeze a process (SIGSTOP), like a hang
   resume NAME    continue a paused process (SIGCONT)
-NAME is nginx, redis, dashboard, app-1, app-2 ...`;
+NAME is nginx, redis, dashboard, app-1, app-2 ...; with --redis also redis-1, sentinel-1 ...`;
 
 const { text, exitCode } = await main().catch(failure);
 (exitCode === 0 ? process.stdout : process.stderr).write(`${text}\n`);

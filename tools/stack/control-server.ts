@@ -54,7 +54,7 @@ async function runCommand(stack: Stack, { words, asJson }: Request): Promise<str
     throw new UsageError(`\`${command}\` takes one argument; remove ${quoted(String(rest))}.`);
   if (command === 'ps' || command === 'redis') {
     if (argument) throw new UsageError(`\`${command}\` takes no name.`);
-    if (command === 'redis') return stack.redis.url;
+    if (command === 'redis') return stack.topology.primaryUrl();
     const statuses = await stack.ps();
     return asJson ? JSON.stringify(statuses) : table(statuses);
   }
@@ -75,7 +75,7 @@ async function runCommand(stack: Stack, { words, asJson }: Request): Promise<str
 }
 
 function table(statuses: ProcessStatus[]): string {
-  const cell = (value: unknown) => String(value ?? '-').padEnd(9);
+  const cell = (value: unknown) => String(value ?? '-').padEnd(10);
   return [{ name: 'NAME', pid: 'PID', port: 'PORT', state: 'STATE' }, ...statuses]
     .map(({ name, pid, port, state }) => `${cell(name)} ${cell(pid)} ${cell(port)} ${state}`)
     .join('\n');

@@ -51,10 +51,10 @@ export function controlSocket(name: string): string {
 /**
  * Creates the folder of a stack. It replaces the folder of a stack whose launcher has died.
  *
- * @param keepData keeps the data of Redis
+ * @param kept the entry with the data of Redis, if it is to stay
  * @throws {StackError} if a stack of that name is running, or the folder is not safe
  */
-export async function createStackFolder(name: string, keepData: boolean): Promise<string> {
+export async function createStackFolder(name: string, kept?: string): Promise<string> {
   const folder = stackFolder(name);
   if (Buffer.byteLength(controlSocket(name)) > MAX_SOCKET_PATH) {
     throw new StackError(
@@ -83,7 +83,7 @@ export async function createStackFolder(name: string, keepData: boolean): Promis
           `An earlier stack named "${name}" has not ended; use \`npm run reset\`.`,
         );
       }, WATCHDOG_MS);
-      const old = readdirSync(folder).filter((entry) => !keepData || entry !== 'redis');
+      const old = readdirSync(folder).filter((entry) => entry !== kept);
       for (const entry of old) rmSync(join(folder, entry), { recursive: true });
       const launcher = `${identityOf(process.pid)}\n${ROOT}`;
       writeFileSync(join(folder, 'launcher'), launcher, { mode: 0o600 });

@@ -3,7 +3,7 @@ import { readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { failure } from '../lib/errors.mjs';
-import { addressRanges, wholeNumber } from '../lib/options.ts';
+import { addressRanges, assertKnown, wholeNumber } from '../lib/options.ts';
 import { ROOT } from '../lib/root.mjs';
 import { END_SIGNALS } from '../lib/terminal.mjs';
 import { startControlServer } from './control-server.ts';
@@ -11,7 +11,7 @@ import { controlSocket, NAME_OPTION } from './folder.ts';
 import { freePort } from './port.ts';
 import { faultInjectionSettings } from './public-url.ts';
 import { settingsOf } from './settings.ts';
-import { MAX_SCALE, Stack } from './stack.ts';
+import { MAX_SCALE, Stack, TOPOLOGIES } from './stack.ts';
 
 /** Milliseconds without another change before the instances restart (npm run dev). */
 const QUIET_MS = 100;
@@ -27,6 +27,7 @@ try {
       name: NAME_OPTION,
       scale: { type: 'string', default: '3' },
       port: { type: 'string' },
+      redis: { type: 'string', default: 'single' },
       program: { type: 'string', default: 'app' },
       install: { type: 'boolean', default: true },
       watch: { type: 'boolean', default: false },
@@ -34,6 +35,8 @@ try {
     },
   });
   const { name, program, install } = values;
+  assertKnown('--redis', values.redis, Object.keys(TOPOLOGIES));
+  const redis = values.redis as keyof typeof TOPOLOGIES;
   const wrong = await settingsOf('--compare', values.compare);
   const scale = wholeNumber('--scale', values.scale, 1, MAX_SCALE);
   const port = values.port
@@ -48,7 +51,7 @@ try {
   const COMPARE_PORTS = wrongPort === undefined ? '' : `${ownPort},${wrongPort}`;
   const CONTROL_SOCKET = controlSocket(name);
   const env = { ...process.env, ...faultInjection, COMPARE_PORTS, CONTROL_SOCKET };
-  const options = { scale, program, install, bind, trustedProxies, report };
+  const options = { scale, redis, program, install, bind, trustedProxies, report };
   const stack = await Stack.start({ ...options, name, keepData: true, env, port: ownPort });
   const control = await startControlServer(name, stack);
   const stacks = [stack];

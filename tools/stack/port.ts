@@ -27,6 +27,13 @@ export async function freePort(host = '127.0.0.1'): Promise<number> {
   }
 }
 
+/** Some free ports on loopback. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = [];
+  while (ports.length < count) ports.push(await freePort());
+  return ports;
+}
+
 /** @throws {StackError} if nginx cannot have a port */
 export async function assertFree(port: number, host: string): Promise<void> {
   const problem = await listenProblem(port, host);

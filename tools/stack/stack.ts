@@ -9,19 +9,31 @@ import { Instance } from './instance.ts';
 import { limitLogs } from './log-limit.ts';
 import type { ManagedProcess, ProcessStatus, StackContext } from './managed-process.ts';
 import { Nginx } from './nginx.ts';
-import { assertFree, freePort } from './port.ts';
+import { assertFree, freePort, freePorts } from './port.ts';
 import { publicUrl, urlOf } from './public-url.ts';
-import { Redis } from './redis.ts';
+import type { Redis } from './redis.ts';
+import { redisCluster } from './redis-cluster.ts';
+import { sentinelRedis } from './redis-sentinel.ts';
+import { type RedisTopology, singleRedis } from './redis-topology.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** The largest number of instances. */
 export const MAX_SCALE = 32;
+
+/** The ways to run Redis, each with the folder of its data and its number of ports. */
+export const TOPOLOGIES = {
+  single: { create: singleRedis, data: 'redis', ports: 1 },
+  sentinel: { create: sentinelRedis, data: 'redis-sentinel', ports: 6 },
+  cluster: { create: redisCluster, data: 'redis-cluster', ports: 12 },
+};
 
 export interface StackOptions {
   /** The name of the stack; by default a random one, and the cookie of the default stack. */
   name?: string;
   /** Keeps the data of Redis if this process is killed, and starts with what such a stack has left. */
   keepData?: boolean;
+  /** How Redis runs; one process by default. */
+  redis?: keyof typeof TOPOLOGIES;
   /** The number of instances; 3 by default. */
   scale?: number;
   /** The TCP port of nginx; any free one by default or if 0. */
@@ -43,7 +55,7 @@ export interface StackOptions {
 /** nginx, Redis, the dashboard and some instances as local processes, like docker-compose.yml. */
 export class Stack implements AsyncDisposable {
   readonly nginx: Nginx;
-  readonly redis: Redis;
+  readonly topology: RedisTopology;
   readonly dashboard: Instance;
   readonly folder: string;
   #instances: Instance[] = [];
@@ -62,21 +74,25 @@ export class Stack implements AsyncDisposable {
    */
   static async start(options: StackOptions = {}): Promise<Stack> {
     const { bind = '127.0.0.1', port = 0, install = true, report = () => {} } = options;
-    const { name = randomBytes(4).toString('hex'), keepData = false } = options;
+    const { name = randomBytes(4).toString('hex'), keepData = false, redis = 'single' } = options;
     const program = programFile(options.program ?? 'app');
     const tools = findTools(report, install);
-    const ports = [port || (await freePort(bind)), await freePort(), await freePort()] as const;
+    const ports = [port || (await freePort(bind)), await freePort()] as const;
     await assertFree(ports[0], bind);
-    const folder = await createStackFolder(name, keepData);
-    const keepFolder = existsSync(join(folder, 'redis'));
+    const { create, data, ports: count } = TOPOLOGIES[redis];
+    const redisPorts = await freePorts(count);
+    const folder = await createStackFolder(name, keepData ? data : undefined);
+    const keepFolder = existsSync(join(folder, data));
     if (keepFolder) report('Continuing with the data of a stack that was killed.');
-    const stack = new Stack({ ...options, bind }, program, tools, folder, ports);
-    stack.#context.watchdog.keepFolder(keepFolder);
+    const context = { folder, watchdog: new Watchdog(folder, report), report };
+    context.watchdog.keepFolder(keepFolder);
+    const topology = create(tools.redis, redisPorts, context);
+    const stack = new Stack({ ...options, bind }, program, tools.nginx, topology, ports, context);
     try {
       const scaled = stack.scale(options.scale ?? 3);
-      await all([stack.redis.start(), stack.dashboard.start(), scaled]);
+      await all([topology.start(), stack.dashboard.start(), scaled]);
       await stack.nginx.start();
-      stack.#context.watchdog.keepFolder(keepData);
+      context.watchdog.keepFolder(keepData);
       return stack;
     } catch (err) {
       await stack.close({ keepFolder });
@@ -87,27 +103,33 @@ export class Stack implements AsyncDisposable {
   private constructor(
     options: StackOptions & { bind: string },
     program: string,
-    tools: { redis: string; nginx: string },
-    folder: string,
-    ports: readonly [number, number, number],
+    nginx: string,
+    topology: RedisTopology,
+    ports: readonly [number, number],
+    context: StackContext,
   ) {
-    const { bind, env = process.env, report = () => {}, trustedProxies = [] } = options;
+    const { bind, env = process.env, trustedProxies = [] } = options;
     this.#program = program;
-    this.folder = folder;
-    this.#context = { folder, watchdog: new Watchdog(folder, report), report };
-    this.#logLimit = limitLogs(folder);
-    this.nginx = new Nginx(tools.nginx, bind, ports[0], this.#context, trustedProxies);
-    this.redis = new Redis(tools.redis, ports[1], this.#context);
+    this.folder = context.folder;
+    this.#context = context;
+    this.#logLimit = limitLogs(context.folder);
+    this.nginx = new Nginx(nginx, bind, ports[0], context, trustedProxies);
+    this.topology = topology;
     // The app agrees on a secret through Redis; a simpler program requires one.
     const secret = program === programFile('app') ? '' : randomBytes(32).toString('base64url');
     this.#env = (instance) => {
       const own = { ...(typeof env === 'function' ? env(instance) : env), ...this.#settings };
       const SESSION_SECRET = own.SESSION_SECRET || secret;
       const SESSION_COOKIE_NAME = own.SESSION_COOKIE_NAME || cookieName(options.name);
-      const fixed = { SESSION_SECRET, SESSION_COOKIE_NAME, REDIS_URL: this.redis.url, BIND: bind };
+      const fixed = { SESSION_SECRET, SESSION_COOKIE_NAME, REDIS_URL: topology.url, BIND: bind };
       return { PUBLIC_URL: this.publicUrl, ...own, ...fixed };
     };
-    this.dashboard = this.#newInstance('dashboard', programFile('dashboard'), ports[2]);
+    this.dashboard = this.#newInstance('dashboard', programFile('dashboard'), ports[1]);
+  }
+
+  /** The only Redis, or the first one of the topology. */
+  get redis(): Redis {
+    return this.topology.processes[0];
   }
 
   /** The address for this machine. */
@@ -127,7 +149,7 @@ export class Stack implements AsyncDisposable {
   }
 
   get #processes(): ManagedProcess[] {
-    return [this.nginx, this.redis, this.dashboard, ...this.#instances];
+    return [this.nginx, ...this.topology.processes, this.dashboard, ...this.#instances];
   }
 
   /** The status of each process. */
@@ -136,7 +158,8 @@ export class Stack implements AsyncDisposable {
   }
 
   /**
-   * Finds a process by its name: `nginx`, `redis`, `dashboard`, `app-1`, `app-2` and so on.
+   * Finds a process by its name: `nginx`, `redis`, `dashboard`, `app-1`, `app-2` and so on. With more
+   * than one Redis these are `redis-1`, `sentinel-1` and so on.
    *
    * @throws {UsageError} if there is none
    */
@@ -211,7 +234,7 @@ export class Stack implements AsyncDisposable {
     if (!options.keepFolder) this.#context.watchdog.keepFolder(false);
     await stopAll([this.nginx]);
     await stopAll([this.dashboard, ...this.#instances]);
-    await stopAll([this.redis]);
+    await stopAll(this.topology.processes);
     clearInterval(this.#logLimit);
     await this.#context.watchdog.close(options);
   }

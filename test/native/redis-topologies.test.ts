@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../tools/lib/eventually.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
+import type { Redis } from '../../tools/stack/redis.ts';
+import { RedisAlone } from '../support/redis-alone.ts';
+
+const config = () => readFileSync(join(ROOT, 'redis/redis.conf'), 'utf8');
+const before = config();
+afterAll(() => expect(config()).toBe(before)); // each Redis rewrites a copy of its own
+
+const becomesReplica = (node?: Redis) =>
+  eventually(async () => {
+    const replication = await node?.ask('INFO replication');
+    expect(replication).toContain('role:slave');
+    expect(replication).toContain('master_link_status:up');
+  }, 20_000);
+
+describe('--redis sentinel', () => {
+  /** The Redis that a majority of the Sentinels names. */
+  async function primaryOf({ topology }: RedisAlone): Promise<Redis | undefined> {
+    const [nodes, sentinels] = [topology.processes.slice(0, 3), topology.processes.slice(3)];
+    const command = 'SENTINEL GET-MASTER-ADDR-BY-NAME shared-state';
+    const replies = await Promise.all(sentinels.map((one) => one.ask(command)));
+    return nodes.find(
+      ({ port }) => replies.filter((reply) => reply.includes(`\r\n${port}\r\n`)).length >= 2,
+    );
+  }
+
+  it('should replace a killed primary within 5 s, which comes back as a replica', async () => {
+    await using alone = await RedisAlone.start('sentinel');
+    const { processes } = alone.topology;
+    expect(processes.map(({ name }) => name)).toEqual([
+      ...['redis-1', 'redis-2', 'redis-3'],
+      ...['sentinel-1', 'sentinel-2', 'sentinel-3'],
+    ]);
+    const hosts = processes.slice(3).map(({ port }) => `127.0.0.1:${port}`);
+    const [, password] = /default:([\w-]{32})@/.exec(processes[0].url) ?? [];
+    expect(alone.url).toBe(`redis+sentinel://default:${password}@${hosts}/shared-state`);
+    const [first, ...others] = processes.slice(0, 3);
+    expect(await primaryOf(alone)).toBe(first);
+    expect(await alone.topology.primaryUrl()).toBe(first?.url);
+    for (const replica of others) await becomesReplica(replica);
+    await first?.ask('SET views 1');
+
+    await first?.kill();
+    const second = await eventually(async () => {
+      const primary = await primaryOf(alone);
+      expect(others).toContain(primary);
+      expect(await primary?.ask('INCR views')).toBe(':2\r\n');
+      return primary;
+    }, 5000);
+    expect(await alone.topology.primaryUrl()).toBe(second?.url);
+    await first?.start();
+    await becomesReplica(first);
+    expect(await primaryOf(alone)).toBe(second);
+
+    await alone.startAgain(); // with the roles that they had
+    expect((await primaryOf(alone))?.name).toBe(second?.name);
+    expect(await (await primaryOf(alone))?.ask('INCR views')).toBe(':3\r\n');
+  });
+
+  it('should say that no Sentinel answers', async () => {
+    await using alone = await RedisAlone.start('sentinel');
+    await Promise.all(alone.topology.processes.slice(3).map((sentinel) => sentinel.kill()));
+    await expect(alone.topology.primaryUrl()).rejects.toThrow(
+      'No Sentinel answers; start one with `start sentinel-1`.',
+    );
+  });
+});
+
+describe('--redis cluster', () => {
+  it('should serve the keys of a killed primary within 6 s, and the others meanwhile', async () => {
+    await using alone = await RedisAlone.start('cluster');
+    const { processes } = alone.topology;
+    const hosts = processes.map(({ port }) => `127.0.0.1:${port}`);
+    const [, password] = /default:([\w-]{32})@/.exec(processes[0].url) ?? [];
+    expect(alone.url).toBe(`redis+cluster://default:${password}@${hosts}`);
+    expect(processes.map(({ name }) => name)).toEqual(
+      [1, 2, 3, 4, 5, 6].map((number) => `redis-${number}`),
+    );
+    // The slots of b, c and a are 3300, 7365 and 15495.
+    const [first, second, third, replica] = processes;
+    for (const [node, key] of [
+      [first, 'b'],
+      [second, 'c'],
+      [third, 'a'],
+    ] as const) {
+      expect(await node?.ask(`INCR ${key}`)).toBe(':1\r\n');
+    }
+
+    await first.kill();
+    expect(await second?.ask('INCR c')).toBe(':2\r\n');
+    expect(await third?.ask('INCR a')).toBe(':2\r\n');
+    await eventually(async () => expect(await replica?.ask('INCR b')).toBe(':2\r\n'), 6000);
+    expect(await second?.ask('INCR c')).toBe(':3\r\n');
+    await first.start();
+    await becomesReplica(first);
+
+    await alone.startAgain(); // with the slots and the roles that they had
+    expect(await alone.topology.processes[3]?.ask('INCR b')).toBe(':3\r\n');
+    expect(await alone.topology.processes[1]?.ask('INCR c')).toBe(':4\r\n');
+  });
+});
