@@ -8,10 +8,11 @@ const DATA = 'redis-sentinel';
 /** The name of the primary. */
 const PRIMARY = 'shared-state';
 /**
- * Milliseconds without a reply after which each Sentinel takes the primary for dead; two have to. If
- * all noticed at once, each might vote for itself, and an election is repeated only after seconds.
+ * Milliseconds without a reply after which each Sentinel takes the primary for dead; two have to. A
+ * Sentinel first sends PING after 1 s: with less it replaces each new primary too. If all noticed at
+ * once, each might vote for itself, and an election is repeated only after seconds.
  */
-const DOWN_AFTER_MS = [500, 700, 900];
+const DOWN_AFTER_MS = [1300, 1500, 1700];
 /** Milliseconds for each step of a failover. A failed one is repeated after twice this time. */
 const FAILOVER_MS = 1500;
 /** Milliseconds for the processes to find each other. */

@@ -87,7 +87,14 @@ export class Redis extends ManagedProcess {
 
   protected override args(): string[] {
     const address = ['--bind', '127.0.0.1', '--port', String(this.port)];
-    return [this.#config, ...this.#mode, ...address, '--dir', this.#dir, ...this.#role];
+    return [
+      this.#config,
+      ...this.#mode,
+      ...address,
+      '--dir',
+      join(this.folder, this.#dir),
+      ...this.#role,
+    ];
   }
 
   /** Redis refuses to start in a locale that is not installed. */
