@@ -12,7 +12,7 @@ const PRIMARY = 'shared-state';
  * Sentinel first sends PING after 1 s: with less it replaces each new primary too. If all noticed at
  * once, each might vote for itself, and an election is repeated only after seconds.
  */
-const DOWN_AFTER_MS = [1300, 1500, 1700];
+const DOWN_AFTER_MS = [1050, 1250, 1450];
 /** Milliseconds for each step of a failover. A failed one is repeated after twice this time. */
 const FAILOVER_MS = 1500;
 /** Milliseconds for the processes to find each other. */
