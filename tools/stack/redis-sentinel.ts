@@ -46,26 +46,29 @@ export function sentinelRedis(
     return new Redis(file, port, context, options);
   });
 
+  /** The primary in the newest configuration: after a failover the Sentinels hear of it one by one. */
   const primary = async () => {
-    const command = `SENTINEL GET-MASTER-ADDR-BY-NAME ${PRIMARY}`;
-    const reply = await Promise.any(sentinels.map((sentinel) => sentinel.ask(command))).catch(
-      () => {
-        throw new StackError('No Sentinel answers; start one with `start sentinel-1`.');
-      },
-    );
-    const port = Number(reply.split('\r\n').at(-2));
-    const found = nodes.find((node) => node.port === port);
+    const answers = await Promise.allSettled(sentinels.map(viewOf));
+    const views = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+    const [newest] = views.sort((one, other) => other('config-epoch') - one('config-epoch'));
+    const found = nodes.find(({ port }) => port === newest?.('port'));
     if (found) return found;
-    throw new StackError(`The Sentinels name no Redis of this stack: ${reply}`);
+    throw new StackError('No Sentinel answers; start one with `start sentinel-1`.');
   };
   return {
     url: `${urlOfGroup('sentinel', password, sentinels)}/${PRIMARY}`,
     processes: [...nodes, ...sentinels] as [Redis, ...Redis[]],
     start: async () => {
-      await Promise.all(nodes.map((node) => node.start()));
-      // A Sentinel asks a primary for its replicas at once, and then every 10 s.
-      if (isNew) await eventually(() => assertInSync(nodes[0]), FORM_MS);
-      await Promise.all(sentinels.map((sentinel) => sentinel.start()));
+      const startAll = (group: Redis[]) => Promise.all(group.map((process) => process.start()));
+      if (isNew) {
+        await startAll(nodes);
+        // A Sentinel asks a primary for its replicas at once, and then every 10 s.
+        await eventually(() => assertInSync(nodes[0]), FORM_MS);
+        await startAll(sentinels);
+      } else {
+        await startAll(sentinels); // they know the last primary
+        await startAll(nodes);
+      }
       await eventually(async () => {
         await Promise.all(sentinels.map(assertSeesOthers));
         await assertInSync(await primary());
@@ -82,8 +85,14 @@ async function assertInSync(node?: Redis): Promise<void> {
 }
 
 async function assertSeesOthers(sentinel: Redis): Promise<void> {
-  const view = await sentinel.ask(`SENTINEL MASTER ${PRIMARY}`);
-  const isTwo = (field: string) => view.includes(`${field}\r\n$1\r\n2\r\n`);
-  if (isTwo('num-slaves') && isTwo('num-other-sentinels')) return;
+  const view = await viewOf(sentinel);
+  if (view('num-slaves') === 2 && view('num-other-sentinels') === 2) return;
   throw new StackError(`${sentinel.name} does not see two replicas and two other Sentinels.`);
+}
+
+/** What a Sentinel knows of the primary: a number for each field. */
+async function viewOf(sentinel: Redis): Promise<(field: string) => number> {
+  const reply = await sentinel.ask(`SENTINEL MASTER ${PRIMARY}`);
+  const parts = reply.split('\r\n');
+  return (field) => Number(parts[parts.indexOf(field) + 2]); // after the length of the value
 }
