@@ -43,6 +43,8 @@ export interface Scenario {
   isLong?: boolean;
   /** Settings of the instances. */
   env?: NodeJS.ProcessEnv;
+  /** Why it cannot run on this machine; `undefined` if it can. */
+  missing?: string | undefined;
   /** How Redis runs; one process by default. */
   redis?: NonNullable<StackOptions['redis']>;
   /** Tells whether a request may fail as this outcome shows; without it no request may fail. */

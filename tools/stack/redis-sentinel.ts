@@ -2,7 +2,13 @@ import { StackError } from '../lib/errors.mjs';
 import { eventually } from '../lib/eventually.ts';
 import type { StackContext } from './managed-process.ts';
 import { Redis } from './redis.ts';
-import { groupIn, type RedisTopology, replicationSettings, urlOfGroup } from './redis-topology.ts';
+import {
+  groupIn,
+  PEER_ADDRESS,
+  type RedisTopology,
+  replicationSettings,
+  urlOfGroup,
+} from './redis-topology.ts';
 
 const DATA = 'redis-sentinel';
 /** The name of the primary. */
@@ -36,6 +42,7 @@ export function sentinelRedis(
   const sentinels = ports.slice(3).map((port, i) => {
     const name = `sentinel-${i + 1}`;
     const settings = [
+      `bind-source-addr ${PEER_ADDRESS}`,
       `sentinel monitor ${PRIMARY} 127.0.0.1 ${first} 2`,
       `sentinel auth-pass ${PRIMARY} ${password}`,
       `sentinel down-after-milliseconds ${PRIMARY} ${DOWN_AFTER_MS[i]}`,

@@ -1,5 +1,7 @@
 // A Redis with two replicas, whose primary three Sentinels replace.
+import { spawnSync } from 'node:child_process';
 import type { Redis } from '../../stack/redis.ts';
+import { PEER_ADDRESS } from '../../stack/redis-topology.ts';
 import type { Environment, Scenario } from '../environment.ts';
 import type { Outcome } from '../load.ts';
 
@@ -14,7 +16,7 @@ function scenario(
   name: string,
   should: string,
   run: Scenario['run'],
-  more: Pick<Scenario, 'mayFail' | 'isLong'> = {},
+  more: Pick<Scenario, 'mayFail' | 'isLong' | 'missing'> = {},
 ): Scenario {
   const env = { REDIS_WAIT_REPLICAS: '1' };
   return { name, should, redis: 'sentinel', env, run, ...more };
@@ -42,7 +44,52 @@ function primaryFault(begin: 'kill' | 'pause', end: 'start' | 'resume') {
   };
 }
 
+/** Separates the primary and its clients from the replicas and the Sentinels, and heals that. */
+async function cutOff(environment: Environment): Promise<void> {
+  await environment.startLoad();
+  await environment.wait(2000, 1000);
+  const primary = await primaryOf(environment);
+  const { processes } = environment.stack.topology;
+  const sentinels = processes.filter(({ name }) => name.startsWith('sentinel'));
+  const rules = [
+    ['-s', PEER_ADDRESS, '--dport', String(primary.port)],
+    ...sentinels.map(({ port }) => ['-s', '127.0.0.1', '--dport', String(port)]),
+  ];
+  const change = (action: '-I' | '-D') => {
+    for (const rule of rules) iptables(action, 'INPUT', '-p', 'tcp', ...rule, '-j', 'DROP');
+  };
+  change('-I');
+  try {
+    await environment.wait(8000, 6000);
+  } finally {
+    change('-D');
+  }
+  const at = performance.now();
+  await environment.wait(8000, 6000);
+  const last = Math.max(0, ...environment.failures.map(({ from, ms }) => from + ms - at));
+  environment.note(`${primary.name} was cut off; last failure ${Math.round(last)} ms after`);
+  environment.require(last < BACK_MS, `requests failed for ${Math.round(last)} ms`);
+  environment.require((await primaryOf(environment)) !== primary, 'there is no other primary');
+  environment.requireFasterThan(REPLY_MS);
+}
+
+function iptables(...args: string[]): void {
+  const { status, stderr } = spawnSync('iptables', ['--wait', ...args], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`iptables ${args.join(' ')}: ${stderr}`);
+}
+
+const mayFilter = spawnSync('iptables', ['--list']).status === 0;
+
 export const sentinelScenarios: Scenario[] = [
+  scenario(
+    'primary-cut-off',
+    'lose nothing that was answered if the primary is cut off together with its clients',
+    cutOff,
+    {
+      mayFail: isClear503,
+      missing: mayFilter ? undefined : 'only root can separate processes, with iptables',
+    },
+  ),
   scenario(
     'primary-killed',
     'lose nothing and write again within five seconds if the primary is killed',
