@@ -18,7 +18,7 @@ const PRIMARY = 'shared-state';
  * Sentinel first sends PING after 1 s: with less it replaces each new primary too. If all noticed at
  * once, each might vote for itself, and an election is repeated only after seconds.
  */
-const DOWN_AFTER_MS = [1050, 1250, 1450];
+const DOWN_AFTER_MS = [1300, 1500, 1700];
 /** Milliseconds for each step of a failover. A failed one is repeated after twice this time. */
 const FAILOVER_MS = 1500;
 /** Milliseconds for the processes to find each other. */
@@ -43,6 +43,7 @@ export function sentinelRedis(
     const name = `sentinel-${i + 1}`;
     const settings = [
       `bind-source-addr ${PEER_ADDRESS}`,
+      'sentinel announce-ip 127.0.0.1',
       `sentinel monitor ${PRIMARY} 127.0.0.1 ${first} 2`,
       `sentinel auth-pass ${PRIMARY} ${password}`,
       `sentinel down-after-milliseconds ${PRIMARY} ${DOWN_AFTER_MS[i]}`,

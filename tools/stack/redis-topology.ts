@@ -76,6 +76,7 @@ export function replicationSettings(password: string): string[] {
   return [
     `masterauth ${password}`,
     `bind-source-addr ${PEER_ADDRESS}`,
+    'replica-announce-ip 127.0.0.1', // not the address from which it connects
     'repl-backlog-size 64mb', // some 280,000 views, which a replica may miss without a full copy
     'shutdown-on-sigterm force', // by default SIGTERM is ignored just after a full copy
     'repl-diskless-sync-delay 0', // the default waits 5 s for a second replica

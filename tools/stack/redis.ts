@@ -73,7 +73,7 @@ export class Redis extends ManagedProcess {
     throw new StackError(`${this.name}: ${command}: ${reply.trim() || 'no reply'}`);
   }
 
-  /** Sentinels would need some 10 s to make a restarted primary a replica; until then there were two. */
+  /** Without this there are two primaries for some 10 s, until the Sentinels demote the former one. */
   override async start(): Promise<void> {
     const primary = await this.#primary?.().catch(() => this); // no Sentinel runs yet
     const isReplica = primary !== undefined && primary !== this;
