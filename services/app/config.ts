@@ -11,7 +11,7 @@ import {
 } from '../shared/process/config.ts';
 
 /** The names of the other processes in logs, commands and on the page. */
-const RESERVED_NAMES = ['nginx', 'redis', 'dashboard'];
+const RESERVED_NAME = /^(nginx|dashboard|(redis|sentinel)(-\d+)?)$/;
 
 /** The environment variables of an instance, with defaults, allowed values and units. */
 export const variables = commonVariables.extend({
@@ -39,7 +39,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   checkProduction(config);
   forbidInProduction(config, 'SESSION_STORE', 'redis');
   forbidInProduction(config, 'COUNTER', 'atomic');
-  if (RESERVED_NAMES.includes(config.INSTANCE ?? '')) {
+  if (RESERVED_NAME.test(config.INSTANCE ?? '')) {
     throw new ConfigError(`INSTANCE=${config.INSTANCE}: another part of the stack has this name`);
   }
   return config;

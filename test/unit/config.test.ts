@@ -140,9 +140,12 @@ describe('readConfig', () => {
     );
   });
 
-  it.each(['nginx', 'redis', 'dashboard'])('should reserve the name %s', (INSTANCE) => {
-    expect(() => readConfig({ INSTANCE })).toThrow(ConfigError);
-  });
+  it.each(['nginx', 'redis', 'dashboard', 'redis-1', 'sentinel-2'])(
+    'should reserve the name %s',
+    (INSTANCE) => {
+      expect(() => readConfig({ INSTANCE })).toThrow(ConfigError);
+    },
+  );
 
   it('should cut a value in its message', () => {
     const read = () => readConfig({ COUNTER: 'x'.repeat(100_000) });

@@ -8,7 +8,7 @@ import { controlSocket, NAME_OPTION } from './folder.ts';
 
 const USAGE = `npm run stack -- COMMAND [--name STACK]
   ps [--json]    list the processes: name, pid, port, state
-  redis          print the URL of Redis, for redis-cli -u (Cluster: redis-cli -c -u)
+  redis          print the URL of Redis, for redis-cli -u
   scale N        run N instances
   set KEY=VALUE  set environment variables of the services and restart these;
                  an empty value is the default
