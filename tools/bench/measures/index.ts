@@ -3,6 +3,7 @@ import type { Figure } from './figure.ts';
 import { measureFrames } from './frames.ts';
 import { measureManySessions } from './many-sessions.ts';
 import { measureMemory } from './memory.ts';
+import { measureReplication } from './replication.ts';
 import { measureScale } from './scale.ts';
 import { measureSessionBytes } from './session-bytes.ts';
 import { measureStartup } from './startup.ts';
@@ -24,4 +25,5 @@ export const measures: Measure[] = [
   { name: 'cpu-scaling', run: measureCpuScaling },
   { name: 'frames', run: measureFrames },
   { name: 'watched', run: measureWatched },
+  { name: 'replication', run: measureReplication },
 ];
