@@ -2,13 +2,7 @@ import { StackError } from '../lib/errors.mjs';
 import { eventually } from '../lib/eventually.ts';
 import type { StackContext } from './managed-process.ts';
 import { Redis } from './redis.ts';
-import {
-  groupIn,
-  PEER_ADDRESS,
-  type RedisTopology,
-  replicationSettings,
-  urlOfGroup,
-} from './redis-topology.ts';
+import { groupIn, type RedisTopology, replicationSettings, urlOfGroup } from './redis-topology.ts';
 
 const DATA = 'redis-sentinel';
 /** The name of the primary. */
@@ -19,6 +13,11 @@ const PRIMARY = 'shared-state';
  * once, each might vote for itself, and an election is repeated only after seconds.
  */
 const DOWN_AFTER_MS = [1300, 1500, 1700];
+/**
+ * The address from which Redis and Sentinels connect to each other. Clients have another one, so that
+ * a firewall can cut off the ones or the others. A system without it ignores this.
+ */
+export const PEER_ADDRESS = '127.0.0.2';
 /** Milliseconds for each step of a failover. A failed one is repeated after twice this time. */
 const FAILOVER_MS = 1500;
 /** Milliseconds for the processes to find each other. */
@@ -35,7 +34,8 @@ export function sentinelRedis(
   const nodes = ports.slice(0, 3).map((port, i) => {
     const name = `redis-${i + 1}`;
     const role = i === 0 ? [] : [`replicaof 127.0.0.1 ${first}`];
-    const settings = [...replicationSettings(password), ...role];
+    const own = [`bind-source-addr ${PEER_ADDRESS}`, 'replica-announce-ip 127.0.0.1'];
+    const settings = [...replicationSettings(password), ...own, ...role];
     const options = { name, dir: `${DATA}/${name}`, password, settings, primary: () => primary() };
     return new Redis(file, port, context, options);
   });

@@ -65,18 +65,10 @@ export function groupIn(data: string, ports: number[], { folder }: StackContext)
   return { ...JSON.parse(readFileSync(file, 'utf8')), isNew };
 }
 
-/**
- * The address from which Redis and Sentinels connect to each other. Clients have another one, so that
- * a firewall can cut off the ones or the others. A system without it ignores this.
- */
-export const PEER_ADDRESS = '127.0.0.2';
-
 /** What each Redis needs to be a replica or to have some. */
 export function replicationSettings(password: string): string[] {
   return [
     `masterauth ${password}`,
-    `bind-source-addr ${PEER_ADDRESS}`,
-    'replica-announce-ip 127.0.0.1', // not the address from which it connects
     'repl-backlog-size 64mb', // some 280,000 views, which a replica may miss without a full copy
     'shutdown-on-sigterm force', // by default SIGTERM is ignored just after a full copy
     'repl-diskless-sync-delay 0', // the default waits 5 s for a second replica

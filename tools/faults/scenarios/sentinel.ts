@@ -1,7 +1,7 @@
 // A Redis with two replicas, whose primary three Sentinels replace.
 import { spawnSync } from 'node:child_process';
 import type { Redis } from '../../stack/redis.ts';
-import { PEER_ADDRESS } from '../../stack/redis-topology.ts';
+import { PEER_ADDRESS } from '../../stack/redis-sentinel.ts';
 import type { Environment, Scenario } from '../environment.ts';
 import type { Outcome } from '../load.ts';
 
