@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
+import { connectRedis } from '../../services/shared/process/redis-connection.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { ROOT } from '../../tools/lib/root.mjs';
 import type { Redis } from '../../tools/stack/redis.ts';
@@ -61,8 +63,16 @@ describe('--redis sentinel', () => {
     expect(await (await primaryOf(alone))?.ask('INCR views')).toBe(':3\r\n');
   });
 
-  it('should say that no Sentinel answers', async () => {
+  it('should be heard by a client that subscribes to each, until no Sentinel answers', async () => {
     await using alone = await RedisAlone.start('sentinel');
+    const log = pino({ level: 'silent' });
+    const options = { timeoutMs: 1000, log, name: 'Redis', scripts: {}, replicas: 0 };
+    const client = connectRedis({ url: alone.url, ...options });
+    await eventually(async () => expect(await client.ping()).toBe('PONG'));
+    for (const sentinel of alone.topology.processes.slice(3)) {
+      await eventually(async () => expect(await sentinel.ask('CLIENT LIST')).toMatch(/ sub=1 /));
+    }
+    client.destroy();
     await Promise.all(alone.topology.processes.slice(3).map((sentinel) => sentinel.kill()));
     await expect(alone.topology.primaryUrl()).rejects.toThrow(
       'No Sentinel answers; start one with `start sentinel-1`.',

@@ -35,7 +35,7 @@ const claimName = defineScript({
     redis.call('SET', '${heartbeatKey('app-')}' .. free, record, 'PX', ARGV[2])
     return 'app-' .. free`,
   parseCommand(parser: CommandParser, owner: string) {
-    parser.pushKey(INSTANCES_KEY); // tells a cluster where the names are
+    parser.pushKey(INSTANCES_KEY); // a cluster runs the script on the node with this key
     parser.push(owner, String(HEARTBEAT_TTL_MS));
   },
   transformReply: (reply: unknown) => reply as string,

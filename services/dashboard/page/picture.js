@@ -65,10 +65,8 @@ export class Picture {
       this.lanes.delete(name);
     }
     byId('lanes').dataset.size = instances.length > MANY ? 'dense' : 'normal';
-    for (const instance of instances) {
-      this.names.set(instance.address, instance.name);
-      this.laneOf(instance.name).show(instance, canInject);
-    }
+    this.names = new Map(instances.map(({ address, name }) => [address, name]));
+    for (const instance of instances) this.laneOf(instance.name).show(instance, canInject);
     this.drawWires();
   }
 

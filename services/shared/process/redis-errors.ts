@@ -33,7 +33,7 @@ const CONNECTION_ERRORS = [
   SocketTimeoutError,
   ConnectionTimeoutError,
   TimeoutError,
-  // A Redis Cluster whose nodes are away, or do not know where a slot is.
+  // Errors of a cluster client: no node answers, or each one names another node.
   RootNodesUnavailableError,
   MaxCommandRedirectionsError,
   NotReplicated,
