@@ -29,7 +29,8 @@ async function observe(environment: Environment, cache: 'off' | 'redis' | 'local
 async function countStaleAnswers(url: string): Promise<number> {
   const loadOf = ({ body }: Reply): number => JSON.parse(body).load;
   const before = Math.max(...(await getDataInTurn(url)).map(loadOf));
-  await send(`${url}/data`, { method: 'DELETE' });
+  const { status, body } = await send(`${url}/data`, { method: 'DELETE' });
+  if (status !== 204) throw new Error(`DELETE /data answered ${status}: ${body}`);
   await delay(MAX_STALE_MS);
   return (await getDataInTurn(url)).filter((reply) => loadOf(reply) <= before).length;
 }
