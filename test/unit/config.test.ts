@@ -96,7 +96,9 @@ describe('readConfig', () => {
     ['rediss://100%@host/1', 'write a % in the user or the password as %25'],
     ['redis://host/abc', 'after the host only a number may follow, the database'],
     ['redis://host/0/1', 'after the host only a number may follow, the database'],
-    ['redis://one,two', 'several hosts need redis+sentinel://'],
+    ['redis://one,two', 'several hosts need redis+sentinel:// or redis+cluster://'],
+    ['redis+cluster://one,two/0', 'a Redis Cluster has no name and no database'],
+    ['redis+other://one', 'must be redis://host'],
     ['redis://host:x', 'a host must be a name or an address, and may have :port'],
     ['redis+sentinel://one,two:x/main', 'a host must be a name or an address, and may have :port'],
     [
@@ -119,6 +121,7 @@ describe('readConfig', () => {
     'rediss://me:a%25b@host:1/7',
     'redis://:p@[::1]:6379',
     'redis+sentinel://me:p@one,[::1]:5/main/7',
+    'redis+cluster://me:p@one,[::1]:5/',
   ])('should accept REDIS_URL=%s', (REDIS_URL) => {
     expect(readConfig({ REDIS_URL }).REDIS_URL).toBe(REDIS_URL);
   });

@@ -29,4 +29,18 @@ describe('parseRedisUrl', () => {
     expect(address.sentinels).toEqual(['rediss://one:26379']);
     expect(address.urlOf('two', '6379')).toBe('rediss://two:6379');
   });
+
+  it('should find nodes of a Cluster with their default port, and the URL of any node', () => {
+    const address = parseRedisUrl('rediss+cluster://me:a%25b@one,two:5,[::1]');
+    expect(address).toMatchObject({
+      kind: 'cluster',
+      seeds: [
+        'rediss://me:a%25b@one:6379',
+        'rediss://me:a%25b@two:5',
+        'rediss://me:a%25b@[::1]:6379',
+      ],
+    });
+    if (address.kind !== 'cluster') throw new Error(address.kind);
+    expect(address.urlOf('::1', '7000')).toBe('rediss://me:a%25b@[::1]:7000');
+  });
 });

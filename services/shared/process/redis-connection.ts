@@ -1,5 +1,6 @@
 import { createClient, type RedisScripts } from 'redis';
 import { createRedis, type RedisOptions } from './redis.ts';
+import { routeByKey, type Shards } from './redis-cluster.ts';
 import { followPrimary } from './redis-sentinel.ts';
 import { parseRedisUrl } from './redis-url.ts';
 import { waitForReplicas } from './replication.ts';
@@ -16,15 +17,22 @@ export interface ConnectionOptions<Scripts extends RedisScripts> extends RedisOp
  *
  * @param options `url`: as `parseRedisUrl` reads it
  */
-export function connectRedis<Scripts extends RedisScripts>(options: ConnectionOptions<Scripts>) {
+export function connectRedis<Scripts extends RedisScripts>(
+  options: ConnectionOptions<Scripts>,
+): Client<Scripts> & Partial<Shards<Client<Scripts>>> {
   const { changes = [], replicas, ...others } = options;
+  const { scripts } = others;
+  const address = parseRedisUrl(options.url);
   const create = (url: string) => {
-    const client = createRedis({ ...others, url });
+    const name = address.kind === 'cluster' ? `${others.name} ${new URL(url).host}` : others.name;
+    const client = createRedis({ ...others, url, name });
     if (replicas > 0) waitForReplicas(client, changes, replicas);
     return client;
   };
-  const address = parseRedisUrl(options.url);
   if (address.kind === 'single') return create(address.url);
-  const offline = createClient({ scripts: options.scripts }) as ReturnType<typeof create>;
+  const offline = createClient({ scripts }) as Client<Scripts>;
+  if (address.kind === 'cluster') return routeByKey(address, scripts, offline, create);
   return followPrimary(address, offline, create);
 }
+
+type Client<Scripts extends RedisScripts> = ReturnType<typeof createRedis<Scripts>>;

@@ -1,0 +1,54 @@
+import { createClient } from 'redis';
+
+/** Milliseconds between two questions to a server. */
+const ASK_MS = 500;
+
+/** A question, and the servers that answer it. */
+export interface WatchOptions {
+  /** The URLs of the servers. */
+  urls: string[];
+  command: string[];
+  /** A channel of the servers: each message on it is a reason to ask at once. */
+  channel?: string;
+  /** Is called with the last answer of each server that is connected, by its URL. */
+  onAnswer: (answers: ReadonlyMap<string, unknown>) => void;
+}
+
+/**
+ * Asks several servers the same question, twice a second.
+ *
+ * @returns a function that ends this
+ */
+export function watchServers({ urls, command, channel, onAnswer }: WatchOptions): () => void {
+  const answers = new Map<string, unknown>();
+  const servers = urls.map((url) => {
+    const client = createClient({
+      url,
+      disableOfflineQueue: true,
+      disableClientInfo: true,
+      maintNotifications: 'disabled',
+      socket: { connectTimeout: 2 * ASK_MS, reconnectStrategy: ASK_MS },
+    });
+    let isAsking = false;
+    const ask = async () => {
+      if (isAsking || !client.isReady) return;
+      isAsking = true;
+      const answer = await client.sendCommand(command).catch(() => undefined);
+      isAsking = false;
+      if (answer === undefined) return;
+      answers.set(url, answer);
+      onAnswer(answers);
+    };
+    client.on('error', () => answers.delete(url)).on('ready', ask);
+    client.connect().catch(() => {});
+    if (channel) client.subscribe(channel, ask).catch(() => {});
+    return { client, ask };
+  });
+  const timer = setInterval(() => {
+    for (const { ask } of servers) void ask();
+  }, ASK_MS).unref();
+  return () => {
+    clearInterval(timer);
+    for (const { client } of servers) client.destroy();
+  };
+}
