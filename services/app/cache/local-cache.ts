@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { BasicClientSideCache } from 'redis';
 import { isDenied } from '../../shared/process/redis-errors.ts';
 import { type CachedEntry, decode } from './cached-entry.ts';
-import { type CacheRedis, cacheScripts, parseKey } from './scripts.ts';
+import { type CacheRedis, cacheScripts, entryKey, parseKey } from './scripts.ts';
 
 /**
  * Milliseconds for which entries here are trusted after Redis was last heard of. Redis sends
@@ -13,28 +13,42 @@ const MAX_ENTRIES = 1000;
 
 type Reading = Promise<CachedEntry | undefined>;
 
+/** A Redis that entries were read from. A Cluster has several. */
+interface Node {
+  ping(): Promise<unknown>;
+}
+
+/** How far a Redis is trusted to have sent its invalidations. */
+interface Trust {
+  node: Node;
+  until: number;
+  isPinging: boolean;
+}
+
 /** Creates a Redis client with these scripts and this tracker, as `ServiceContext.connect` does. */
 export type ConnectCache = (options: {
   name: string;
   scripts: typeof cacheScripts;
   changes: string[];
   clientSideCache?: BasicClientSideCache;
-}) => CacheRedis;
+}) => CacheRedis & {
+  /** The Redis that has a key, if there are several. */
+  nodeOf?(key: string): Node | undefined;
+};
 
 /**
  * The entries that this process has read from Redis, until Redis says that they have changed.
  * @see https://redis.io/docs/latest/develop/reference/client-side-caching/
  */
 export class LocalCache {
-  #redis: CacheRedis;
+  #redis: ReturnType<ConnectCache>;
   #isEnabled: boolean;
-  #entries = new Map<string, CachedEntry>();
+  #entries = new Map<string, { cached: CachedEntry; trust: Trust }>();
+  #trusts = new Map<Node, Trust>();
   /** The reads in progress whose results no invalidation has overtaken. */
   #readings = new Map<string, Reading>();
   #changes = new EventEmitter().setMaxListeners(0);
-  #trustedUntil = 0;
   #isTracking = true;
-  #isPinging = false;
 
   /** @param isEnabled if false, no entry is kept, and each is read from Redis */
   constructor(connect: ConnectCache, isEnabled: boolean) {
@@ -55,17 +69,18 @@ export class LocalCache {
   }
 
   /** A client of its own, because Redis sends invalidations on its connection. */
-  get redis(): CacheRedis {
+  get redis(): ReturnType<ConnectCache> {
     return this.#redis;
   }
 
   /** The entry of a name, if it may still be used. */
   get(name: string): CachedEntry | undefined {
-    const cached = this.#entries.get(name);
-    if (cached === undefined) return undefined;
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return undefined;
+    const { cached, trust } = entry;
     const now = performance.now();
-    if (now > this.#trustedUntil || now > cached.staleUntil) return undefined;
-    if (now > this.#trustedUntil - (TRUST_MS * 3) / 4) this.#ping(now);
+    if (now > trust.until || now > cached.staleUntil) return undefined;
+    if (now > trust.until - (TRUST_MS * 3) / 4) ping(trust, now);
     return cached;
   }
 
@@ -91,12 +106,15 @@ export class LocalCache {
 
   #read(name: string): Reading {
     const sentAt = performance.now();
+    const trust = this.#trustIn(this.redis.nodeOf?.(entryKey(name)) ?? this.redis);
     const reading: Reading = this.redis.readEntry(name).then(({ json, ttlMs }) => {
-      this.#trust(sentAt);
+      extend(trust, sentAt);
       const cached = json === null ? undefined : decode(json, ttlMs);
       // An invalidation that arrived together with the reply has been handled before it.
       const isCurrent = this.#readings.get(name) === reading;
-      if (cached && this.#isEnabled && this.#isTracking && isCurrent) this.#keep(name, cached);
+      if (cached && this.#isEnabled && this.#isTracking && isCurrent) {
+        this.#keep(name, { cached, trust });
+      }
       return cached;
     });
     const ended = () => {
@@ -106,36 +124,25 @@ export class LocalCache {
     return reading;
   }
 
-  #keep(name: string, cached: CachedEntry): void {
+  #keep(name: string, entry: { cached: CachedEntry; trust: Trust }): void {
     this.#entries.delete(name);
-    this.#entries.set(name, cached);
+    this.#entries.set(name, entry);
     if (this.#entries.size > MAX_ENTRIES) {
       for (const oldest of this.#entries.keys()) return void this.#entries.delete(oldest);
     }
   }
 
-  /** Redis answers in order: a reply proves that all earlier invalidations have arrived. */
-  #trust(sentAt: number): void {
-    this.#trustedUntil = Math.max(this.#trustedUntil, sentAt + TRUST_MS);
-  }
-
-  #ping(now: number): void {
-    if (this.#isPinging) return;
-    this.#isPinging = true;
-    this.redis
-      .ping()
-      .then(
-        () => this.#trust(now),
-        () => {},
-      )
-      .finally(() => {
-        this.#isPinging = false;
-      });
+  #trustIn(node: Node): Trust {
+    const known = this.#trusts.get(node);
+    if (known) return known;
+    const trust = { node, until: 0, isPinging: false };
+    this.#trusts.set(node, trust);
+    return trust;
   }
 
   #changed(key?: string): void {
     if (key === undefined) {
-      this.#trustedUntil = 0;
+      this.#trusts.clear();
       this.#entries.clear();
       this.#readings.clear();
       this.#changes.emit('invalidated');
@@ -150,4 +157,21 @@ export class LocalCache {
     if (kind === 'watermark') this.#changes.emit('invalidated', name);
     this.#changes.emit(name);
   }
+}
+
+/** Redis answers in order: a reply proves that all earlier invalidations have arrived. */
+function extend(trust: Trust, sentAt: number): void {
+  trust.until = Math.max(trust.until, sentAt + TRUST_MS);
+}
+
+function ping(trust: Trust, now: number): void {
+  if (trust.isPinging) return;
+  trust.isPinging = true;
+  const answered = () => extend(trust, now);
+  trust.node
+    .ping()
+    .then(answered, () => {})
+    .finally(() => {
+      trust.isPinging = false;
+    });
 }

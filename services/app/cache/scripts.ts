@@ -2,7 +2,7 @@ import { type CommandParser, defineScript, type RedisClientType } from 'redis';
 
 // The keys of one name. All begin with `cache:`, which tells session scripts that they may go first.
 // The braces keep them in one slot of a Redis Cluster.
-const entryKey = (name: string) => `cache:{${name}}`;
+export const entryKey = (name: string) => `cache:{${name}}`;
 /** Holds the fencing token of the load in progress. */
 const lockKey = (name: string) => `cache:lock:{${name}}`;
 /** The last fencing token that was given out. */
