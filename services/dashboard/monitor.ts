@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import type { EventStream, Subscriber } from './event-stream.ts';
 import { Instances } from './instances.ts';
 import type { Hello, Overview, Participant, RedisView, Tick } from './protocol.ts';
+import { RedisFigures } from './redis-figures.ts';
 import { type DashboardRedis, FIRST_POLL } from './scripts.ts';
 import type { StackControl } from './stack-control.ts';
 
@@ -32,6 +33,7 @@ export class Monitor {
   #options: MonitorOptions;
   #instances = this.#newInstances();
   #audience = new Audience();
+  #figures = new RedisFigures();
   #watchedUntil = 0;
   #ticks = 0;
   /** Participants whose stream is about to open. */
@@ -146,6 +148,7 @@ export class Monitor {
     this.#ticks = 0;
     this.#instances = this.#newInstances();
     this.#audience = new Audience();
+    this.#figures = new RedisFigures();
   }
 
   async #poll(): Promise<void> {
@@ -153,13 +156,12 @@ export class Monitor {
     const latest = own.map((one): Participant => this.#audience.get(one[0]) ?? one);
     try {
       const { redis } = this.#options;
-      const [found, dataAgeSeconds] = await Promise.all([
+      const [found, figures, dataAgeSeconds] = await Promise.all([
         redis.poll(this.#pollState, latest),
-        redis.dataAge(),
+        this.#figures.read(redis),
+        redis.dataAge().catch(() => null), // its shard may be away
       ]);
-      const { operationsPerSecond, memoryBytes } = found;
-      const sessions = found.sessions ?? this.#found.sessions;
-      this.#found = { operationsPerSecond, memoryBytes, sessions, dataAgeSeconds };
+      this.#found = { ...figures, dataAgeSeconds };
       this.#pollState = found.state;
       this.#instances.update(found.records, found.isSettled);
       this.#audience.update(found.audience);

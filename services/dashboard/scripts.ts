@@ -21,15 +21,15 @@ const AUDIENCE_TTL_MS = 60_000;
 
 /** Where services/app caches `GET /data`. */
 const DATA_KEY = 'cache:{data}';
-/** Bounds the time that one poll takes in Redis: 2 ms for 5000 keys. */
-const SCANS_PER_POLL = 5;
+/** Bounds the time that one count takes in Redis: 2 ms for 5000 keys. */
+const SCANS_PER_COUNT = 5;
 const KEYS_PER_SCAN = 1000;
 
-/**
- * What a poll passes on to the next one: the cursor and the result of the count of sessions, its
- * time, and the end of the grace period. Redis gives the times.
- */
-export const FIRST_POLL = ['0', '0', '0', '0'];
+/** What a poll passes on to the next one: its time, and the end of the grace period, by Redis. */
+export const FIRST_POLL = ['0', '0'];
+
+/** What one reading of the figures passes on to the next one: a cursor, and the sessions so far. */
+export const FIRST_FIGURES = ['0', '0'];
 
 /**
  * Reads all that a dashboard shows from Redis, and renews the leases of its participants.
@@ -57,7 +57,7 @@ const poll = defineScript({
 
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    local polledAt, graceUntil = tonumber(ARGV[3]), tonumber(ARGV[4])
+    local polledAt, graceUntil = tonumber(ARGV[1]), tonumber(ARGV[2])
     if polledAt > 0 and now - polledAt > ${MAX_GAP_MS} then graceUntil = now + ${GRACE_MS} end
     local isSettled = now >= graceUntil
     -- pcall: a Redis that is out of memory can still be read
@@ -67,7 +67,7 @@ const poll = defineScript({
       redis.pcall('HSETNX', KEYS[4], id, count + 1)
       return redis.call('HGET', KEYS[4], id) or '0'
     end
-    for i = 5, #ARGV, 2 do
+    for i = 3, #ARGV, 2 do
       local id, isThere = ARGV[i], redis.call('HEXISTS', KEYS[2], ARGV[i]) == 1
       if isThere or redis.call('HLEN', KEYS[2]) < ${MAX_PARTICIPANTS} then
         if not isThere then redis.pcall('HSET', KEYS[2], id, numberOf(id) .. ' ' .. ARGV[i + 1]) end
@@ -82,8 +82,27 @@ const poll = defineScript({
     end
     for i = 2, 4 do redis.call('PEXPIRE', KEYS[i], ${AUDIENCE_TTL_MS}) end
 
+    local state = {string.format('%.0f', now), string.format('%.0f', graceUntil)}
+    return {state, isSettled and 1 or 0, records, redis.call('HGETALL', KEYS[2])}`,
+  parseCommand(parser: CommandParser, state: string[], participants: Participant[]) {
+    parser.pushKeys([INSTANCES_KEY, AUDIENCE_KEY, LEASES_KEY, NUMBERS_KEY]);
+    parser.push(...state);
+    for (const [id, instance, views, name] of participants) {
+      parser.push(id, `${views} ${instance} ${name}`);
+    }
+  },
+  transformReply: (reply: unknown) => {
+    const [state, isSettled, records, audience] = reply as [string[], number, string[], string[]];
+    return { state, isSettled: isSettled === 1, records, audience };
+  },
+});
+
+/** Replies with the figures of one Redis. Each shard of a Cluster has its own. */
+const figures = defineScript({
+  NUMBER_OF_KEYS: 0,
+  SCRIPT: `
     local cursor, count = ARGV[1], tonumber(ARGV[2])
-    for _ = 1, ${SCANS_PER_POLL} do
+    for _ = 1, ${SCANS_PER_COUNT} do
       local found = redis.call('SCAN', cursor, 'MATCH', 'sess:*', 'COUNT', ${KEYS_PER_SCAN})
       cursor, count = found[1], count + #found[2]
       if cursor == '0' then break end
@@ -93,37 +112,20 @@ const poll = defineScript({
       local reply = redis.pcall('INFO', section)
       return type(reply) == 'string' and tonumber(string.match(reply, field .. ':(%d+)'))
     end
-    local state = {cursor, isComplete and 0 or count, now, graceUntil}
-    for i = 2, 4 do state[i] = string.format('%.0f', state[i]) end
-    return {state, isSettled and 1 or 0, records, redis.call('HGETALL', KEYS[2]),
-      {isComplete and count, info('stats', 'instantaneous_ops_per_sec'),
-       info('memory', 'used_memory')}}`,
-  parseCommand(parser: CommandParser, state: string[], participants: Participant[]) {
-    parser.pushKeys([INSTANCES_KEY, AUDIENCE_KEY, LEASES_KEY, NUMBERS_KEY]);
+    return {{cursor, string.format('%.0f', isComplete and 0 or count)}, isComplete and count,
+      info('stats', 'instantaneous_ops_per_sec'), info('memory', 'used_memory')}`,
+  parseCommand(parser: CommandParser, state: string[]) {
     parser.push(...state);
-    for (const [id, instance, views, name] of participants) {
-      parser.push(id, `${views} ${instance} ${name}`);
-    }
   },
   transformReply: (reply: unknown) => {
-    const [state, isSettled, records, audience, figures] = reply as [
+    const [state, sessions, operationsPerSecond, memoryBytes] = reply as [
       state: string[],
-      isSettled: number,
-      records: string[],
-      audience: string[],
-      figures: [number | null, number | null, number | null],
+      sessions: number | null,
+      operationsPerSecond: number | null,
+      memoryBytes: number | null,
     ];
-    const [sessions, operationsPerSecond, memoryBytes] = figures;
-    return {
-      state,
-      isSettled: isSettled === 1,
-      records,
-      audience,
-      /** `null` while the count is incomplete. */
-      sessions,
-      operationsPerSecond,
-      memoryBytes,
-    };
+    /** `sessions` is `null` while the count is incomplete. */
+    return { state, sessions, operationsPerSecond, memoryBytes };
   },
 });
 
@@ -156,11 +158,12 @@ const moveParticipant = defineScript({
   transformReply: () => {},
 });
 
-export const dashboardScripts = { dataAge, moveParticipant, poll };
+export const dashboardScripts = { dataAge, figures, moveParticipant, poll };
+
+type Client = RedisClientType<Record<never, never>, Record<never, never>, typeof dashboardScripts>;
 
 /** A client with these scripts. */
-export type DashboardRedis = RedisClientType<
-  Record<never, never>,
-  Record<never, never>,
-  typeof dashboardScripts
->;
+export type DashboardRedis = Client & {
+  /** The clients of all shards, if there are several. */
+  nodes?(): Client[];
+};
