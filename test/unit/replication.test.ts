@@ -77,3 +77,18 @@ it('should send no WAIT unless it is asked to', async () => {
   other.destroy();
   expect(await waits()).toBe(before);
 });
+
+it('should not call a change done if the primary becomes a replica meanwhile', async () => {
+  await inRedis(replica.url, (admin) => admin.sendCommand(['REPLICAOF', 'NO', 'ONE']));
+  await inRedis(primary.url, (admin) =>
+    eventually(async () => {
+      await admin.sendCommand(['REPLICAOF', 'NO', 'ONE']); // after an attempt that came too late
+      const change = count('late').catch((reason) => reason);
+      expect(await infoNumber(admin, 'blocked_clients')).toBe(1);
+      await admin.sendCommand(['REPLICAOF', '127.0.0.1', new URL(replica.url).port]);
+      const err = await change;
+      expect(err.message).toMatch(/^UNBLOCKED/);
+      expect(isRedisUnavailable(err)).toBe(true);
+    }),
+  );
+});

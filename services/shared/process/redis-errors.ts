@@ -16,7 +16,7 @@ import {
 
 /** Replies of a Redis that is there but cannot serve the command now. */
 const REFUSAL =
-  /^(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|WRONGPASS)\b/;
+  /^(ASK|BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|MOVED|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|UNBLOCKED|WRONGPASS)\b/;
 /** The same for a command inside a script, before and since Redis 7.4. */
 const SCRIPT_REFUSAL = /^ERR (The user executing the script can't run|ACL failure in script)/;
 
