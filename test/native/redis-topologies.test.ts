@@ -84,7 +84,7 @@ describe('--redis cluster', () => {
   it('should serve the keys of a killed primary within 6 s, and the others meanwhile', async () => {
     await using alone = await RedisAlone.start('cluster');
     const { processes } = alone.topology;
-    const hosts = processes.map(({ port }) => `127.0.0.1:${port}`);
+    const hosts = processes.slice(0, 3).map(({ port }) => `127.0.0.1:${port}`);
     const [, password] = /default:([\w-]{32})@/.exec(processes[0].url) ?? [];
     expect(alone.url).toBe(`redis+cluster://default:${password}@${hosts}`);
     expect(processes.map(({ name }) => name)).toEqual(

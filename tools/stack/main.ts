@@ -11,10 +11,8 @@ import { controlSocket, NAME_OPTION } from './folder.ts';
 import { freePort } from './port.ts';
 import { faultInjectionSettings } from './public-url.ts';
 import { settingsOf } from './settings.ts';
-import { MAX_SCALE, Stack } from './stack.ts';
+import { MAX_SCALE, Stack, TOPOLOGIES } from './stack.ts';
 
-/** The ways to run Redis that the services can use. */
-const REDIS = ['single', 'sentinel'] as const;
 /** Milliseconds without another change before the instances restart (npm run dev). */
 const QUIET_MS = 100;
 /** Milliseconds within which repeated signals count as one. */
@@ -37,8 +35,8 @@ try {
     },
   });
   const { name, program, install } = values;
-  assertKnown('--redis', values.redis, REDIS);
-  const redis = values.redis as (typeof REDIS)[number];
+  assertKnown('--redis', values.redis, Object.keys(TOPOLOGIES));
+  const redis = values.redis as keyof typeof TOPOLOGIES;
   const wrong = await settingsOf('--compare', values.compare);
   const scale = wholeNumber('--scale', values.scale, 1, MAX_SCALE);
   const port = values.port

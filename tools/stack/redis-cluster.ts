@@ -5,10 +5,14 @@ import { Redis } from './redis.ts';
 import { groupIn, type RedisTopology, replicationSettings, urlOfGroup } from './redis-topology.ts';
 
 const DATA = 'redis-cluster';
-/** The slots of each of the three primaries. */
-const SLOTS = ['0 5460', '5461 10922', '10923 16383'];
+/** The first and the last slot of each of the three primaries. */
+export const SHARDS = [
+  [0, 5460],
+  [5461, 10_922],
+  [10_923, 16_383],
+] as const;
 /** Milliseconds without a reply after which the others take a node for dead. */
-const NODE_TIMEOUT_MS = 2000;
+const NODE_TIMEOUT_MS = 1000;
 /** Milliseconds for the nodes to find each other. */
 const FORM_MS = 15_000;
 
@@ -35,7 +39,9 @@ export function redisCluster(
   /** Assigns the slots, introduces the nodes to each other, and makes the last three replicas. */
   const form = async () => {
     const [first, ...others] = nodes;
-    for (const [i, slots] of SLOTS.entries()) await nodes[i]?.ask(`CLUSTER ADDSLOTSRANGE ${slots}`);
+    for (const [i, slots] of SHARDS.entries()) {
+      await nodes[i]?.ask(`CLUSTER ADDSLOTSRANGE ${slots.join(' ')}`);
+    }
     for (const [i, node] of nodes.entries()) await node.ask(`CLUSTER SET-CONFIG-EPOCH ${i + 1}`);
     for (const [i, { port }] of others.entries()) {
       await first?.ask(`CLUSTER MEET 127.0.0.1 ${port} ${busPorts[i + 1]}`);
@@ -46,7 +52,7 @@ export function redisCluster(
     }
   };
   return {
-    url: urlOfGroup('cluster', password, nodes),
+    url: urlOfGroup('cluster', password, nodes.slice(0, 3)), // they know the others
     processes: nodes as [Redis, ...Redis[]],
     start: async () => {
       await Promise.all(nodes.map((node) => node.start()));

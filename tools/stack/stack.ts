@@ -89,8 +89,11 @@ export class Stack implements AsyncDisposable {
     const topology = create(tools.redis, redisPorts, context);
     const stack = new Stack({ ...options, bind }, program, tools.nginx, topology, ports, context);
     try {
+      const redisStarted = topology.start();
+      // A machine with few cores takes too long for a dozen processes that start at once.
+      if (redis !== 'single') await redisStarted;
       const scaled = stack.scale(options.scale ?? 3);
-      await all([topology.start(), stack.dashboard.start(), scaled]);
+      await all([redisStarted, stack.dashboard.start(), scaled]);
       await stack.nginx.start();
       context.watchdog.keepFolder(keepData);
       return stack;
