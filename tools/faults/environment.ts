@@ -5,7 +5,7 @@ import { type Use, usesOf } from '../lib/process-use.ts';
 import { Random } from '../lib/random.ts';
 import { Stack, type StackOptions } from '../stack/stack.ts';
 import { auditAll } from './audit-log.ts';
-import { isFailed, Load, type Outcome } from './load.ts';
+import { type IsWanted, isFailed, Load, type Outcome } from './load.ts';
 
 /** The most megabytes by which a fault may grow an instance. */
 const GROWTH_MB = 50;
@@ -87,9 +87,9 @@ export class Environment implements AsyncDisposable {
     return this.#isShort ? short : long;
   }
 
-  async startLoad(): Promise<void> {
+  async startLoad(isWanted?: IsWanted): Promise<void> {
     this.#stalls.enable();
-    this.#load = await Load.start(this.stack.url, this.random);
+    this.#load = await Load.start(this.stack.url, this.random, isWanted);
   }
 
   async stopLoad(): Promise<void> {

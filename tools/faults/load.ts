@@ -40,6 +40,9 @@ export interface Final {
   cart: Record<string, number>;
 }
 
+/** Tells whether a cookie suits the session with this number. If not, there is another visitor. */
+export type IsWanted = (cookie: string, session: number) => boolean;
+
 /** Tells whether a request failed. It may have been applied nevertheless. */
 export function isFailed({ status }: Outcome): boolean {
   return status === 0 || status >= 500;
@@ -57,9 +60,9 @@ export class Load {
   #until = performance.now() + MAX_MS;
 
   /** Views each session once, and then starts all clients. */
-  static async start(url: string, random: Random): Promise<Load> {
+  static async start(url: string, random: Random, isWanted?: IsWanted): Promise<Load> {
     const load = new Load(url);
-    for (let i = 0; i < SESSIONS; i += 1) await load.#begin(i);
+    for (let i = 0; i < SESSIONS; i += 1) await load.#begin(i, isWanted);
     load.#clients = Array.from({ length: CLIENTS }, (_, i) =>
       load.#client(i % SESSIONS, random.fork()),
     );
@@ -92,11 +95,12 @@ export class Load {
     );
   }
 
-  async #begin(session: number): Promise<void> {
+  async #begin(session: number, isWanted: IsWanted = () => true): Promise<void> {
     const visitor = new Visitor(this.#url);
     const from = performance.now();
     const { views, session: name } = await visitor.view();
     const ms = performance.now() - from;
+    if (!isWanted(visitor.cookie, session)) return this.#begin(session, isWanted);
     this.#sessions.push({ cookie: visitor.cookie, name });
     this.outcomes.push({ request: 'GET /', session, from, ms, status: 200, number: views });
   }

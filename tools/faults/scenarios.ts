@@ -1,5 +1,6 @@
 import type { Scenario } from './environment.ts';
 import { rudeClients } from './scenarios/clients.ts';
+import { clusterScenarios } from './scenarios/cluster.ts';
 import { instanceScenarios } from './scenarios/instances.ts';
 import { memory } from './scenarios/memory.ts';
 import { nginxReload } from './scenarios/nginx.ts';
@@ -11,6 +12,7 @@ export const scenarios: Scenario[] = [
   ...instanceScenarios,
   ...redisScenarios,
   ...sentinelScenarios,
+  ...clusterScenarios,
   nginxReload,
   rudeClients,
   memory,
