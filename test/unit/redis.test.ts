@@ -8,8 +8,10 @@ import {
 } from 'redis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { closeRedis, createRedis } from '../../services/shared/process/redis.ts';
+import { connectRedis } from '../../services/shared/process/redis-connection.ts';
 import { isRedisUnavailable } from '../../services/shared/process/redis-errors.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
+import { freePort } from '../../tools/stack/port.ts';
 import { RedisAlone } from '../support/redis-alone.ts';
 
 const TIMEOUT_MS = 400;
@@ -36,6 +38,17 @@ it.each([new Error('a bug'), new TypeError('x is not a function'), new ErrorRepl
     expect(isRedisUnavailable(err)).toBe(false);
   },
 );
+
+it('should log why it does not reach a Sentinel, without the password', async () => {
+  const host = `127.0.0.1:${await freePort()}`;
+  const lines: string[] = [];
+  const log = pino({ base: null }, { write: (line) => lines.push(JSON.parse(line).msg) });
+  const url = `redis+sentinel://me:secret@${host}/main`;
+  const redis = connectRedis({ url, timeoutMs: 100, log, name: 'Redis', scripts: {}, replicas: 0 });
+  await eventually(() => expect(lines).toHaveLength(1));
+  redis.destroy();
+  expect(lines).toEqual([`Redis: Sentinel ${host}: connect ECONNREFUSED ${host}`]);
+});
 
 describe('a command whose reply is late', () => {
   let alone: RedisAlone;

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClientOfflineError, type CommandParser, ErrorReply, type RedisScripts } from 'redis';
-import { closeRedis } from './redis.ts';
+import { closeRedis, type RedisOptions } from './redis.ts';
 import { forwardEvents, proxyClient } from './redis-proxy.ts';
 import { claimsIn, SLOTS, slotOf } from './redis-slots.ts';
 import type { RedisAddress } from './redis-url.ts';
@@ -27,6 +27,8 @@ interface Node extends EventEmitter {
 /** Commands and scripts, by the name of the method. */
 type Commands = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
+type RouterOptions = Pick<RedisOptions<RedisScripts>, 'log' | 'name' | 'scripts'>;
+
 /** What a client of a Cluster can be asked besides. */
 export interface Shards<Client> {
   /** The clients of all primaries. */
@@ -44,14 +46,15 @@ export interface Shards<Client> {
  *
  * @param offline a client that is not connected
  * @param create connects a client to a URL
+ * @param options those of the client, which its other connections share
  */
 export function routeByKey<Client extends Node>(
   address: Extract<RedisAddress, { kind: 'cluster' }>,
-  scripts: RedisScripts,
   offline: Client,
   create: (url: string) => Client,
+  options: RouterOptions,
 ): Client & Shards<Client> {
-  const router = new Router(address, scripts, create);
+  const router = new Router(address, create, options);
   return proxyClient(offline, router.events, (key) => {
     if (key in router) return { owner: router, value: Reflect.get(router, key) };
     const value = Reflect.get(offline, key);
@@ -74,14 +77,16 @@ class Router<Client extends Node> implements Omit<Node, keyof EventEmitter>, Sha
 
   constructor(
     { seeds, urlOf }: Extract<RedisAddress, { kind: 'cluster' }>,
-    scripts: RedisScripts,
     create: (url: string) => Client,
+    options: RouterOptions,
   ) {
-    this.#scripts = scripts;
+    this.#scripts = options.scripts;
     this.#create = create;
     this.#urlOf = urlOf;
     const onAnswer = (answers: ReadonlyMap<string, unknown>) => this.#update(answers);
-    this.#endWatch = watchServers({ urls: seeds, command: ['CLUSTER', 'NODES'], onAnswer });
+    const name = `${options.name}: topology from`;
+    const command = ['CLUSTER', 'NODES'];
+    this.#endWatch = watchServers({ ...options, name, urls: seeds, command, onAnswer });
   }
 
   get isReady(): boolean {

@@ -21,7 +21,6 @@ export function connectRedis<Scripts extends RedisScripts>(
   options: ConnectionOptions<Scripts>,
 ): Client<Scripts> & Partial<Shards<Client<Scripts>>> {
   const { changes = [], replicas, ...others } = options;
-  const { scripts } = others;
   const address = parseRedisUrl(options.url);
   const create = (url: string) => {
     const name = address.kind === 'cluster' ? `${others.name} ${new URL(url).host}` : others.name;
@@ -30,9 +29,9 @@ export function connectRedis<Scripts extends RedisScripts>(
     return client;
   };
   if (address.kind === 'single') return create(address.url);
-  const offline = createClient({ scripts }) as Client<Scripts>;
-  if (address.kind === 'cluster') return routeByKey(address, scripts, offline, create);
-  return followPrimary(address, offline, create);
+  const offline = createClient({ scripts: options.scripts }) as Client<Scripts>;
+  if (address.kind === 'cluster') return routeByKey(address, offline, create, options);
+  return followPrimary(address, offline, create, options);
 }
 
 type Client<Scripts extends RedisScripts> = ReturnType<typeof createRedis<Scripts>>;

@@ -1,4 +1,6 @@
 import { EventEmitter } from 'node:events';
+import type { RedisScripts } from 'redis';
+import type { RedisOptions } from './redis.ts';
 import { forwardEvents, proxyClient } from './redis-proxy.ts';
 import type { RedisAddress } from './redis-url.ts';
 import { watchServers } from './redis-watch.ts';
@@ -17,17 +19,21 @@ interface Followed extends EventEmitter {
  *
  * @param offline a client that is not connected, until the Sentinels have named a primary
  * @param create connects a client to a URL
+ * @param options those of the client, which its connections to the Sentinels share
  */
 export function followPrimary<Client extends Followed>(
   address: Extract<RedisAddress, { kind: 'sentinel' }>,
   offline: Client,
   create: (url: string) => Client,
+  options: Pick<RedisOptions<RedisScripts>, 'log' | 'name'>,
 ): Client {
   const { sentinels, name, urlOf } = address;
   const events = new EventEmitter();
   let current = offline;
   let primary: string | undefined;
   const end = watchServers({
+    ...options,
+    name: `${options.name}: Sentinel`,
     urls: sentinels,
     command: ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name],
     channel: '+switch-master',

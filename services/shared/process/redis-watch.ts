@@ -1,10 +1,11 @@
-import { createClient } from 'redis';
+import { createClient, type RedisScripts } from 'redis';
+import { logConnection, type RedisOptions } from './redis.ts';
 
 /** Milliseconds between two questions to a server. */
 const ASK_MS = 500;
 
 /** A question, and the servers that answer it. */
-export interface WatchOptions {
+export interface WatchOptions extends Pick<RedisOptions<RedisScripts>, 'log' | 'name'> {
   /** The URLs of the servers. */
   urls: string[];
   command: string[];
@@ -19,7 +20,8 @@ export interface WatchOptions {
  *
  * @returns a function that ends this
  */
-export function watchServers({ urls, command, channel, onAnswer }: WatchOptions): () => void {
+export function watchServers(options: WatchOptions): () => void {
+  const { urls, command, channel, onAnswer, log, name } = options;
   const answers = new Map<string, unknown>();
   const servers = urls.map((url) => {
     const client = createClient({
@@ -39,6 +41,7 @@ export function watchServers({ urls, command, channel, onAnswer }: WatchOptions)
       answers.set(url, answer);
       onAnswer(answers);
     };
+    logConnection(client, `${name} ${new URL(url).host}`, log);
     client.on('error', () => answers.delete(url)).on('ready', ask);
     client.connect().catch(() => {});
     if (channel) client.subscribe(channel, ask).catch(() => {});

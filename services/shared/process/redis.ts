@@ -49,7 +49,7 @@ export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<
 }
 
 /** Logs a failure once, not with every attempt to reconnect. */
-function logConnection(client: EventEmitter, name: string, log: Logger): void {
+export function logConnection(client: EventEmitter, name: string, log: Logger): void {
   let logged = '';
   client.on('error', (err) => {
     const reason = err.message || err.code;
