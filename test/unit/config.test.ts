@@ -1,11 +1,25 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { rootCertificates } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig, variables } from '../../services/app/config.ts';
 import { ConfigError, describeVariables } from '../../services/shared/process/config.ts';
 import { ROOT } from '../../tools/lib/root.mjs';
 
 describe('readConfig', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'shared-state-config-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  function fileWith(content: string): string {
+    const file = join(folder, 'file');
+    writeFileSync(file, content);
+    return file;
+  }
+
   it('should not require any variable', () => {
     expect(readConfig({})).toMatchObject({
       HOST: '0.0.0.0',
@@ -124,6 +138,44 @@ describe('readConfig', () => {
     'redis+cluster://me:p@one,[::1]:5/',
   ])('should accept REDIS_URL=%s', (REDIS_URL) => {
     expect(readConfig({ REDIS_URL }).REDIS_URL).toBe(REDIS_URL);
+  });
+
+  it.each(['rediss://host', 'rediss+sentinel://one,two/main'])(
+    'should read the CA certificates for %s from their file',
+    (REDIS_URL) => {
+      const certificates = rootCertificates.slice(0, 2).join('\n');
+      const config = readConfig({ REDIS_URL, REDIS_CA_FILE: fileWith(certificates) });
+      expect(config.REDIS_CA_FILE).toBe(certificates);
+    },
+  );
+
+  it.each(['redis://host', 'redis+sentinel://one,two/main', ''])(
+    'should refuse CA certificates if REDIS_URL=%s has no TLS',
+    (REDIS_URL) => {
+      const REDIS_CA_FILE = fileWith(String(rootCertificates[0]));
+      expect(() => readConfig({ REDIS_URL, REDIS_CA_FILE })).toThrow(
+        `REDIS_CA_FILE="${REDIS_CA_FILE}": needs TLS: REDIS_URL must begin with rediss`,
+      );
+    },
+  );
+
+  it.each(['', 'words', '-----BEGIN CERTIFICATE-----\n', '-----BEGIN PRIVATE KEY-----\n'])(
+    'should refuse a file without a CA certificate: %j',
+    (content) => {
+      const REDIS_CA_FILE = fileWith(content);
+      const read = () => readConfig({ REDIS_URL: 'rediss://host', REDIS_CA_FILE });
+      expect(read).toThrow(ConfigError);
+      expect(read).toThrow(`REDIS_CA_FILE="${REDIS_CA_FILE}": holds no certificate in PEM format`);
+    },
+  );
+
+  it.each([
+    ['/no/such/file', 'no such file or directory'],
+    ['/', 'illegal operation on a directory'],
+  ])('should say why it cannot read REDIS_CA_FILE=%s', (REDIS_CA_FILE, reason) => {
+    const read = () => readConfig({ REDIS_URL: 'rediss://host', REDIS_CA_FILE });
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(`REDIS_CA_FILE="${REDIS_CA_FILE}": cannot be read: ${reason}`);
   });
 
   it('should name every invalid variable, one per line', () => {

@@ -1,3 +1,6 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { getSystemErrorMessage } from 'node:util';
 import { z } from 'zod';
 import { parseRedisUrl, REDIS_URLS, RedisUrlError } from './redis-url.ts';
 
@@ -43,6 +46,29 @@ function faultOf(url: string): string | undefined {
   }
 }
 
+/** The path of a PEM file. The setting is its content. */
+const certificates = z.string().transform((path, context) => {
+  try {
+    const pem = readFileSync(path, 'utf8');
+    new X509Certificate(pem);
+    return pem;
+  } catch (err) {
+    const { errno } = err as NodeJS.ErrnoException;
+    const fault = errno
+      ? `cannot be read: ${getSystemErrorMessage(errno)}`
+      : 'holds no certificate in PEM format';
+    context.addIssue({ code: 'custom', message: '', params: { fault } });
+    return z.NEVER;
+  }
+});
+
+/** Refuses a CA without TLS: its user believes that the connections are encrypted. */
+function requireTls(config: Record<string, unknown>, context: z.RefinementCtx): void {
+  if (!config.REDIS_CA_FILE || String(config.REDIS_URL).startsWith('rediss')) return;
+  const params = { fault: 'needs TLS: REDIS_URL must begin with rediss' };
+  context.addIssue({ code: 'custom', message: '', path: ['REDIS_CA_FILE'], params });
+}
+
 const secrets = z
   .string()
   .transform((list) => list.split(',').map((secret) => secret.trim()))
@@ -81,6 +107,10 @@ export const commonVariables = z.object({
       allowed: REDIS_URLS,
       secret: true,
     }),
+  REDIS_CA_FILE: certificates.optional().meta({
+    allowed: 'the path of a PEM file with the CA certificates of Redis, for rediss://',
+    fallback: 'the public CAs that Node trusts',
+  }),
   REDIS_WAIT_REPLICAS: wholeNumber(0, 0, 9, 'replicas that must have a change before it is done'),
   REDIS_TIMEOUT_MS: wholeNumber(1000, 100, 10_000, 'milliseconds'),
   SESSION_COOKIE_NAME: z
@@ -153,7 +183,7 @@ export function readVariables<T extends z.ZodObject>(
 ): z.output<T> {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   given.SESSION_COOKIE_NAME ??= cookieNameOf(given.COMPOSE_PROJECT_NAME);
-  const { data, error } = variables.safeParse(given);
+  const { data, error } = variables.superRefine(requireTls).safeParse(given);
   if (data) return data;
   const issues = new Map(error?.issues.map((issue) => [String(issue.path[0]), issue]));
   const lines = [...issues].map(([name, issue]) => complaint(variables, name, given[name], issue));

@@ -27,7 +27,7 @@ interface Node extends EventEmitter {
 /** Commands and scripts, by the name of the method. */
 type Commands = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
-type RouterOptions = Pick<RedisOptions<RedisScripts>, 'log' | 'name' | 'scripts'>;
+type RouterOptions = Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name' | 'scripts'>;
 
 /** What a client of a Cluster can be asked besides. */
 export interface Shards<Client> {

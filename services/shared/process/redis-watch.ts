@@ -5,7 +5,7 @@ import { logConnection, type RedisOptions } from './redis.ts';
 const ASK_MS = 500;
 
 /** A question, and the servers that answer it. */
-export interface WatchOptions extends Pick<RedisOptions<RedisScripts>, 'log' | 'name'> {
+export interface WatchOptions extends Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name'> {
   /** The URLs of the servers. */
   urls: string[];
   command: string[];
@@ -21,7 +21,7 @@ export interface WatchOptions extends Pick<RedisOptions<RedisScripts>, 'log' | '
  * @returns a function that ends this
  */
 export function watchServers(options: WatchOptions): () => void {
-  const { urls, command, channel, onAnswer, log, name } = options;
+  const { urls, ca, command, channel, onAnswer, log, name } = options;
   const answers = new Map<string, unknown>();
   const servers = urls.map((url) => {
     const client = createClient({
@@ -29,7 +29,11 @@ export function watchServers(options: WatchOptions): () => void {
       disableOfflineQueue: true,
       disableClientInfo: true,
       maintNotifications: 'disabled',
-      socket: { connectTimeout: 2 * ASK_MS, reconnectStrategy: ASK_MS },
+      socket: {
+        ...(ca && { tls: true, ca }),
+        connectTimeout: 2 * ASK_MS,
+        reconnectStrategy: ASK_MS,
+      },
     });
     let isAsking = false;
     const ask = async () => {

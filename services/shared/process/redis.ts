@@ -6,6 +6,8 @@ import { createClient, type RedisClientOptions, type RedisScripts } from 'redis'
 /** Where Redis is, and how long a command may take. */
 export interface RedisOptions<Scripts extends RedisScripts> {
   url: string;
+  /** The CA certificates for a `rediss://` URL, in PEM. By default Node trusts the public CAs. */
+  ca?: string;
   /** Milliseconds after which a command without a reply fails. */
   timeoutMs: number;
   log: Logger;
@@ -24,7 +26,7 @@ const MAX_QUEUE = 10_000;
  * goes silent they fail within `timeoutMs`. It connects in the background and reconnects forever.
  */
 export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<Scripts>) {
-  const { url, timeoutMs, log, name, scripts, clientSideCache } = options;
+  const { url, ca, timeoutMs, log, name, scripts, clientSideCache } = options;
   const client = createClient({
     url,
     scripts,
@@ -35,6 +37,7 @@ export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<
     disableClientInfo: true, // one command less that an ACL has to allow
     maintNotifications: 'disabled',
     socket: {
+      ...(ca && { tls: true, ca }),
       connectTimeout: timeoutMs,
       // Ends a handshake that is never answered. A wall-clock timeout, so it must be longer than any
       // pause of this process that its connections should survive.

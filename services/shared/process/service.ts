@@ -50,12 +50,13 @@ export async function runService<Config extends CommonConfig>(
   createApp: (context: ServiceContext<Config>) => Express,
 ): Promise<void> {
   const config = await configOrExit(readConfig);
-  const { REDIS_URL: url, REDIS_TIMEOUT_MS: timeoutMs, REDIS_WAIT_REPLICAS: replicas } = config;
+  const { REDIS_URL: url, REDIS_CA_FILE: ca } = config;
+  const { REDIS_TIMEOUT_MS: timeoutMs, REDIS_WAIT_REPLICAS: replicas } = config;
   const instance = { name: config.INSTANCE ?? hostname() };
   const log = createLogger(config.LOG_LEVEL, instance);
   const clients: (EventEmitter & Parameters<typeof closeRedis>[0])[] = [];
   const connect: Connect = (options) => {
-    const client = connectRedis({ url, timeoutMs, replicas, log, ...options });
+    const client = connectRedis({ url, ...(ca && { ca }), timeoutMs, replicas, log, ...options });
     clients.push(client);
     return client;
   };
