@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { audit } from '../../tools/faults/audit-log.ts';
+import { audit, staleReplies } from '../../tools/faults/audit-log.ts';
 import type { Outcome } from '../../tools/faults/load.ts';
 
 /** Replies with the given numbers, plus `failed` requests without a reply. */
@@ -22,5 +22,32 @@ describe('audit', () => {
     ['more counted than requested', [1, 2], 1, 4, { lost: 0, countedTwice: 1 }],
   ])('should audit %s', (_name, numbers, failed, final, expected) => {
     expect(audit(outcomes(numbers, failed), final)).toEqual(expected);
+  });
+});
+
+describe('staleReplies', () => {
+  const invalidation: Outcome = {
+    ...{ request: 'DELETE /data', session: 0, from: 1000, ms: 20, status: 204 },
+  };
+  const reply = (from: number, madeAt: number): Outcome => ({
+    ...{ request: 'GET /data', session: 0, from, ms: 1, status: 200, madeAt },
+  });
+
+  it.each([
+    ['older data, later than 100 ms after the answer', reply(1121, 900), invalidation, 1],
+    ['older data, sooner than that', reply(1119, 900), invalidation, 0],
+    ['data made since', reply(1121, 1001), invalidation, 0],
+    [
+      'older data after a refused invalidation',
+      reply(1121, 900),
+      { ...invalidation, status: 503 },
+      0,
+    ],
+  ])('should find %s: %#', (_name, after, before, stale) => {
+    expect(staleReplies([before, after], () => false)).toHaveLength(stale);
+  });
+
+  it('should not count an invalidation that may be lost', () => {
+    expect(staleReplies([invalidation, reply(1121, 900)], () => true)).toEqual([]);
   });
 });

@@ -48,3 +48,28 @@ export function auditAll(
     countedTwice: sum(accounts.map(({ countedTwice }) => countedTwice)),
   };
 }
+
+/** Milliseconds after an invalidation until no instance returns the old entry. */
+const INVALIDATION_MS = 100;
+/** Milliseconds by which the clocks of the load and of the instances may differ. */
+const CLOCK_MS = 10;
+
+/**
+ * The replies with data that was made before an invalidation, which was answered long enough before
+ * the request.
+ *
+ * @param mayBeLost tells whether an invalidation may be lost
+ */
+export function staleReplies(
+  outcomes: Outcome[],
+  mayBeLost: (outcome: Outcome) => boolean,
+): Outcome[] {
+  const invalidations = outcomes.filter(
+    (one) => one.request === 'DELETE /data' && one.status === 204 && !mayBeLost(one),
+  );
+  return outcomes.filter(({ from, madeAt = Infinity }) =>
+    invalidations.some(
+      (one) => one.from + one.ms + INVALIDATION_MS < from && madeAt < one.from - CLOCK_MS,
+    ),
+  );
+}

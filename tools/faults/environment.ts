@@ -4,7 +4,7 @@ import { eventually } from '../lib/eventually.ts';
 import { type Use, usesOf } from '../lib/process-use.ts';
 import { Random } from '../lib/random.ts';
 import { Stack, type StackOptions } from '../stack/stack.ts';
-import { auditAll } from './audit-log.ts';
+import { auditAll, staleReplies } from './audit-log.ts';
 import { type IsWanted, isFailed, Load, type Outcome } from './load.ts';
 
 /** The most megabytes by which a fault may grow an instance. */
@@ -182,7 +182,11 @@ export class Environment implements AsyncDisposable {
     this.requireNone(unexplained, 'failed');
     const elsewhere = outcomes.filter(({ isOtherSession }) => isOtherSession);
     this.requireNone(elsewhere, 'replies of another session');
-    const odd = outcomes.filter((outcome) => outcome.status !== 200 && !isFailed(outcome));
+    this.requireNone(staleReplies(outcomes, this.#mayBeLost), 'stale');
+    const odd = outcomes.filter((outcome) => {
+      const success = outcome.request === 'DELETE /data' ? 204 : 200;
+      return outcome.status !== success && !isFailed(outcome);
+    });
     this.requireNone(odd, 'unexpected replies');
     const stallMs = Math.round(this.#stalls.max / 1e6);
     if (stallMs > STALL_MS) this.note(`the load itself stalled for up to ${stallMs} ms`);

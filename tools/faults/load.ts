@@ -5,6 +5,12 @@ import { type Seen, send, Visitor } from '../lib/visitor.ts';
 const SESSIONS = 4;
 const CLIENTS = 32;
 const ITEMS = ['tea', 'coffee', 'milk', 'bread', 'jam'];
+/** What clients ask for, each up to this share; the rest invalidates the data. */
+const REQUESTS = [
+  [0.6, 'GET /'],
+  [0.8, 'POST /cart'],
+  [0.98, 'GET /data'],
+] as const;
 /** Milliseconds after which a client gives up. */
 const TIMEOUT_MS = 10_000;
 /** The longest pause between two requests of a client. It leaves CPU time for the stack. */
@@ -14,7 +20,7 @@ const MAX_MS = 240_000;
 
 /** A request of the load and its result. */
 export interface Outcome {
-  request: 'GET /' | 'POST /cart' | 'GET /data';
+  request: 'GET /' | 'POST /cart' | 'GET /data' | 'DELETE /data';
   /** The number of its session, from 0. */
   session: number;
   /** The time of the request, by `performance.now()`. */
@@ -30,6 +36,8 @@ export interface Outcome {
   item?: string;
   /** The counter in the reply: the views, or the quantity of the item. */
   number?: number;
+  /** When the origin was asked for the data in the reply, by `performance.now()`. */
+  madeAt?: number;
   /** The reply belongs to another session than the cookie of the request. */
   isOtherSession?: boolean;
 }
@@ -49,8 +57,8 @@ export function isFailed({ status }: Outcome): boolean {
 }
 
 /**
- * 32 clients, 8 on each of 4 sessions, that view the page, fill the cart and read the data. Each
- * request opens a connection. The load records the outcome of every request.
+ * 32 clients, 8 on each of 4 sessions, that view the page, fill the cart, and read or invalidate the
+ * data. Each request opens a connection. The load records the outcome of every request.
  */
 export class Load {
   readonly outcomes: Outcome[] = [];
@@ -109,7 +117,7 @@ export class Load {
     while (performance.now() < this.#until) {
       const choice = random.next();
       const item = random.pick(ITEMS);
-      const request = choice < 0.6 ? 'GET /' : choice < 0.8 ? 'POST /cart' : 'GET /data';
+      const request = REQUESTS.find(([share]) => choice < share)?.[1] ?? 'DELETE /data';
       const asked = { request, session, ...(request === 'POST /cart' && { item }) } as const;
       this.outcomes.push(await this.#send(asked));
       await delay(random.next() * PAUSE_MS);
@@ -130,7 +138,7 @@ export class Load {
         ...{ ...asked, from, ms: reply.ms, status: reply.status },
         instance: reply.headers['x-instance']?.toString(),
         retryAfter: reply.headers['retry-after'],
-        ...(reply.status === 200 && numberIn(asked.request, reply.body, name)),
+        ...(reply.status === 200 && contentOf(asked.request, reply.body, name)),
       };
     } catch (err) {
       const error = signal.aborted ? `no reply in ${TIMEOUT_MS} ms` : (err as Error).message;
@@ -139,8 +147,11 @@ export class Load {
   }
 }
 
-function numberIn(request: Outcome['request'], body: string, name: string): Partial<Outcome> {
-  if (request === 'GET /data') return {};
-  const { views, session = name, quantity } = JSON.parse(body);
+function contentOf(request: Outcome['request'], body: string, name: string): Partial<Outcome> {
+  const reply = JSON.parse(body);
+  if (request === 'GET /data') {
+    return { madeAt: Date.parse(reply.madeAt) - performance.timeOrigin };
+  }
+  const { views, session = name, quantity } = reply;
   return { number: views ?? quantity, ...(session !== name && { isOtherSession: true }) };
 }

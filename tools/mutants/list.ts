@@ -73,7 +73,7 @@ const groups: Group[] = [
     mutants: [
       {
         name: 'local-entry-trusted-forever',
-        find: 'if (now > this.#trustedUntil || now > cached.staleUntil) return undefined;',
+        find: 'if (now > trust.until || now > cached.staleUntil) return undefined;',
         replace: 'if (now > cached.staleUntil) return undefined;',
         only: 'the local cache',
       },

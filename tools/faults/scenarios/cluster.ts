@@ -25,9 +25,10 @@ function isOnShard(cookie: string, session: number): boolean {
   return slot >= first && slot <= last;
 }
 
-/** The other shards serve all of their visitors meanwhile. */
-function isClear503OfShard({ session, status, retryAfter }: Outcome): boolean {
-  return shardOf(session) === 0 && status === 503 && retryAfter !== undefined;
+/** The other shards serve all of their visitors meanwhile. The key of `/data` is on the first one. */
+function isClear503OfShard({ request, session, status, retryAfter }: Outcome): boolean {
+  const isOnFirst = request === 'DELETE /data' || shardOf(session) === 0;
+  return isOnFirst && status === 503 && retryAfter !== undefined;
 }
 
 /** Breaks the primary of the first shard, and mends it as a replica of its successor. */
