@@ -16,8 +16,9 @@ import { sessions } from '../shared/session/session.ts';
 import { redisSessionState, type SessionState } from '../shared/session/state.ts';
 import { RedisSessionStore, type SessionStore } from '../shared/session/store.ts';
 import { Cache } from './cache/cache.ts';
-import { LocalCache } from './cache/local-cache.ts';
+import { type ConnectCache, LocalCache } from './cache/local-cache.ts';
 import { slowOrigin } from './cache/origin.ts';
+import { cacheScripts } from './cache/scripts.ts';
 import type { Config } from './config.ts';
 import { DATA_PATH, fastData } from './fast-path/data.ts';
 import { fastViews } from './fast-path/views.ts';
@@ -40,14 +41,14 @@ export function createApp(context: ServiceContext<Config>): Express {
   const { config, instance, connect, log, draining } = context;
   const { SESSION_COOKIE_NAME: cookieName, SESSION_TTL_SECONDS: ttlSeconds } = config;
 
-  const scripts = { ...sessionScripts, ...heartbeatScripts };
+  const scripts = { ...sessionScripts, ...heartbeatScripts, ...cacheScripts };
   const redis = connect({ name: 'Redis', scripts, changes: sessionChanges });
   logIfDenied(redis, ['INFO', 'memory'], 'a full Redis may evict sessions', log);
   const { store, state } = sessionStorage(context, redis);
   const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
   const session = sessions({ cookieName, store, secrets });
   const faults = faultInjection(context);
-  const cache = createCache(context, faults);
+  const cache = createCache(context, faults, (options) => connect({ ...options, scripts }));
   const named = startHeartbeat(context, redis, (received) => faults.apply(received));
   const metrics = createMetrics({ config, instance, cache: cache.counts, origin: faults.origin });
   const isFast =
@@ -103,8 +104,9 @@ function faultInjection({ config, log }: ServiceContext<Config>): FaultInjection
 }
 
 function createCache(
-  { config, instance, connect, log }: ServiceContext<Config>,
+  { config, instance, log }: ServiceContext<Config>,
   faults: FaultInjection,
+  connect: ConnectCache,
 ): Cache {
   const { CACHE_TTL_SECONDS: ttl, CACHE_STALE_SECONDS: stale = ttl / 2 } = config;
   return new Cache({

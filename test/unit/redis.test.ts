@@ -7,7 +7,8 @@ import {
   TimeoutError,
 } from 'redis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { closeRedis, createRedis } from '../../services/shared/process/redis.ts';
+import { heartbeatScripts } from '../../services/app/heartbeat/scripts.ts';
+import { closeRedis, createRedis, newClient } from '../../services/shared/process/redis.ts';
 import { connectRedis } from '../../services/shared/process/redis-connection.ts';
 import { isRedisUnavailable } from '../../services/shared/process/redis-errors.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
@@ -48,6 +49,12 @@ it('should log why it does not reach a Sentinel, without the password', async ()
   await eventually(() => expect(lines).toHaveLength(1));
   redis.destroy();
   expect(lines).toEqual([`Redis: Sentinel ${host}: connect ECONNREFUSED ${host}`]);
+});
+
+it('should build one class for all clients with the same scripts: each takes 25 MB', () => {
+  const scripts = () => ({ ...heartbeatScripts });
+  const [one, two] = ['redis://one', 'redis://two'].map((url) => newClient(scripts(), { url }));
+  expect(two?.constructor).toBe(one?.constructor);
 });
 
 describe('a command whose reply is late', () => {

@@ -1,5 +1,5 @@
-import { createClient, type RedisScripts } from 'redis';
-import { createRedis, type RedisOptions } from './redis.ts';
+import type { RedisScripts } from 'redis';
+import { createRedis, newClient, type RedisOptions } from './redis.ts';
 import { routeByKey, type Shards } from './redis-cluster.ts';
 import { followPrimary } from './redis-sentinel.ts';
 import { parseRedisUrl } from './redis-url.ts';
@@ -29,7 +29,7 @@ export function connectRedis<Scripts extends RedisScripts>(
     return client;
   };
   if (address.kind === 'single') return create(address.url);
-  const offline = createClient({ scripts: options.scripts }) as Client<Scripts>;
+  const offline = newClient(options.scripts);
   if (address.kind === 'cluster') return routeByKey(address, offline, create, options);
   return followPrimary(address, offline, create, options);
 }

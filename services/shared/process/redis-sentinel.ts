@@ -25,7 +25,7 @@ export function followPrimary<Client extends Followed>(
   address: Extract<RedisAddress, { kind: 'sentinel' }>,
   offline: Client,
   create: (url: string) => Client,
-  options: Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name'>,
+  options: Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name' | 'scripts'>,
 ): Client {
   const { sentinels, name, urlOf } = address;
   const events = new EventEmitter();

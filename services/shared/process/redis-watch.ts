@@ -1,11 +1,12 @@
-import { createClient, type RedisScripts } from 'redis';
-import { logConnection, type RedisOptions } from './redis.ts';
+import type { RedisScripts } from 'redis';
+import { logConnection, newClient, type RedisOptions } from './redis.ts';
 
 /** Milliseconds between two questions to a server. */
 const ASK_MS = 500;
 
 /** A question, and the servers that answer it. */
-export interface WatchOptions extends Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name'> {
+export interface WatchOptions
+  extends Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name' | 'scripts'> {
   /** The URLs of the servers. */
   urls: string[];
   command: string[];
@@ -21,10 +22,10 @@ export interface WatchOptions extends Pick<RedisOptions<RedisScripts>, 'ca' | 'l
  * @returns a function that ends this
  */
 export function watchServers(options: WatchOptions): () => void {
-  const { urls, ca, command, channel, onAnswer, log, name } = options;
+  const { urls, ca, command, channel, onAnswer, log, name, scripts } = options;
   const answers = new Map<string, unknown>();
   const servers = urls.map((url) => {
-    const client = createClient({
+    const client = newClient(scripts, {
       url,
       disableOfflineQueue: true,
       disableClientInfo: true,

@@ -1,7 +1,12 @@
 import type { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { createClient, type RedisClientOptions, type RedisScripts } from 'redis';
+import {
+  RedisClient,
+  type RedisClientOptions,
+  type RedisClientType,
+  type RedisScripts,
+} from 'redis';
 
 /** Where Redis is, and how long a command may take. */
 export interface RedisOptions<Scripts extends RedisScripts> {
@@ -21,15 +26,32 @@ export interface RedisOptions<Scripts extends RedisScripts> {
 /** The commands that may wait for a reply at once. The limit bounds memory during an outage. */
 const MAX_QUEUE = 10_000;
 
+type Client<Scripts extends RedisScripts> = RedisClientType<
+  Record<never, never>,
+  Record<never, never>,
+  Scripts
+>;
+
+/**
+ * Creates a client that is not connected yet. `createClient` would build a class with all commands of
+ * Redis for each client, which takes 25 MB and 0.1 s. This builds one for each set of scripts, and
+ * leaves out the modules of Redis (JSON, search …).
+ */
+export function newClient<Scripts extends RedisScripts>(
+  scripts: Scripts,
+  options: RedisClientOptions = {},
+): Client<Scripts> {
+  return RedisClient.factory({ scripts })(options) as unknown as Client<Scripts>;
+}
+
 /**
  * Creates a client whose commands never hang: without a connection they fail at once, and if Redis
  * goes silent they fail within `timeoutMs`. It connects in the background and reconnects forever.
  */
 export function createRedis<Scripts extends RedisScripts>(options: RedisOptions<Scripts>) {
   const { url, ca, timeoutMs, log, name, scripts, clientSideCache } = options;
-  const client = createClient({
+  const client = newClient(scripts, {
     url,
-    scripts,
     ...(clientSideCache && { clientSideCache }),
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_QUEUE,
