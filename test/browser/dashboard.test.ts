@@ -218,7 +218,7 @@ describeInBrowser('the page in a browser', () => {
       await press(page, 'Visit ×100');
       await expectText(page, '#trail-summary', COUNTED);
       expect(await textOf(page, '#trail-note')).toBe(''); // the login went on with the trail
-      await inRedis(stack.redis.url, (redis) => redis.flushAll());
+      await inRedis(stack.topology.url, (redis) => redis.flushAll());
       const other = await page.context().newPage();
       await other.goto(stack.url);
       for (const one of [page, other]) await expectText(one, '#views', 'Views: 1');
@@ -291,7 +291,7 @@ describeInBrowser('the page in a browser', () => {
 
     it('should show a view that one session has lost', async () => {
       const page = await open(stack.url);
-      await inRedis(stack.redis.url, async (redis) => {
+      await inRedis(stack.topology.url, async (redis) => {
         for (const key of await redis.keys('views:*')) await redis.incr(key);
       });
       await press(page, 'Visit ×100');

@@ -61,7 +61,7 @@ describeInBrowser('the picture of the system', () => {
         expect(memory).toBe('');
       }
       await expectText(page, '#card-views', 'Views: 101');
-      const stored = await inRedis(stack.redis.url, async (redis) => {
+      const stored = await inRedis(stack.topology.url, async (redis) => {
         const keys = await redis.keys('views:*');
         return Promise.all(keys.map((key) => redis.get(key)));
       });

@@ -56,7 +56,7 @@ describe('the cache of three instances', () => {
     const [first] = stack.instances;
     const lost = send(`http://127.0.0.1:${first?.port}/data`).catch(() => 'lost');
     await eventually(() =>
-      inRedis(stack.redis.url, async (redis) => {
+      inRedis(stack.topology.url, async (redis) => {
         expect(await redis.exists('cache:lock:{data}')).toBe(1);
       }),
     );
@@ -125,7 +125,7 @@ describe('the cache of three instances', () => {
       expect(headers['content-type']).toMatch('application/problem+json');
       expect(JSON.parse(body)).toMatchObject({ detail: 'The origin of this data fails now.' });
     }
-    const keys = await inRedis(stack.redis.url, (redis) => redis.keys('cache:{data}'));
+    const keys = await inRedis(stack.topology.url, (redis) => redis.keys('cache:{data}'));
     expect(keys).toEqual([]);
     expect(await sumOf(stack, 'origin_failures_total')).toBeGreaterThan(0);
   });
@@ -183,7 +183,7 @@ describe('the cache of three instances', () => {
   it('should store nothing with CACHE=off, and only in Redis with CACHE=redis', async () => {
     await using off = await stackWith({ CACHE: 'off', ORIGIN_DELAY_MS: '0' });
     for (const _ of range(1, 4)) expect((await atOnce(off, 1)).every(isNew)).toBe(true);
-    expect(await inRedis(off.redis.url, (redis) => redis.keys('cache:*'))).toEqual([]);
+    expect(await inRedis(off.topology.url, (redis) => redis.keys('cache:*'))).toEqual([]);
     await off.close();
     await using shared = await stackWith({ CACHE: 'redis' });
     await atOnce(shared, 1);

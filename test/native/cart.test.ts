@@ -46,7 +46,7 @@ describe('the cart', () => {
   });
 
   it('should store nothing for a client that only reads', async () => {
-    const before = await keysOf(stack.redis.url);
+    const before = await keysOf(stack.topology.url);
     for (const path of ['/cart', '/me', '/dashboard/session']) {
       const reply = await newShopper().send(path);
       expect(reply.headers['set-cookie'], path).toBeUndefined();
@@ -54,7 +54,7 @@ describe('the cart', () => {
     const gone = newShopper();
     await gone.send('/cart/tea', { method: 'DELETE' });
     expect(gone.cookies.size).toBe(0);
-    expect(await keysOf(stack.redis.url)).toEqual(before);
+    expect(await keysOf(stack.topology.url)).toEqual(before);
   });
 
   it('should hold at most 50 different items', async () => {
@@ -163,7 +163,7 @@ describe('the cart', () => {
       () => ada.send('/dashboard/session'),
       () => ada.add('milk'),
     ];
-    await inRedis(stack.redis.url, async (redis) => {
+    await inRedis(stack.topology.url, async (redis) => {
       for (const use of uses) {
         for (const key of keys) await redis.expire(key, 10);
         expect((await use()).status).toBe(200);
@@ -177,11 +177,11 @@ describe('the cart', () => {
     await ada.view();
     await ada.view();
     const commands: string[] = [];
-    await inRedis(stack.redis.url, async (redis) => {
+    await inRedis(stack.topology.url, async (redis) => {
       await redis.monitor((line) => commands.push(String(line)));
       await ada.view();
       await ada.view();
-      await inRedis(stack.redis.url, (other) => other.echo('that is all'));
+      await inRedis(stack.topology.url, (other) => other.echo('that is all'));
       await eventually(() => expect(commands.join()).toContain('that is all'));
     });
     const ours = commands.filter((line) => line.includes(inKeys(sessionIdOf(ada))));

@@ -89,7 +89,7 @@ describe.each(['on', 'off'])('the view counter, with FAST_PATH=%s', (FAST_PATH) 
     await visitor.view();
     const id = inKeys(sessionIdOf(visitor));
     const keys = [`sess:${id}`, `views:${id}`];
-    await inRedis(stack.redis.url, async (redis) => {
+    await inRedis(stack.topology.url, async (redis) => {
       for (const key of keys) await redis.expire(key, 10);
       await visitor.view();
       for (const key of keys) expect(await redis.ttl(key)).toBeGreaterThan(990);
@@ -100,7 +100,7 @@ describe.each(['on', 'off'])('the view counter, with FAST_PATH=%s', (FAST_PATH) 
     const visitor = new Visitor(stack.url);
     await visitor.viewInTurn(3);
     const id = sessionIdOf(visitor);
-    await inRedis(stack.redis.url, (redis) => redis.del(`sess:${inKeys(id)}`));
+    await inRedis(stack.topology.url, (redis) => redis.del(`sess:${inKeys(id)}`));
     expect((await visitor.view()).views).toBe(1);
     expect(sessionIdOf(visitor)).not.toBe(id);
     expect((await visitor.view()).views).toBe(2);
@@ -112,7 +112,7 @@ describe.each(['on', 'off'])('the view counter, with FAST_PATH=%s', (FAST_PATH) 
   });
 
   it('should continue after Redis was emptied and an instance was added', async () => {
-    await inRedis(stack.redis.url, async (redis) => {
+    await inRedis(stack.topology.url, async (redis) => {
       await redis.flushAll();
       // Within a second, an instance that knows the secret stores it again.
       await eventually(async () => expect(await redis.exists('secret:session')).toBe(1));

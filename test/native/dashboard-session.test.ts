@@ -125,9 +125,9 @@ describe('the dashboard, another application with the same sessions', () => {
   it('should take reports of views although another program wrote to the audience', async () => {
     const ada = new Shopper(stack.url);
     await ada.view();
-    await inRedis(stack.redis.url, (redis) => redis.set('{dashboard}:audience', 'junk'));
+    await inRedis(stack.topology.url, (redis) => redis.set('{dashboard}:audience', 'junk'));
     const reply = await ada.post('/dashboard/participants', { instance: 'app-1', views: 1 });
     expect(reply.status).toBe(204);
-    await inRedis(stack.redis.url, (redis) => redis.del('{dashboard}:audience'));
+    await inRedis(stack.topology.url, (redis) => redis.del('{dashboard}:audience'));
   });
 });

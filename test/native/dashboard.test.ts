@@ -37,7 +37,7 @@ async function watch(visitor?: Visitor, url = stack.url): Promise<Events> {
 
 /** Another dashboard beside that of the stack. */
 async function secondDashboard() {
-  return runDashboard({ REDIS_URL: stack.redis.url, INSTANCE: 'dashboard-2' });
+  return runDashboard({ REDIS_URL: stack.topology.url, INSTANCE: 'dashboard-2' });
 }
 
 const namesOf = ({ instances }: Overview) => instances.map(({ name }) => name);
@@ -84,7 +84,7 @@ async function ticks(events: Events, count: number): Promise<Tick[]> {
 
 /** How often a dashboard has polled Redis so far: nothing else scans keys there. */
 async function pollsSoFar(): Promise<string> {
-  const stats = await inRedis(stack.redis.url, (redis) => redis.info('commandstats'));
+  const stats = await inRedis(stack.topology.url, (redis) => redis.info('commandstats'));
   return /^cmdstat_scan:calls=(\d+)/m.exec(stats)?.[1] ?? '0';
 }
 
@@ -113,7 +113,7 @@ describe('GET /dashboard/instances', () => {
       JSON.stringify({ ...record, state: 'dead' }),
       JSON.stringify({ ...record, name: '<b>' }),
     ];
-    await inRedis(stack.redis.url, async (redis) => {
+    await inRedis(stack.topology.url, async (redis) => {
       for (const [i, value] of malformed.entries()) {
         await redis.set(`{dashboard}:heartbeat:x-${i}`, value, {
           expiration: { type: 'EX', value: 5 },
@@ -129,7 +129,7 @@ describe('GET /dashboard/instances', () => {
     expect(seen.every(allReady(3))).toBe(true);
     expect(seen.every(({ audience }) => audience.participants === 0)).toBe(true);
 
-    await inRedis(stack.redis.url, async (redis) => {
+    await inRedis(stack.topology.url, async (redis) => {
       await redis.del([
         '{dashboard}:heartbeat:x-hash',
         '{dashboard}:instances',
@@ -582,7 +582,7 @@ describe('the audience', () => {
 
   it('should hold 1000, and not more', async () => {
     const others = range(1, 1000).map((n) => String(n));
-    await inRedis(stack.redis.url, async (redis) => {
+    await inRedis(stack.topology.url, async (redis) => {
       await redis.hSet(
         '{dashboard}:audience',
         others.flatMap((id) => [id, '1 1 app-1 ']),
@@ -600,7 +600,7 @@ describe('the audience', () => {
       expect((await events.next('hello')).participants).toHaveLength(1000);
       expect((await ticks(events, 2)).every(isOf(1000))).toBe(true);
     } finally {
-      await inRedis(stack.redis.url, (redis) => redis.del('{dashboard}:audience'));
+      await inRedis(stack.topology.url, (redis) => redis.del('{dashboard}:audience'));
     }
     await events.next('tick', hasId(session));
   });

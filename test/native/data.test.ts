@@ -55,7 +55,7 @@ describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
   it('should state its age in seconds', async () => {
     const madeAt = Date.now() - 12_000;
     const entry = { data: 'as stored', madeBy: 'app-1', madeAt, token: 1, staleMs: 0 };
-    await inRedis(stack.redis.url, (redis) => redis.set('cache:{data}', JSON.stringify(entry)));
+    await inRedis(stack.topology.url, (redis) => redis.set('cache:{data}', JSON.stringify(entry)));
     const age = Number((await data()).headers.age);
     expect(age).toBeGreaterThanOrEqual(12);
     expect(age).toBeLessThanOrEqual((Date.now() - madeAt) / 1000);
@@ -63,7 +63,7 @@ describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
 
   it('should be cached for CACHE_TTL_SECONDS, and stale for half as long', async () => {
     await data();
-    const ttl = await inRedis(stack.redis.url, (redis) => redis.pTTL('cache:{data}'));
+    const ttl = await inRedis(stack.topology.url, (redis) => redis.pTTL('cache:{data}'));
     expect(ttl).toBeGreaterThan((0.9 * 30 + 15) * 1000 - 1000); // up to a tenth less, to spread expiry
     expect(ttl).toBeLessThanOrEqual((30 + 15) * 1000);
   });
@@ -77,10 +77,10 @@ describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
   it('should not touch a session', async () => {
     const visitor = await send(`${stack.url}/`);
     const cookie = visitor.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
-    const before = await keysOf(stack.redis.url);
+    const before = await keysOf(stack.topology.url);
     const reply = await send(`${stack.url}/data`, { headers: { cookie } });
     expect(reply.headers['set-cookie']).toBeUndefined();
-    const added = (await keysOf(stack.redis.url)).filter((key) => !before.includes(key));
+    const added = (await keysOf(stack.topology.url)).filter((key) => !before.includes(key));
     expect(added.filter((key) => !key.startsWith('cache:'))).toEqual([]);
     expect(added).toContain('cache:{data}');
   });

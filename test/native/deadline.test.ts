@@ -38,7 +38,7 @@ describe('the deadline of a request', () => {
   it('should not cache a result for which no client waits any more', async () => {
     expect((await send(`${stack.url}/data/item-1`)).status).toBe(503);
     await send(`${stack.url}/data/item-2`); // takes longer than the rest of the first load
-    expect(await keysOf(stack.redis.url)).not.toContain('cache:{data:item-1}');
+    expect(await keysOf(stack.topology.url)).not.toContain('cache:{data:item-1}');
   });
 
   it('should answer while the handler goes on, and spare the next request on the connection', async () => {

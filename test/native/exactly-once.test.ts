@@ -142,9 +142,9 @@ describe('a request that arrives twice', () => {
     ).toBe(503);
     expect((await at(0, ada).post('/login', { name: 'Ada' }, { headers: old })).status).toBe(503);
     expect(await ada.cart()).toEqual({});
-    const keys = await keysOf(stack.redis.url);
+    const keys = await keysOf(stack.topology.url);
     expect((await new Shopper(direct(0)).send('/', { headers: old })).status).toBe(503);
-    expect(await keysOf(stack.redis.url)).toEqual(keys);
+    expect(await keysOf(stack.topology.url)).toEqual(keys);
     const recent = { 'x-request-start': ago(8) };
     expect((await at(0, ada).send('/', { headers: recent })).body).toBe('Views: 2');
     // nginx replaces the header of a client
@@ -176,7 +176,7 @@ describe('a request that arrives twice', () => {
     const key = `applied:{${sessionIdOf(ada).slice(0, 8)}}`;
     const fill = "for i = 1, ARGV[1] do redis.call('HSET', KEYS[1], i, 1) end";
     const options = { keys: [key], arguments: [String(MAX_APPLIED)] };
-    await inRedis(stack.redis.url, (redis) => redis.eval(fill, options));
+    await inRedis(stack.topology.url, (redis) => redis.eval(fill, options));
     for (const reply of [
       await ada.send('/'),
       await ada.add('tea'),
@@ -187,7 +187,7 @@ describe('a request that arrives twice', () => {
       expect(reply.headers['retry-after']).toBe('60');
     }
     expect((await eve.view()).views).toBe(2);
-    await inRedis(stack.redis.url, (redis) => redis.del(key));
+    await inRedis(stack.topology.url, (redis) => redis.del(key));
     expect((await ada.view()).views).toBe(2);
     expect(await ada.cart()).toEqual({});
   });
@@ -196,7 +196,9 @@ describe('a request that arrives twice', () => {
     const ada = await newShopper();
     const headers = { 'x-request-id': newId() };
     const acl = (rule: string) =>
-      inRedis(stack.redis.url, (redis) => redis.sendCommand(['ACL', 'SETUSER', 'default', rule]));
+      inRedis(stack.topology.url, (redis) =>
+        redis.sendCommand(['ACL', 'SETUSER', 'default', rule]),
+      );
     await acl('-incr');
     expect((await at(0, ada).send('/', { headers })).status).toBe(503);
     await acl('+@all');

@@ -326,7 +326,7 @@ describe('fault injection', () => {
     it.each(['off', undefined])(
       'should be everything with FAULT_INJECTION=%s',
       async (FAULT_INJECTION) => {
-        const settings = { FAULT_INJECTION, REDIS_URL: stack.redis.url, CONTROL_SOCKET };
+        const settings = { FAULT_INJECTION, REDIS_URL: stack.topology.url, CONTROL_SOCKET };
         await using dashboard = await runDashboard(settings);
         for (const [method, path, body] of FAULTS) {
           expect((await ask(dashboard.url, method, path, body)).status).toBe(404);
@@ -353,7 +353,7 @@ describe('fault injection', () => {
 
     it('should be everything without the key, if there is one', async () => {
       const settings = { FAULT_INJECTION: 'on', PRESENTER_KEY: KEY, CONTROL_SOCKET };
-      await using dashboard = await runDashboard({ ...settings, REDIS_URL: stack.redis.url });
+      await using dashboard = await runDashboard({ ...settings, REDIS_URL: stack.topology.url });
       const base = dashboard.url;
       const wrong = ['', 'Bearer', 'Bearer wrong-key', KEY, `Basic ${KEY}`, `Bearer ${KEY}x`];
       for (const [method, path, body] of FAULTS) {
@@ -386,7 +386,7 @@ describe('fault injection', () => {
     });
 
     it('should be the commands to a stack that is not local', async () => {
-      const settings = { FAULT_INJECTION: 'on', REDIS_URL: stack.redis.url };
+      const settings = { FAULT_INJECTION: 'on', REDIS_URL: stack.topology.url };
       await using dashboard = await runDashboard(settings);
       for (const [method, path, body] of FAULTS.filter(([, path]) => path.includes('/stack/'))) {
         expect((await ask(dashboard.url, method, path, body)).status).toBe(404);

@@ -13,7 +13,7 @@ describe('login and logout', () => {
   afterAll(() => stack?.close());
   const newShopper = () => new Shopper(stack.url);
   const keysWith = async (id: string) =>
-    (await keysOf(stack.redis.url)).filter((key) => key.includes(inKeys(id)));
+    (await keysOf(stack.topology.url)).filter((key) => key.includes(inKeys(id)));
 
   it('should return the name and the time of the login on every instance', async () => {
     const ada = newShopper();
@@ -84,9 +84,9 @@ describe('login and logout', () => {
   });
 
   it('should answer 204 to a logout without a session, and store nothing', async () => {
-    const before = await keysOf(stack.redis.url);
+    const before = await keysOf(stack.topology.url);
     expect((await newShopper().logOut()).status).toBe(204);
-    expect(await keysOf(stack.redis.url)).toEqual(before);
+    expect(await keysOf(stack.topology.url)).toEqual(before);
   });
 
   it('should not let a concurrent request restore a session after its logout', async () => {
@@ -208,12 +208,12 @@ describe('login and logout', () => {
     [{ name: ['Ada'] }, 'name: '],
     [[], 'body: '],
   ])('should reject %j with 422 and name the field', async (body, field) => {
-    const before = await keysOf(stack.redis.url);
+    const before = await keysOf(stack.topology.url);
     const reply = await newShopper().post('/login', body);
     expect(reply.status).toBe(422);
     expect(JSON.parse(reply.body).detail).toMatch(new RegExp(`^${field}`));
     expect(reply.headers['set-cookie']).toBeUndefined();
-    const after = await keysOf(stack.redis.url);
+    const after = await keysOf(stack.topology.url);
     expect(before).toEqual(expect.arrayContaining(after)); // others may expire
   });
 

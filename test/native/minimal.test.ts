@@ -41,7 +41,7 @@ describe('minimal', () => {
   afterAll(() => stack?.close());
 
   const keys = () =>
-    inRedis(stack.redis.url, async (redis) => (await redis.keys('minimal:*')).sort());
+    inRedis(stack.topology.url, async (redis) => (await redis.keys('minimal:*')).sort());
 
   it('should count 30 views in order over 3 instances, with one cookie', async () => {
     const visitor = new Visitor(stack.url);
@@ -81,7 +81,7 @@ describe('minimal', () => {
   it('should keep the session and its counter for a day after the last view', async () => {
     const visitor = new Visitor(stack.url);
     await visitor.send();
-    await inRedis(stack.redis.url, async (redis) => {
+    await inRedis(stack.topology.url, async (redis) => {
       const its = [`minimal:session:${sessionIdOf(visitor)}`, viewsKey(visitor)];
       for (const key of its) await redis.expire(key, 10);
       await visitor.send();
@@ -136,7 +136,9 @@ describe('minimal', () => {
 
   it.each(['incr', 'set'])('should not reply with 200 if Redis refuses %s', async (command) => {
     const allow = (rule: string) =>
-      inRedis(stack.redis.url, (redis) => redis.sendCommand(['ACL', 'SETUSER', 'default', rule]));
+      inRedis(stack.topology.url, (redis) =>
+        redis.sendCommand(['ACL', 'SETUSER', 'default', rule]),
+      );
     const sessions = async () => (await keys()).filter((key) => key.startsWith('minimal:session:'));
     const before = await sessions();
     await allow(`-${command}`);
@@ -204,7 +206,7 @@ describe('what minimal cannot do', () => {
 
   const direct = (i: number) => `http://127.0.0.1:${stack.instances[i]?.port}`;
   const storedViews = (visitor: Visitor) =>
-    inRedis(stack.redis.url, (redis) => redis.get(viewsKey(visitor)));
+    inRedis(stack.topology.url, (redis) => redis.get(viewsKey(visitor)));
 
   /** Someone whose first view was counted. */
   async function newVisitor(url = stack.url): Promise<Visitor> {

@@ -89,19 +89,19 @@ describe('an outage of Redis', () => {
     ['CLIENT PAUSE of everything', ['CLIENT', 'PAUSE', '3000', 'ALL']],
     ['CLIENT PAUSE of writes', ['CLIENT', 'PAUSE', '3000', 'WRITE']],
   ])('should cause 503 in time with %s', async (_name, command) => {
-    await inRedis(stack.redis.url, (redis) => redis.sendCommand(command));
+    await inRedis(stack.topology.url, (redis) => redis.sendCommand(command));
     expectUnavailable(await visitor.send());
-    await inRedis(stack.redis.url, (redis) => redis.sendCommand(['CLIENT', 'UNPAUSE']));
+    await inRedis(stack.topology.url, (redis) => redis.sendCommand(['CLIENT', 'UNPAUSE']));
     await expectRecovery(4, 5);
   });
 
   it('should cause 503 if Redis rejects writes, and leave no trace', async () => {
-    const before = await keysOf(stack.redis.url);
-    await inRedis(stack.redis.url, (redis) => redis.configSet('min-replicas-to-write', '1'));
+    const before = await keysOf(stack.topology.url);
+    await inRedis(stack.topology.url, (redis) => redis.configSet('min-replicas-to-write', '1'));
     expectUnavailable(await visitor.send());
     expectUnavailable(await new Visitor(stack.url).send());
-    await inRedis(stack.redis.url, (redis) => redis.configSet('min-replicas-to-write', '0'));
-    expect(await keysOf(stack.redis.url)).toEqual(before);
+    await inRedis(stack.topology.url, (redis) => redis.configSet('min-replicas-to-write', '0'));
+    expect(await keysOf(stack.topology.url)).toEqual(before);
     await expectRecovery(4, 4);
   });
 

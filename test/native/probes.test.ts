@@ -19,7 +19,7 @@ describe('requests that are not visits', () => {
         expect(headers['set-cookie'], path).toBeUndefined();
       }
     }
-    const keys = await keysOf(stack.redis.url);
+    const keys = await keysOf(stack.topology.url);
     expect(keys.filter((key) => !/^\{dashboard\}:(heartbeat:|instances$)/.test(key))).toEqual([]);
   });
 
@@ -33,7 +33,7 @@ describe('requests that are not visits', () => {
   ])('should count nothing and store nothing: %s', async (_, sending) => {
     const expected = sending.method === 'HEAD' ? 200 : 503; // a browser then asks again
     const sessions = async () =>
-      (await keysOf(stack.redis.url)).filter((key) => key.startsWith('sess:'));
+      (await keysOf(stack.topology.url)).filter((key) => key.startsWith('sess:'));
     const before = await sessions();
     const stranger = await send(`${stack.url}/`, sending);
     expect(stranger.status).toBe(expected);
@@ -46,7 +46,7 @@ describe('requests that are not visits', () => {
       await ada.send(path, sending);
     }
     expect((await ada.view()).views).toBe(3);
-    const audience = (await keysOf(stack.redis.url)).filter((key) =>
+    const audience = (await keysOf(stack.topology.url)).filter((key) =>
       /:(audience|leases)$/.test(key),
     );
     expect(audience).toEqual([]);

@@ -22,7 +22,7 @@ describe('the process of an instance', () => {
   /** Starts an instance and waits until it is ready at `url`. */
   async function startInstance(env: NodeJS.ProcessEnv = {}) {
     const port = await freePort('127.0.0.1');
-    const running = runInstance({ REDIS_URL: stack.redis.url, PORT: String(port), ...env });
+    const running = runInstance({ REDIS_URL: stack.topology.url, PORT: String(port), ...env });
     const url = `http://127.0.0.1:${port}`;
     try {
       await eventually(async () => expect((await send(`${url}/readyz`)).status).toBe(200));
@@ -219,13 +219,17 @@ describe('the process of an instance', () => {
   });
 
   it('should report in one line that its port is taken, and exit 1', async () => {
-    await using first = runInstance({ REDIS_URL: stack.redis.url, PORT: '0', LOG_LEVEL: 'info' });
+    await using first = runInstance({
+      REDIS_URL: stack.topology.url,
+      PORT: '0',
+      LOG_LEVEL: 'info',
+    });
     const port = await eventually(() => {
       const [, found] = /listening on 127\.0\.0\.1:(\d+)/.exec(first.stdout) ?? [];
       if (!found) throw new Error('not yet');
       return found;
     });
-    await using second = runInstance({ REDIS_URL: stack.redis.url, PORT: port });
+    await using second = runInstance({ REDIS_URL: stack.topology.url, PORT: port });
     expect(await second.ended).toMatchObject({
       code: 1,
       stderr: `PORT=${port}: cannot listen on 127.0.0.1: another program uses it\n`,

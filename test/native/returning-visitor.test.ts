@@ -41,14 +41,14 @@ describe.each(['on', 'off'])('a returning visitor, with FAST_PATH=%s', (FAST_PAT
       await visitor.add('tea');
       await visitor.post('/dashboard/nickname', { nickname: 'Countess' });
       const id = sessionIdOf(visitor);
-      await inRedis(stack.redis.url, async (redis) => {
+      await inRedis(stack.topology.url, async (redis) => {
         if (command === 'LPUSH') await redis.del(`${key}${inKeys(id)}`);
         await redis.sendCommand([command, `${key}${inKeys(id)}`, ...rest]);
       });
       const { views } = await visitor.view();
       expect(views).toBe(1);
       expect(sessionIdOf(visitor)).not.toBe(id);
-      const keys = await keysOf(stack.redis.url);
+      const keys = await keysOf(stack.topology.url);
       expect(keys.filter((key) => key.includes(inKeys(id)))).toEqual([]);
     },
   );
@@ -82,7 +82,7 @@ describe.each(['on', 'off'])('a returning visitor, with FAST_PATH=%s', (FAST_PAT
   it('should lose a corrupt counter, but keep the session', async () => {
     const visitor = await returning(stack);
     const id = sessionIdOf(visitor);
-    await inRedis(stack.redis.url, (redis) => redis.set(`views:${inKeys(id)}`, 'junk'));
+    await inRedis(stack.topology.url, (redis) => redis.set(`views:${inKeys(id)}`, 'junk'));
     expect((await visitor.view()).views).toBe(1);
     expect(sessionIdOf(visitor)).toBe(id);
   });

@@ -64,7 +64,7 @@ describe('sessions under attack', () => {
       ['a list in Redis', 'RPUSH', 'value'],
     ])('should cause one line in the log and a new session: %s', async (_name, command, value) => {
       const id = sessionIdOf(ada);
-      await inRedis(stack.redis.url, async (redis) => {
+      await inRedis(stack.topology.url, async (redis) => {
         await redis.del(`sess:${inKeys(id)}`);
         const rest = command === 'HSET' ? [value, 'x'] : [value];
         await redis.sendCommand([command, `sess:${inKeys(id)}`, ...rest]);
@@ -95,7 +95,7 @@ describe('sessions under attack', () => {
     ])('should lose only its %s if they are corrupt (%s, %j)', async (kind, command, value) => {
       await ada.add('milk', 2);
       const key = `${kind}:${inKeys(sessionIdOf(ada))}`;
-      await inRedis(stack.redis.url, async (redis) => {
+      await inRedis(stack.topology.url, async (redis) => {
         await redis.del(key);
         await redis.sendCommand([command, key, ...value]);
       });
@@ -153,7 +153,7 @@ describe('sessions under attack', () => {
         headers: { cookie: `connect.sid=${signed(chosen)}` },
       });
       expect(reply.headers['set-cookie']?.[0]).not.toContain(chosen);
-      const exists = await inRedis(stack.redis.url, (redis) =>
+      const exists = await inRedis(stack.topology.url, (redis) =>
         redis.exists(`sess:${inKeys(chosen)}`),
       );
       expect(exists).toBe(0);

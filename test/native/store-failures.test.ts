@@ -50,7 +50,7 @@ describe('a change that Redis rejects', () => {
   let stack: Stack;
   let ada: Shopper;
   const command = (commands: string[][]) =>
-    inRedis(stack.redis.url, async (redis) => {
+    inRedis(stack.topology.url, async (redis) => {
       for (const words of commands) await redis.sendCommand(words);
     });
 
@@ -105,7 +105,7 @@ describe('a change that Redis rejects', () => {
   it.each(REFUSALS.slice(0, 1).concat(REFUSALS.slice(2)))(
     'should create no session for a new visitor: %s',
     async (_name, refuse, accept) => {
-      const keys = await keysOf(stack.redis.url);
+      const keys = await keysOf(stack.topology.url);
       await command(refuse);
       for (const path of ['/login', '/cart', '/dashboard/nickname']) {
         const body = { name: 'Eve', item: 'tea', quantity: 1, nickname: 'x' };
@@ -113,21 +113,21 @@ describe('a change that Redis rejects', () => {
       }
       expectRefusal(await new Shopper(stack.url).send('/'), '/');
       await command(accept);
-      expect(await keysOf(stack.redis.url)).toEqual(keys);
+      expect(await keysOf(stack.topology.url)).toEqual(keys);
     },
   );
 
   it.each(['-incr -hincrby -hset', '-expire'])(
     'should leave no session of a new visitor behind if an ACL denies its first change: %s',
     async (rules) => {
-      const keys = await keysOf(stack.redis.url);
+      const keys = await keysOf(stack.topology.url);
       await command([['ACL', 'SETUSER', 'default', ...rules.split(' ')]]);
       for (const path of ['/cart', '/dashboard/nickname']) {
         const body = { item: 'tea', quantity: 1, nickname: 'x' };
         expectRefusal(await new Shopper(stack.url).post(path, body), path);
       }
       expectRefusal(await new Shopper(stack.url).send('/'), '/');
-      expect(await keysOf(stack.redis.url)).toEqual(keys);
+      expect(await keysOf(stack.topology.url)).toEqual(keys);
     },
   );
 
@@ -144,7 +144,7 @@ describe('a change that Redis rejects', () => {
   it('should answer 503 only if it makes a session grow, with nine tenths of the memory in use', async () => {
     const bob = new Shopper(stack.url);
     await bob.logIn('Bob');
-    await inRedis(stack.redis.url, async (redis) => {
+    await inRedis(stack.topology.url, async (redis) => {
       await redis.setRange('ballast', 20_000_000, 'x'); // so large that a few kilobytes make no difference
       await redis.del(await redis.keys('applied:*'));
       await limitMemory(redis);
@@ -179,7 +179,7 @@ describe('a change that Redis rejects', () => {
   it.each(['cache:{x}', 'replaced:{x}'])(
     'should not be refused for lack of memory if keys that expire soon fill it: %s',
     async (prefix) => {
-      await inRedis(stack.redis.url, async (redis) => {
+      await inRedis(stack.topology.url, async (redis) => {
         const fill = "for i = 1, 20000 do redis.call('SET', ARGV[1] .. i, ARGV[2], 'EX', 60) end";
         await redis.eval(fill, { arguments: [prefix, 'x'.repeat(1000)] });
         await limitMemory(redis);
@@ -189,7 +189,7 @@ describe('a change that Redis rejects', () => {
       expect((await eve.view()).views).toBe(1);
       expect((await eve.add('milk')).status).toBe(200);
       expect(await ada.me()).toMatchObject({ name: 'Ada', views: 2, cart: { tea: 2 } });
-      await inRedis(stack.redis.url, async (redis) => redis.del(await redis.keys(`${prefix}*`)));
+      await inRedis(stack.topology.url, async (redis) => redis.del(await redis.keys(`${prefix}*`)));
     },
   );
 

@@ -1,11 +1,16 @@
-import { createClient, type RedisClientType } from 'redis';
+import { createClient, createCluster, type RedisClientType } from 'redis';
+import { parseRedisUrl } from '../../services/shared/process/redis-url.ts';
 
-/** Runs `work` on a connection of its own, apart from the connections of the instances. */
+/**
+ * Runs `work` on a connection of its own, apart from the connections of the instances.
+ *
+ * @param url as in REDIS_URL; of a Cluster, commands without a key run on all primaries
+ */
 export async function inRedis<T>(
   url: string,
   work: (redis: RedisClientType) => Promise<T>,
 ): Promise<T> {
-  const redis: RedisClientType = createClient({ url });
+  const redis = await clientOf(url);
   redis.on('error', () => {}); // the command fails too
   await redis.connect();
   try {
@@ -13,6 +18,27 @@ export async function inRedis<T>(
   } finally {
     redis.destroy();
   }
+}
+
+async function clientOf(url: string): Promise<RedisClientType> {
+  const address = parseRedisUrl(url);
+  if (address.kind === 'single') return createClient({ url });
+  if (address.kind === 'sentinel') {
+    const command = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', address.name];
+    const [sentinel = ''] = address.sentinels;
+    const reply = await inRedis(sentinel, (redis) => redis.sendCommand<unknown>(command));
+    const [host = '', port = ''] = reply as string[];
+    return createClient({ url: address.urlOf(host, port) });
+  }
+  const rootNodes = address.seeds.map((seed) => ({ url: seed }));
+  const { username, password } = new URL(address.seeds[0] ?? '');
+  const cluster = createCluster({ rootNodes, defaults: { username, password } });
+  const sendCommand = async (args: string[]) => {
+    const nodes = await Promise.all(cluster.masters.map((node) => cluster.nodeClient(node)));
+    const [first] = await Promise.all(nodes.map((node) => node.sendCommand(args)));
+    return first;
+  };
+  return Object.assign(cluster, { sendCommand }) as unknown as RedisClientType;
 }
 
 /** All keys of sessions and of the cache: without the generated secret and the idempotency keys. */

@@ -27,12 +27,16 @@ export const TOPOLOGIES = {
   cluster: { create: redisCluster, data: 'redis-cluster', ports: 12 },
 };
 
+/** `REDIS_TOPOLOGY=cluster npm test` runs the tests on another one. */
+const { REDIS_TOPOLOGY } = process.env;
+const DEFAULT_TOPOLOGY = (REDIS_TOPOLOGY || 'single') as keyof typeof TOPOLOGIES;
+
 export interface StackOptions {
   /** The name of the stack; by default a random one, and the cookie of the default stack. */
   name?: string;
   /** Keeps the data of Redis if this process is killed, and starts with what such a stack has left. */
   keepData?: boolean;
-  /** How Redis runs; one process by default. */
+  /** How Redis runs; as REDIS_TOPOLOGY says, or one process, by default. */
   redis?: keyof typeof TOPOLOGIES;
   /** The number of instances; 3 by default. */
   scale?: number;
@@ -74,7 +78,8 @@ export class Stack implements AsyncDisposable {
    */
   static async start(options: StackOptions = {}): Promise<Stack> {
     const { bind = '127.0.0.1', port = 0, install = true, report = () => {} } = options;
-    const { name = randomBytes(4).toString('hex'), keepData = false, redis = 'single' } = options;
+    const { name = randomBytes(4).toString('hex'), keepData = false } = options;
+    const { redis = DEFAULT_TOPOLOGY } = options;
     const program = programFile(options.program ?? 'app');
     const tools = findTools(report, install);
     const ports = [port || (await freePort(bind)), await freePort()] as const;
