@@ -12,6 +12,8 @@ import { Watchdog } from '../../tools/stack/watchdog.ts';
 /** Redis without the rest of a stack: one server by default. */
 export class RedisAlone implements AsyncDisposable {
   topology: RedisTopology;
+  /** For data and configurations. */
+  readonly folder = mkdtempSync(join(tmpdir(), 'shared-state-redis-'));
   #kind: keyof typeof TOPOLOGIES;
   #context: StackContext;
 
@@ -22,7 +24,7 @@ export class RedisAlone implements AsyncDisposable {
   }
 
   private constructor(kind: keyof typeof TOPOLOGIES, ports: number[]) {
-    const folder = mkdtempSync(join(tmpdir(), 'shared-state-redis-'));
+    const { folder } = this;
     this.#kind = kind;
     this.#context = { folder, watchdog: new Watchdog(folder), report: () => {} };
     this.topology = this.#create(ports);

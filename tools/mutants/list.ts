@@ -493,6 +493,48 @@ const groups: Group[] = [
     ],
   },
   {
+    file: 'services/shared/process/redis-cluster.ts',
+    test: 'test/native/faults.test.ts',
+    mutants: [
+      {
+        name: 'moved-slot-not-followed',
+        find: "if (kind === 'MOVED') {",
+        replace: 'if (false) {',
+        only: 'slots-moved',
+      },
+      {
+        name: 'oldest-configuration-wins',
+        find: 'one.epoch - other.epoch',
+        replace: 'other.epoch - one.epoch',
+        only: 'shard-killed',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/process/redis-cluster.ts',
+    test: 'test/native/cluster.test.ts',
+    mutants: [
+      {
+        name: 'all-shards-needed',
+        find: 'Promise.any(pings)',
+        replace: 'Promise.all(pings).then(([one]) => one as string)',
+        only: 'if a primary hangs',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/process/redis-errors.ts',
+    test: 'test/unit/replication.test.ts',
+    mutants: [
+      {
+        name: 'interrupted-wait-is-a-bug',
+        find: '|UNBLOCKED',
+        replace: '',
+        only: 'becomes a replica',
+      },
+    ],
+  },
+  {
     file: 'services/shared/process/server.ts',
     test: 'test/native/nginx.test.ts',
     mutants: [
