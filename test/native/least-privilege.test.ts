@@ -138,3 +138,51 @@ describe('a user of Redis with the documented rules', () => {
     expect(instance.stdout).toMatch(named);
   });
 });
+
+describe.each(['sentinel', 'cluster'] as const)('the same user with --redis %s', (kind) => {
+  const reference = readFileSync(join(ROOT, 'docs/reference.md'), 'utf8');
+  const [, SENTINEL_RULES = ''] =
+    /ACL SETUSER shared-state on '>PASSWORD' (.*\+sentinel.*)/.exec(reference) ?? [];
+  const [, MORE = '', CLUSTER = ''] =
+    /it also needs `(\+wait)`, and in a Cluster `(\S+)`/.exec(reference) ?? [];
+
+  /** Starts Redis with this user, and an instance that uses it. */
+  async function startBoth(rulesOf: (rules: string) => string) {
+    const resources = new AsyncDisposableStack();
+    const alone = resources.use(await RedisAlone.start(kind));
+    const { processes } = alone.topology;
+    for (const one of processes) {
+      const isSentinel = one.name.startsWith('sentinel');
+      const more = kind === 'cluster' ? `${MORE} ${CLUSTER}` : MORE;
+      const rules = isSentinel ? SENTINEL_RULES : `${RULES} ${more}`;
+      await one.ask(`ACL SETUSER shared-state on >secret ${rulesOf(rules)}`);
+    }
+    const url = alone.url.replace(/\/\/.*@/, '//shared-state:secret@');
+    const PORT = String(await freePort());
+    const env = { REDIS_URL: url, REDIS_WAIT_REPLICAS: '1', PORT, LOG_LEVEL: 'warn' };
+    const instance = resources.use(runInstance(env));
+    return { resources, processes, instance, base: `http://127.0.0.1:${PORT}` };
+  }
+
+  it('should need the documented commands', async () => {
+    const { resources, processes, instance, base } = await startBoth((rules) => rules);
+    await using _ = resources;
+    await eventually(async () => {
+      expect((await new Shopper(base).view()).views).toBe(1);
+    }, 20_000);
+    for (const one of processes) expect(await one.ask('ACL LOG')).toBe('*0\r\n');
+    expect(instance.stdout).not.toContain('NOPERM');
+  });
+
+  it('should name a command that is denied in the log', async () => {
+    const command = kind === 'cluster' ? 'cluster|nodes' : 'sentinel|get-master-addr-by-name';
+    const { resources, instance, base } = await startBoth((rules) =>
+      rules.replace(` +${command}`, ''),
+    );
+    await using _ = resources;
+    await eventually(async () => {
+      expect(instance.stdout).toContain(`'${command}'`);
+      expect((await send(`${base}/readyz`)).status).toBe(503);
+    }, 20_000);
+  });
+});

@@ -1,5 +1,6 @@
 import type { RedisScripts } from 'redis';
 import { logConnection, newClient, type RedisOptions } from './redis.ts';
+import { isDenied } from './redis-errors.ts';
 
 /** Milliseconds between two questions to a server. */
 const ASK_MS = 500;
@@ -40,7 +41,9 @@ export function watchServers(options: WatchOptions): () => void {
     const ask = async () => {
       if (isAsking || !client.isReady) return;
       isAsking = true;
-      const answer = await client.sendCommand(command).catch(() => undefined);
+      const answer = await client.sendCommand(command).catch((err) => {
+        if (isDenied(err)) client.emit('error', err);
+      });
       isAsking = false;
       if (answer === undefined) return;
       answers.set(url, answer);
