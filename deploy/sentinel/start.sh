@@ -13,6 +13,8 @@ repl-backlog-size 64mb"
   [ "$name" = redis ] || echo 'replicaof redis 6379'
 }
 
+# If all Sentinels noticed a dead primary at once, each might vote for itself. An election is repeated
+# only after seconds.
 sentinel() {
   echo "dir /data
 protected-mode no
@@ -20,7 +22,7 @@ sentinel resolve-hostnames yes
 sentinel announce-hostnames yes
 sentinel announce-ip $name
 sentinel monitor shared-state redis 6379 2
-sentinel down-after-milliseconds shared-state 1000
+sentinel down-after-milliseconds shared-state $((1100 + 200 * ${name#sentinel-}))
 sentinel failover-timeout shared-state 5000"
 }
 
