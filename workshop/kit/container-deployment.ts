@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { StackError } from '../../tools/lib/errors.mjs';
 import { eventually } from '../../tools/lib/eventually.ts';
@@ -17,7 +17,7 @@ const COMMANDS: Partial<Record<Action, string>> = { resume: 'unpause' };
 
 let isBuilt = false;
 
-/** A stack of containers: docker-compose.yml, and an override file with the changes of the lesson. */
+/** A stack of containers: docker-compose.yml, and files that change it for the lesson. */
 export class ContainerDeployment implements Deployment {
   url = '';
   #options: DeploymentOptions;
@@ -145,10 +145,11 @@ export class ContainerDeployment implements Deployment {
   }
 
   #compose(...args: string[]): Promise<string> {
-    const files = [join(ROOT, 'docker-compose.yml'), this.#overrideFile];
+    const more = this.#options.redis === 'sentinel' ? ['deploy/sentinel/compose.yml'] : [];
+    const files = ['docker-compose.yml', ...more, this.#overrideFile];
     return docker(
       ...['compose', '--project-directory', ROOT, '--project-name', this.#project],
-      ...[...files.flatMap((file) => ['--file', file]), ...args],
+      ...[...files.flatMap((file) => ['--file', resolve(ROOT, file)]), ...args],
     );
   }
 }

@@ -4,6 +4,8 @@ export interface DeploymentOptions {
   env?: Record<string, string>;
   /** The number of instances; 3 by default. */
   scale?: number;
+  /** How Redis runs; one process by default. */
+  redis?: 'sentinel';
   /** The program of the instances, relative to the project; services/app/main.ts by default. */
   program?: string;
   nginx?: NginxChange;
@@ -26,7 +28,10 @@ export interface Deployment {
   /** The address, and the command that shows the state of the stack. */
   readonly location: string;
   start(): Promise<void>;
-  /** Does to `redis` or to an instance what `npm run stack -- ACTION NAME` does. */
+  /**
+   * Does to an instance or to `redis` what `npm run stack -- ACTION NAME` does. With Sentinels,
+   * `redis` is the first primary.
+   */
   control(action: Action, name: string): Promise<void>;
   /** Sets the number of instances; with `updateNginx: false`, nginx keeps its old list. */
   scale(count: number, options?: { updateNginx?: boolean }): Promise<void>;
@@ -39,7 +44,7 @@ export interface Deployment {
    * @returns a function that removes the limit; `undefined` if this system has no limits
    */
   limitCpu(share: number): Promise<(() => Promise<void>) | undefined>;
-  /** Sends one command to Redis. Resolves to the reply as text, with one list element per line. */
+  /** Sends one command to `redis`. Resolves to the reply as text, with one list element per line. */
   redis(...command: string[]): Promise<string>;
   /** The access log of nginx, which nginx writes once a second. */
   accessLog(): Promise<string>;

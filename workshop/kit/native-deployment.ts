@@ -31,9 +31,10 @@ export class NativeDeployment implements Deployment {
   }
 
   async start(): Promise<void> {
-    const { scale = 3, program, nginx } = this.#options;
+    const { scale = 3, redis, program, nginx } = this.#options;
     this.#stack = await Stack.start({
       ...(this.#name && { name: this.#name }),
+      ...(redis && { redis }),
       ...(program && { program }),
       scale,
       env: () => this.#env,
@@ -48,7 +49,8 @@ export class NativeDeployment implements Deployment {
   }
 
   async control(action: Action, name: string): Promise<void> {
-    await this.#stack.process(name)[action]();
+    const { redis } = this.#stack;
+    await (name === 'redis' ? redis : this.#stack.process(name))[action]();
   }
 
   async scale(count: number, { updateNginx = true } = {}): Promise<void> {
