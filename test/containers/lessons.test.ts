@@ -6,11 +6,11 @@ const missing = dockerMissing();
 const title = `npm run lesson -- NAME --docker${missing ? ` (skipped: ${missing})` : ''}`;
 
 describe.skipIf(missing)(title, () => {
-  // The first one pauses, resumes, stops and starts containers, so it covers most of the kit. The
-  // second one adds containers.
-  it.each(['rolling-update', 'redis-failover'])(
-    'should match its claim in containers: %s',
-    async (name) => {
+  // It pauses, resumes, stops and starts containers, so it covers most of the kit.
+  const name = 'rolling-update';
+  it(
+    `should match its claim in containers: ${name}`,
+    async () => {
       const args = ['run', 'lesson', '--silent', '--', name, '--docker', '--json'];
       await using running = new Running('npm', args);
       const { stdout, stderr } = await running.ended;
