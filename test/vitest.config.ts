@@ -23,6 +23,29 @@ const ORDER = [
   'test/containers/',
 ];
 
+/** Tests of the processes of one Redis, or of a topology of their own. */
+const NEED_ONE_REDIS = [
+  'bench',
+  'cluster',
+  'deadline',
+  'dev',
+  'ending',
+  'eviction',
+  'faults',
+  'full-disk',
+  'install',
+  'least-privilege',
+  'minimal',
+  'outage',
+  'process',
+  'program',
+  'redis-',
+  'stack',
+  'start-failures',
+  'store-failures',
+].map((name) => `test/native/${name}*`);
+const excluded = process.env.REDIS_TOPOLOGY ? NEED_ONE_REDIS : [];
+
 /** Keeps vitest's order within each part of {@link ORDER}. */
 class InOrder extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -48,7 +71,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'proofs', include: ['test/**/*.test.ts'], exclude: ALONE },
+        test: { name: 'proofs', include: ['test/**/*.test.ts'], exclude: [...ALONE, ...excluded] },
       },
       {
         extends: true,

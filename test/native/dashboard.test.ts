@@ -13,6 +13,7 @@ import { runDashboard } from '../support/dashboard.ts';
 import { Events } from '../support/events.ts';
 import { range } from '../support/proofs.ts';
 import { Shopper, sessionIdOf } from '../support/shop.ts';
+import { isSpread } from '../support/topology.ts';
 
 let stack: Stack;
 beforeAll(async () => {
@@ -626,7 +627,7 @@ describe('the audience', () => {
   });
 });
 
-describe('the event stream while Redis is away', () => {
+describe.skipIf(isSpread)('the event stream while Redis is away', () => {
   const outages: [string, () => unknown, () => unknown][] = [
     ['hangs', () => stack.redis.pause(), () => stack.redis.resume()],
     ['is dead', () => stack.redis.kill(), () => stack.redis.start()],

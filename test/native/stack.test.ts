@@ -319,7 +319,7 @@ describe('npm start', () => {
       /^There is no program "nope"; choose one of app, dashboard(, minimal)?\.$/m,
     ],
     [['--program', 'test/nope.ts'], 'There is no program "test/nope.ts"; choose one of app, '],
-    [['--redis', 'nope'], '`--redis` knows no "nope"; choose from single, sentinel.'],
+    [['--redis', 'nope'], '`--redis` knows no "nope"; choose from single, sentinel, cluster.'],
     [['--frob'], "Unknown option '--frob'"],
   ])('should refuse %j in one line and exit 2', async (words, message) => {
     const name = words.includes('--name') ? [] : ['--name', newName()];

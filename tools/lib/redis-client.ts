@@ -4,7 +4,7 @@ import { parseRedisUrl } from '../../services/shared/process/redis-url.ts';
 /**
  * Runs `work` on a connection of its own, apart from the connections of the instances.
  *
- * @param url as in REDIS_URL; of a Cluster, commands without a key run on all primaries
+ * @param url as in REDIS_URL; a command without a key runs on all primaries of a Cluster
  */
 export async function inRedis<T>(
   url: string,
@@ -33,7 +33,10 @@ async function clientOf(url: string): Promise<RedisClientType> {
   const rootNodes = address.seeds.map((seed) => ({ url: seed }));
   const { username, password } = new URL(address.seeds[0] ?? '');
   const cluster = createCluster({ rootNodes, defaults: { username, password } });
+  const sendByKey = cluster.sendCommand.bind(cluster);
   const sendCommand = async (args: string[]) => {
+    const [command = '', key] = args;
+    if (!/^(ACL|CLIENT|CONFIG)$/.test(command)) return sendByKey(key, false, args);
     const nodes = await Promise.all(cluster.masters.map((node) => cluster.nodeClient(node)));
     const [first] = await Promise.all(nodes.map((node) => node.sendCommand(args)));
     return first;
