@@ -24,14 +24,15 @@ describe.skipIf(missing)(`Redis with TLS${missing ? ` (skipped: ${missing})` : '
   let ca: string;
   let redis: Redis;
   let sentinel: Redis;
-  let urls: { single: string; sentinel: string };
+  let node: Redis;
+  let urls: { single: string; sentinel: string; cluster: string };
 
   beforeAll(async () => {
     const folder = mkdtempSync(join(tmpdir(), 'shared-state-tls-'));
     context = { folder, watchdog: new Watchdog(folder), report: () => {} };
     const files = makeCertificates(folder, 'IP:127.0.0.1');
     ca = files.ca;
-    const [redisPort, sentinelPort] = await freePorts(2);
+    const [redisPort, sentinelPort, nodePort, busPort] = await freePorts(4);
     redis = await start('redis', tlsSettings(redisPort, files));
     const settings = [
       `sentinel monitor main 127.0.0.1 ${redisPort} 1`,
@@ -39,13 +40,17 @@ describe.skipIf(missing)(`Redis with TLS${missing ? ` (skipped: ${missing})` : '
       'tls-replication yes', // also between the Sentinel and Redis
     ];
     sentinel = await start('sentinel', [...tlsSettings(sentinelPort, files), ...settings]);
+    const cluster = ['cluster-enabled yes', `cluster-port ${busPort}`, 'tls-cluster yes'];
+    node = await start('node', [...tlsSettings(nodePort, files), ...cluster]);
+    await node.ask('CLUSTER ADDSLOTSRANGE 0 16383');
     urls = {
       single: `rediss://default:${password}@127.0.0.1:${redisPort}`,
       sentinel: `rediss+sentinel://default:${password}@127.0.0.1:${sentinelPort}/main`,
+      cluster: `rediss+cluster://default:${password}@127.0.0.1:${nodePort}`,
     };
   });
   afterAll(async () => {
-    for (const process of [sentinel, redis]) await process?.stop();
+    for (const process of [sentinel, redis, node]) await process?.stop();
     await context.watchdog.close(); // removes the folder
   });
 
@@ -86,7 +91,7 @@ describe.skipIf(missing)(`Redis with TLS${missing ? ` (skipped: ${missing})` : '
     });
   }
 
-  describe.each(['single', 'sentinel'] as const)('%s', (kind) => {
+  describe.each(['single', 'sentinel', 'cluster'] as const)('%s', (kind) => {
     it('should serve views and data if REDIS_CA_FILE names its CA', async () => {
       await withInstance({ REDIS_URL: urls[kind], REDIS_CA_FILE: ca }, async (url) => {
         const views = await new Visitor(url).viewInTurn(2);

@@ -89,6 +89,7 @@ export function logConnection(client: EventEmitter, name: string, log: Logger): 
 
 /** The part of a client that does not depend on its scripts. */
 interface Connection {
+  readonly isOpen: boolean;
   readonly isReady: boolean;
   connect(): Promise<unknown>;
   ping(): Promise<unknown>;
@@ -133,13 +134,14 @@ function dropSilentConnection(
     connect(client);
   };
   const tick = () => {
+    if (!client.isOpen) clearInterval(timer);
     if (!client.isReady) ping = undefined;
     else if (!ping) sendPing();
     else if (++ping.ticks === MAX_SILENT_TICKS) {
       setImmediate(dropIfUnanswered, ping); // first read a reply that came while we were busy
     }
   };
-  setInterval(tick, tickMs).unref();
+  const timer = setInterval(tick, tickMs).unref();
 }
 
 /** Closes a client after its last replies, or after `timeoutMs` at the latest. */
