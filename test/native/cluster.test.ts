@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf } from '../../services/shared/process/redis-slots.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
@@ -117,7 +118,16 @@ describe('a Redis Cluster', () => {
     for (const path of DATA) {
       for (const base of bases()) await data(path, base);
     }
+    const others = createCluster({
+      rootNodes: [{ url: second.url }],
+      defaults: { password: new URL(second.url).password, disableOfflineQueue: true },
+    });
+    await others.on('error', () => {}).connect();
     await second.pause();
+    let isAnswered = false;
+    const answer = others.get(`cache:{data:${DATA[1]?.slice('/data/'.length)}}`).finally(() => {
+      isAnswered = true;
+    });
     for (const base of bases()) {
       expect((await send(`${base}/readyz`)).status).toBe(200);
     }
@@ -129,6 +139,9 @@ describe('a Redis Cluster', () => {
       }
     }
     await eventually(async () => expect((await visitors[1]?.send())?.status).toBe(200));
+    expect(isAnswered).toBe(false); // why the services do not use createCluster
     await second.resume();
+    await answer.catch(() => {});
+    others.destroy();
   });
 });

@@ -41,8 +41,8 @@ export interface Shards<Client> {
  * A client that sends each command to the primary that has its key. PING asks any of them, and
  * `sendCommand` all of them. A primary that is away fails only the commands for its own keys.
  *
- * node-redis has a client of its own for a Cluster. A command to a primary that hangs waits there
- * until it ends, and so does the search for its successor.
+ * node-redis has a client of its own for a Cluster. There, a command to a primary that hangs waits
+ * until this primary is back, even if a replica has taken over.
  *
  * @param offline a client that is not connected
  * @param create connects a client to a URL
