@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { connectRedis } from '../../services/shared/process/redis-connection.ts';
+import { isRedisUnavailable } from '../../services/shared/process/redis-errors.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { ROOT } from '../../tools/lib/root.mjs';
 import type { Redis } from '../../tools/stack/redis.ts';
@@ -77,6 +79,27 @@ describe('--redis sentinel', () => {
     await expect(alone.topology.primaryUrl()).rejects.toThrow(
       'No Sentinel answers; start one with `start sentinel-1`.',
     );
+  });
+});
+
+describe('what must be current', () => {
+  it('should not be read from a primary that the Sentinels have not just confirmed', async () => {
+    await using alone = await RedisAlone.start('sentinel');
+    const log = pino({ level: 'silent' });
+    const options = { timeoutMs: 1000, log, name: 'Redis', scripts: {}, replicas: 0 };
+    const client = connectRedis({ url: alone.url, ...options, currentReads: ['get'] });
+    await eventually(async () => expect(await client.set('a', 'b')).toBe('OK'));
+    expect(await client.get('a')).toBe('b');
+    const [, ...others] = alone.topology.processes.slice(3);
+    for (const sentinel of others) sentinel.pause();
+    // A Sentinel replaces a primary after 1.3 s without it, at the earliest.
+    await delay(1200);
+    const err = await client.get('a').catch((reason) => reason);
+    expect(isRedisUnavailable(err)).toBe(true);
+    expect(await client.set('a', 'c')).toBe('OK');
+    for (const sentinel of others) sentinel.resume();
+    await eventually(async () => expect(await client.get('a')).toBe('c'));
+    client.destroy();
   });
 });
 

@@ -523,6 +523,18 @@ const groups: Group[] = [
     ],
   },
   {
+    file: 'services/shared/process/redis-sentinel.ts',
+    test: 'test/native/redis-topologies.test.ts',
+    mutants: [
+      {
+        name: 'unconfirmed-primary-read',
+        find: 'performance.now() > confirmedUntil',
+        replace: 'false',
+        only: 'what must be current',
+      },
+    ],
+  },
+  {
     file: 'services/shared/process/redis-errors.ts',
     test: 'test/unit/replication.test.ts',
     mutants: [

@@ -13,16 +13,10 @@ const MAX_ENTRIES = 1000;
 
 type Reading = Promise<CachedEntry | undefined>;
 
-/** A Redis that entries were read from. A Cluster has several. */
-interface Node {
-  ping(): Promise<unknown>;
-}
-
 /** How far a Redis is trusted to have sent its invalidations. */
 interface Trust {
-  node: Node;
   until: number;
-  isPinging: boolean;
+  isAsking: boolean;
 }
 
 /** Creates a Redis client with these scripts and this tracker, as `ServiceContext.connect` does. */
@@ -30,10 +24,11 @@ export type ConnectCache = (options: {
   name: string;
   scripts: typeof cacheScripts;
   changes: string[];
+  currentReads: string[];
   clientSideCache?: BasicClientSideCache;
 }) => CacheRedis & {
   /** The Redis that has a key, if there are several. */
-  nodeOf?(key: string): Node | undefined;
+  nodeOf?(key: string): object | undefined;
 };
 
 /**
@@ -44,7 +39,8 @@ export class LocalCache {
   #redis: ReturnType<ConnectCache>;
   #isEnabled: boolean;
   #entries = new Map<string, { cached: CachedEntry; trust: Trust }>();
-  #trusts = new Map<Node, Trust>();
+  /** Of each Redis that entries were read from. A Cluster has several. */
+  #trusts = new Map<object, Trust>();
   /** The reads in progress whose results no invalidation has overtaken. */
   #readings = new Map<string, Reading>();
   #changes = new EventEmitter().setMaxListeners(0);
@@ -54,7 +50,10 @@ export class LocalCache {
   constructor(connect: ConnectCache, isEnabled: boolean) {
     this.#isEnabled = isEnabled;
     const tracker = new BasicClientSideCache({ maxEntries: 1, recordStats: false });
-    const options = { name: 'Redis (cache)', scripts: cacheScripts, changes: ['invalidate'] };
+    const options = {
+      ...{ name: 'Redis (cache)', scripts: cacheScripts, changes: ['invalidate'] },
+      currentReads: ['readEntry', 'beginLoad', 'confirm'],
+    };
     this.#redis = connect({ ...options, clientSideCache: tracker });
     tracker.on('invalidate', (key?: string | Buffer) => this.#changed(key?.toString()));
     // Invalidations are missed without a connection, and a new connection tracks nothing yet.
@@ -80,7 +79,7 @@ export class LocalCache {
     const { cached, trust } = entry;
     const now = performance.now();
     if (now > trust.until || now > cached.staleUntil) return undefined;
-    if (now > trust.until - (TRUST_MS * 3) / 4) ping(trust, now);
+    if (now > trust.until - (TRUST_MS * 3) / 4) this.#ask(name, trust);
     return cached;
   }
 
@@ -132,12 +131,25 @@ export class LocalCache {
     }
   }
 
-  #trustIn(node: Node): Trust {
-    const known = this.#trusts.get(node);
+  #trustIn(redis: object): Trust {
+    const known = this.#trusts.get(redis);
     if (known) return known;
-    const trust = { node, until: 0, isPinging: false };
-    this.#trusts.set(node, trust);
+    const trust = { until: 0, isAsking: false };
+    this.#trusts.set(redis, trust);
     return trust;
+  }
+
+  #ask(name: string, trust: Trust): void {
+    if (trust.isAsking) return;
+    trust.isAsking = true;
+    const sentAt = performance.now();
+    const answered = () => extend(trust, sentAt);
+    this.redis
+      .confirm(name)
+      .then(answered, () => {})
+      .finally(() => {
+        trust.isAsking = false;
+      });
   }
 
   #changed(key?: string): void {
@@ -162,16 +174,4 @@ export class LocalCache {
 /** Redis answers in order: a reply proves that all earlier invalidations have arrived. */
 function extend(trust: Trust, sentAt: number): void {
   trust.until = Math.max(trust.until, sentAt + TRUST_MS);
-}
-
-function ping(trust: Trust, now: number): void {
-  if (trust.isPinging) return;
-  trust.isPinging = true;
-  const answered = () => extend(trust, now);
-  trust.node
-    .ping()
-    .then(answered, () => {})
-    .finally(() => {
-      trust.isPinging = false;
-    });
 }

@@ -64,6 +64,19 @@ const readEntry = defineScript({
   },
 });
 
+/**
+ * Reads nothing. Its reply proves that the Redis with this entry has sent all earlier invalidations,
+ * and that it is not cut off from its Cluster; such a node answers PING.
+ */
+const confirm = defineScript({
+  NUMBER_OF_KEYS: 1,
+  SCRIPT: 'return 1',
+  parseCommand(parser: CommandParser, name: string) {
+    parser.pushKey(entryKey(name));
+  },
+  transformReply: () => {},
+});
+
 /** The answer to a load that wants to begin. */
 export type Begun =
   | { step: 'load'; token: number }
@@ -178,7 +191,7 @@ const invalidate = defineScript({
 });
 
 /** The scripts to pass to `createClient`. */
-export const cacheScripts = { beginLoad, endLoad, invalidate, readEntry, renewLock };
+export const cacheScripts = { beginLoad, confirm, endLoad, invalidate, readEntry, renewLock };
 
 /** A Redis client that knows these scripts. */
 export type CacheRedis = RedisClientType<

@@ -5,7 +5,7 @@ import { closeRedis, type RedisOptions } from './redis.ts';
 import { forwardEvents, proxyClient } from './redis-proxy.ts';
 import { claimsIn, SLOTS, slotOf } from './redis-slots.ts';
 import type { RedisAddress } from './redis-url.ts';
-import { watchServers } from './redis-watch.ts';
+import { type Answer, watchServers } from './redis-watch.ts';
 
 /** Milliseconds between two attempts while the slot of a key moves to another primary. */
 const MOVING_MS = 20;
@@ -83,7 +83,7 @@ class Router<Client extends Node> implements Omit<Node, keyof EventEmitter>, Sha
     this.#scripts = options.scripts;
     this.#create = create;
     this.#urlOf = urlOf;
-    const onAnswer = (answers: ReadonlyMap<string, unknown>) => this.#update(answers);
+    const onAnswer = (answers: ReadonlyMap<string, Answer>) => this.#update(answers);
     const name = `${options.name}: topology from`;
     const command = ['CLUSTER', 'NODES'];
     this.#endWatch = watchServers({ ...options, name, urls: seeds, command, onAnswer });
@@ -157,8 +157,8 @@ class Router<Client extends Node> implements Omit<Node, keyof EventEmitter>, Sha
     return String(keys.flat()[0]);
   }
 
-  #update(answers: ReadonlyMap<string, unknown>): void {
-    const claims = [...answers].flatMap(([seed, answer]) => claimsIn(seed, String(answer)));
+  #update(answers: ReadonlyMap<string, Answer>): void {
+    const claims = [...answers].flatMap(([seed, { value }]) => claimsIn(seed, String(value)));
     claims.sort((one, other) => one.epoch - other.epoch);
     const known = JSON.stringify(claims);
     if (known === this.#known) return;

@@ -1,11 +1,13 @@
 import type { RedisScripts } from 'redis';
 import { createRedis, newClient, type RedisOptions } from './redis.ts';
 import { routeByKey, type Shards } from './redis-cluster.ts';
-import { followPrimary } from './redis-sentinel.ts';
+import { type FollowOptions, followPrimary } from './redis-sentinel.ts';
 import { parseRedisUrl } from './redis-url.ts';
 import { waitForReplicas } from './replication.ts';
 
-export interface ConnectionOptions<Scripts extends RedisScripts> extends RedisOptions<Scripts> {
+export interface ConnectionOptions<Scripts extends RedisScripts>
+  extends RedisOptions<Scripts>,
+    Pick<FollowOptions, 'currentReads'> {
   /** The names of scripts and commands that a visitor may be told of as done. */
   changes?: string[];
   /** How many replicas must have a change before it is done. */
@@ -20,7 +22,7 @@ export interface ConnectionOptions<Scripts extends RedisScripts> extends RedisOp
 export function connectRedis<Scripts extends RedisScripts>(
   options: ConnectionOptions<Scripts>,
 ): Client<Scripts> & Partial<Shards<Client<Scripts>>> {
-  const { changes = [], replicas, ...others } = options;
+  const { changes = [], currentReads: _, replicas, ...others } = options;
   const address = parseRedisUrl(options.url);
   const create = (url: string) => {
     const name = address.kind === 'cluster' ? `${others.name} ${new URL(url).host}` : others.name;

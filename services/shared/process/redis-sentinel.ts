@@ -1,9 +1,25 @@
 import { EventEmitter } from 'node:events';
-import type { RedisScripts } from 'redis';
+import { ClientOfflineError, type RedisScripts } from 'redis';
 import type { RedisOptions } from './redis.ts';
 import { forwardEvents, proxyClient } from './redis-proxy.ts';
 import type { RedisAddress } from './redis-url.ts';
-import { watchServers } from './redis-watch.ts';
+import { type Answer, watchServers } from './redis-watch.ts';
+
+/**
+ * Milliseconds for which the Sentinels' word is good. It must be shorter than the time after which
+ * they replace a primary that they cannot reach (down-after-milliseconds).
+ */
+const CONFIRMED_MS = 1000;
+
+/** Options of a client that follows the primary. */
+export interface FollowOptions
+  extends Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name' | 'scripts'> {
+  /**
+   * The names of scripts and commands that read what must be current. They fail if most Sentinels
+   * have not just confirmed the primary: it may be cut off, and another one in its place.
+   */
+  currentReads?: string[];
+}
 
 /** The part of a client that is needed here. */
 interface Followed extends EventEmitter {
@@ -25,12 +41,14 @@ export function followPrimary<Client extends Followed>(
   address: Extract<RedisAddress, { kind: 'sentinel' }>,
   offline: Client,
   create: (url: string) => Client,
-  options: Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name' | 'scripts'>,
+  options: FollowOptions,
 ): Client {
   const { sentinels, name, urlOf } = address;
+  const { currentReads = [] } = options;
   const events = new EventEmitter();
   let current = offline;
   let primary: string | undefined;
+  let confirmedUntil = 0;
   const end = watchServers({
     ...options,
     name: `${options.name}: Sentinel`,
@@ -38,8 +56,10 @@ export function followPrimary<Client extends Followed>(
     command: ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name],
     channel: '+switch-master',
     onAnswer(answers) {
-      const named = majority(answers, sentinels.length);
-      if (named === undefined || named === primary) return;
+      const { named, askedAt } = majority([...answers.values()], sentinels.length) ?? {};
+      if (named === undefined) return;
+      confirmedUntil = (askedAt ?? 0) + CONFIRMED_MS;
+      if (named === primary) return;
       primary = named;
       if (current !== offline) current.destroy();
       const [host = '', port = ''] = named.split(' ');
@@ -52,14 +72,29 @@ export function followPrimary<Client extends Followed>(
     if (current !== offline) current.destroy();
   };
   return proxyClient(offline, events, (key) => {
+    if (currentReads.includes(key) && performance.now() > confirmedUntil) {
+      return { owner: current, value: () => Promise.reject(new ClientOfflineError()) };
+    }
     const value = key === 'destroy' ? destroy : Reflect.get(current, key, current);
     return { owner: current, value };
   });
 }
 
-/** What more than half of all Sentinels say, those included that do not answer: `host port`. */
-function majority(answers: ReadonlyMap<string, unknown>, sentinels: number): string | undefined {
-  const named = [...answers.values()].map((answer) => Array.isArray(answer) && answer.join(' '));
-  const found = named.find((one) => named.filter((other) => other === one).length > sentinels / 2);
-  return found || undefined;
+/**
+ * What more than half of all Sentinels say, those included that do not answer.
+ *
+ * @returns `host port`, and the time by which that many of them have been asked since
+ */
+function majority(
+  answers: Answer[],
+  sentinels: number,
+): { named: string; askedAt: number } | undefined {
+  const needed = Math.floor(sentinels / 2) + 1;
+  const votes = Map.groupBy(answers, ({ value }) => (Array.isArray(value) ? value.join(' ') : ''));
+  for (const [named, its] of votes) {
+    const times = its.map(({ askedAt }) => askedAt).sort((one, other) => other - one);
+    const askedAt = times[needed - 1];
+    if (named !== '' && askedAt !== undefined) return { named, askedAt };
+  }
+  return undefined;
 }

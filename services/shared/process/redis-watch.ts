@@ -5,6 +5,13 @@ import { isDenied } from './redis-errors.ts';
 /** Milliseconds between two questions to a server. */
 const ASK_MS = 500;
 
+/** The last answer of a server. */
+export interface Answer {
+  value: unknown;
+  /** When it was asked, by `performance.now()`. */
+  askedAt: number;
+}
+
 /** A question, and the servers that answer it. */
 export interface WatchOptions
   extends Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name' | 'scripts'> {
@@ -14,7 +21,7 @@ export interface WatchOptions
   /** A channel of the servers: each message on it is a reason to ask at once. */
   channel?: string;
   /** Is called with the last answer of each server that is connected, by its URL. */
-  onAnswer: (answers: ReadonlyMap<string, unknown>) => void;
+  onAnswer: (answers: ReadonlyMap<string, Answer>) => void;
 }
 
 /**
@@ -24,7 +31,7 @@ export interface WatchOptions
  */
 export function watchServers(options: WatchOptions): () => void {
   const { urls, ca, command, channel, onAnswer, log, name, scripts } = options;
-  const answers = new Map<string, unknown>();
+  const answers = new Map<string, Answer>();
   const servers = urls.map((url) => {
     const client = newClient(scripts, {
       url,
@@ -41,12 +48,13 @@ export function watchServers(options: WatchOptions): () => void {
     const ask = async () => {
       if (isAsking || !client.isReady) return;
       isAsking = true;
-      const answer = await client.sendCommand(command).catch((err) => {
+      const askedAt = performance.now();
+      const value = await client.sendCommand(command).catch((err) => {
         if (isDenied(err)) client.emit('error', err);
       });
       isAsking = false;
-      if (answer === undefined) return;
-      answers.set(url, answer);
+      if (value === undefined) return;
+      answers.set(url, { value, askedAt });
       onAnswer(answers);
     };
     logConnection(client, `${name} ${new URL(url).host}`, log);

@@ -22,7 +22,7 @@ const PRINTED_MS = 1500;
 
 /** Creates a client of the configured Redis. It is closed at shutdown. */
 export type Connect = <Scripts extends RedisScripts>(
-  options: Pick<ConnectionOptions<Scripts>, 'name' | 'scripts' | 'changes' | 'clientSideCache'>,
+  options: Omit<ConnectionOptions<Scripts>, 'url' | 'ca' | 'timeoutMs' | 'log' | 'replicas'>,
 ) => ReturnType<typeof connectRedis<Scripts>>;
 
 /** What an application is made of. */
