@@ -1,6 +1,14 @@
+import { setImmediate } from 'node:timers/promises';
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { connectRedis } from '../../services/shared/process/redis-connection.ts';
 import { runScenario, type Scenario } from '../../tools/faults/environment.ts';
 import { scenarios } from '../../tools/faults/scenarios.ts';
+import { wrongCreateSentinel } from '../../tools/faults/wrong-create-sentinel.ts';
+import { DelayedRedis } from '../../tools/lib/delayed-redis.ts';
+import { eventually } from '../../tools/lib/eventually.ts';
+import type { Redis } from '../../tools/stack/redis.ts';
+import { RedisAlone } from '../support/redis-alone.ts';
 
 /** `npm run faults` runs the long ones too. */
 const inShort = scenarios.filter(({ isLong }) => !isLong);
@@ -36,6 +44,49 @@ describe('faults under load (short form)', () => {
     const { countedTwice, breaches } = await runScenario(named('nginx-reload'), options);
     expect(countedTwice).toBeGreaterThan(0); // a number that is returned twice means a lost view
     expect(breaches).toContain(`${countedTwice} counted twice`);
+  });
+});
+
+describe('a client whose connection ends between a change and its reply', () => {
+  const CHANGES = 32;
+
+  /** Sends changes of a counter at once. When Redis has applied all, it loses the replies. */
+  async function countThroughCut(
+    client: { incr(key: string): Promise<unknown> },
+    counter: string,
+    redis: Redis,
+    proxy: DelayedRedis,
+  ) {
+    const value = async () => Number((await redis.ask(`GET ${counter}`)).split('\r\n')[1]);
+    proxy.delayMs = 10_000; // longer than it waits below
+    const replies = [client.incr(counter)];
+    await setImmediate(); // createSentinel sends the others beside the first one only now
+    while (replies.length < CHANGES) replies.push(client.incr(counter));
+    const settled = Promise.allSettled(replies);
+    await eventually(async () => expect(await value()).toBe(CHANGES));
+    proxy.delayMs = 0;
+    proxy.cut();
+    const answered = (await settled).filter(({ status }) => status === 'fulfilled').length;
+    return { answered, final: await value() };
+  }
+
+  it('should see each change applied twice with createSentinel, and an error with connectRedis', async () => {
+    await using alone = await RedisAlone.start('sentinel');
+    const { process: redis, url } = alone;
+    await using proxy = await DelayedRedis.inFrontOf(redis);
+
+    const wrong = await wrongCreateSentinel(url);
+    const twice = await countThroughCut(wrong, 'wrong', redis, proxy);
+    await wrong.destroy();
+    expect(twice).toEqual({ answered: CHANGES, final: 2 * CHANGES });
+
+    const log = pino({ level: 'silent' });
+    const options = { url, timeoutMs: 1000, log, name: 'Redis', scripts: {}, replicas: 0 };
+    const ours = connectRedis(options);
+    await eventually(() => ours.ping());
+    const once = await countThroughCut(ours, 'ours', redis, proxy);
+    ours.destroy();
+    expect(once).toEqual({ answered: 0, final: CHANGES });
   });
 });
 
