@@ -5,7 +5,8 @@ import { type Use, usesOf } from '../lib/process-use.ts';
 import { Random } from '../lib/random.ts';
 import { Stack, type StackOptions } from '../stack/stack.ts';
 import { auditAll, staleReplies } from './audit-log.ts';
-import { type IsWanted, isFailed, Load, type Outcome } from './load.ts';
+import { Customers } from './customers.ts';
+import { type Final, type IsWanted, isFailed, Load, type Outcome, SESSIONS } from './load.ts';
 
 /** The most megabytes by which a fault may grow an instance. */
 const GROWTH_MB = 50;
@@ -71,6 +72,7 @@ export class Environment implements AsyncDisposable {
   readonly resources = new AsyncDisposableStack();
   #isShort: boolean;
   #load: Load | undefined;
+  #customers: Customers | undefined;
   #breaches: string[] = [];
   #notes: string[] = [];
   #mayBeLost: (outcome: Outcome) => boolean = () => false;
@@ -92,8 +94,14 @@ export class Environment implements AsyncDisposable {
     this.#load = await Load.start(this.stack.url, this.random, isWanted);
   }
 
+  /** Adds customers to the load, which log in and out. */
+  startCustomers(): Customers {
+    this.#customers = new Customers(this.stack.url, SESSIONS, this.random);
+    return this.#customers;
+  }
+
   async stopLoad(): Promise<void> {
-    await this.#load?.stop();
+    await Promise.all([this.#load?.stop(), this.#customers?.stop()]);
     this.#stalls.disable();
   }
 
@@ -116,8 +124,8 @@ export class Environment implements AsyncDisposable {
     return count;
   }
 
-  get outcomes(): readonly Outcome[] {
-    return this.#load?.outcomes ?? [];
+  get outcomes(): Outcome[] {
+    return [...(this.#load?.outcomes ?? []), ...(this.#customers?.outcomes ?? [])];
   }
 
   get failures(): Outcome[] {
@@ -172,9 +180,13 @@ export class Environment implements AsyncDisposable {
   /** Ends the load, audits all counters, and sums up. */
   async settle({ name, mayFail = () => false }: Scenario): Promise<Result> {
     await this.stopLoad();
-    const outcomes = [...this.outcomes];
-    const failures = this.failures;
-    const finals = await eventually(async () => this.#load?.finals() ?? []);
+    const { outcomes, failures } = this;
+    const finals: Final[] = await eventually(async () => this.#load?.finals() ?? []);
+    if (this.#customers) {
+      finals.push(...(await this.#customers.finals()));
+      this.#breaches.push(...this.#customers.breaches);
+      this.note(this.#customers.summary);
+    }
     const { lost, countedTwice } = auditAll(outcomes, finals, this.#mayBeLost);
     this.require(lost === 0, `${lost} lost`);
     this.require(countedTwice === 0, `${countedTwice} counted twice`);
@@ -183,10 +195,7 @@ export class Environment implements AsyncDisposable {
     const elsewhere = outcomes.filter(({ isOtherSession }) => isOtherSession);
     this.requireNone(elsewhere, 'replies of another session');
     this.requireNone(staleReplies(outcomes, this.#mayBeLost), 'stale');
-    const odd = outcomes.filter((outcome) => {
-      const success = outcome.request === 'DELETE /data' ? 204 : 200;
-      return outcome.status !== success && !isFailed(outcome);
-    });
+    const odd = outcomes.filter((outcome) => outcome.status >= 300 && !isFailed(outcome));
     this.requireNone(odd, 'unexpected replies');
     const stallMs = Math.round(this.#stalls.max / 1e6);
     if (stallMs > STALL_MS) this.note(`the load itself stalled for up to ${stallMs} ms`);

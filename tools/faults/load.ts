@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../lib/random.ts';
-import { type Seen, send, Visitor } from '../lib/visitor.ts';
+import { type Reply, type Seen, send, Visitor } from '../lib/visitor.ts';
 
-const SESSIONS = 4;
+export const SESSIONS = 4;
 const CLIENTS = 32;
 const ITEMS = ['tea', 'coffee', 'milk', 'bread', 'jam'];
 /** What clients ask for, each up to this share; the rest invalidates the data. */
@@ -20,8 +20,15 @@ const MAX_MS = 240_000;
 
 /** A request of the load and its result. */
 export interface Outcome {
-  request: 'GET /' | 'POST /cart' | 'GET /data' | 'DELETE /data';
-  /** The number of its session, from 0. */
+  request:
+    | 'GET /'
+    | 'POST /cart'
+    | 'GET /data'
+    | 'DELETE /data'
+    | 'POST /login'
+    | 'POST /logout'
+    | 'GET /me';
+  /** The number of its session, from 0; -1 if the request has none. */
   session: number;
   /** The time of the request, by `performance.now()`. */
   from: number;
@@ -129,29 +136,39 @@ export class Load {
     const headers = { cookie, accept: 'application/json', 'content-type': 'application/json' };
     const [method = '', path] = asked.request.split(' ');
     const body = asked.item && JSON.stringify({ item: asked.item, quantity: 1 });
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const from = performance.now();
-    try {
-      const options = { method, headers, signal, ...(body && { body }) };
-      const reply = await send(`${this.#url}${path}`, options);
-      return {
-        ...{ ...asked, from, ms: reply.ms, status: reply.status },
-        instance: reply.headers['x-instance']?.toString(),
-        retryAfter: reply.headers['retry-after'],
-        ...(reply.status === 200 && contentOf(asked.request, reply.body, name)),
-      };
-    } catch (err) {
-      const error = signal.aborted ? `no reply in ${TIMEOUT_MS} ms` : (err as Error).message;
-      return { ...asked, from, ms: performance.now() - from, status: 0, error };
-    }
+    const options = { method, headers, ...(body && { body }) };
+    const { outcome, reply } = await attempt(asked, (signal) =>
+      send(`${this.#url}${path}`, { ...options, signal }),
+    );
+    if (asked.request !== 'GET /' || outcome.status !== 200) return outcome;
+    const isOtherSession = reply !== undefined && JSON.parse(reply.body).session !== name;
+    return { ...outcome, isOtherSession };
   }
 }
 
-function contentOf(request: Outcome['request'], body: string, name: string): Partial<Outcome> {
-  const reply = JSON.parse(body);
-  if (request === 'GET /data') {
-    return { madeAt: Date.parse(reply.madeAt) - performance.timeOrigin };
+/** Sends a request. Its outcome has the status 0 if there is no reply. */
+export async function attempt(
+  asked: Pick<Outcome, 'request' | 'session' | 'item'>,
+  request: (signal: AbortSignal) => Promise<Reply>,
+): Promise<{ outcome: Outcome; reply?: Reply }> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const from = performance.now();
+  try {
+    const reply = await request(signal);
+    const { status, headers, ms } = reply;
+    const instance = headers['x-instance']?.toString();
+    const content = status === 200 ? contentOf(asked.request, reply.body) : {};
+    const outcome = { ...asked, from, ms, status, instance, retryAfter: headers['retry-after'] };
+    return { outcome: { ...outcome, ...content }, reply };
+  } catch (err) {
+    const error = signal.aborted ? `no reply in ${TIMEOUT_MS} ms` : (err as Error).message;
+    return { outcome: { ...asked, from, ms: performance.now() - from, status: 0, error } };
   }
-  const { views, session = name, quantity } = reply;
-  return { number: views ?? quantity, ...(session !== name && { isOtherSession: true }) };
+}
+
+function contentOf(request: Outcome['request'], body: string): Partial<Outcome> {
+  if (request === 'GET /') return { number: JSON.parse(body).views };
+  if (request === 'POST /cart') return { number: JSON.parse(body).quantity };
+  if (request !== 'GET /data') return {};
+  return { madeAt: Date.parse(JSON.parse(body).madeAt) - performance.timeOrigin };
 }
