@@ -100,7 +100,7 @@ class Customer {
 
   async shop(): Promise<void> {
     await this.#noteBreach(async () => {
-      while (this.#visitor.cookie === '') await this.#send('GET /');
+      await this.#sendUntilAnswered('GET /');
       for (const name of ['Ada', 'Countess', 'Lovelace']) {
         const isView = this.#random.next() < 0.5;
         await (isView ? this.#send('GET /') : this.#send('POST /cart', TEA));

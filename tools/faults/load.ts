@@ -137,38 +137,44 @@ export class Load {
     const [method = '', path] = asked.request.split(' ');
     const body = asked.item && JSON.stringify({ item: asked.item, quantity: 1 });
     const options = { method, headers, ...(body && { body }) };
-    const { outcome, reply } = await attempt(asked, (signal) =>
-      send(`${this.#url}${path}`, { ...options, signal }),
-    );
-    if (asked.request !== 'GET /' || outcome.status !== 200) return outcome;
-    const isOtherSession = reply !== undefined && JSON.parse(reply.body).session !== name;
-    return { ...outcome, isOtherSession };
+    const request = (signal: AbortSignal) => send(`${this.#url}${path}`, { ...options, signal });
+    return (await attempt(asked, request, name)).outcome;
   }
 }
 
-/** Sends a request. Its outcome has the status 0 if there is no reply. */
+/**
+ * Sends a request. Its outcome has the status 0 if there is no reply.
+ *
+ * @param name the session that must answer, as the page calls it
+ */
 export async function attempt(
   asked: Pick<Outcome, 'request' | 'session' | 'item'>,
   request: (signal: AbortSignal) => Promise<Reply>,
+  name?: string,
 ): Promise<{ outcome: Outcome; reply?: Reply }> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const from = performance.now();
   try {
     const reply = await request(signal);
-    const { status, headers, ms } = reply;
-    const instance = headers['x-instance']?.toString();
-    const content = status === 200 ? contentOf(asked.request, reply.body) : {};
-    const outcome = { ...asked, from, ms, status, instance, retryAfter: headers['retry-after'] };
-    return { outcome: { ...outcome, ...content }, reply };
+    const outcome = {
+      ...{ ...asked, from, ms: reply.ms, status: reply.status },
+      instance: reply.headers['x-instance']?.toString(),
+      retryAfter: reply.headers['retry-after'],
+      ...(reply.status === 200 && contentOf(asked.request, reply.body, name)),
+    };
+    return { outcome, reply };
   } catch (err) {
     const error = signal.aborted ? `no reply in ${TIMEOUT_MS} ms` : (err as Error).message;
     return { outcome: { ...asked, from, ms: performance.now() - from, status: 0, error } };
   }
 }
 
-function contentOf(request: Outcome['request'], body: string): Partial<Outcome> {
-  if (request === 'GET /') return { number: JSON.parse(body).views };
-  if (request === 'POST /cart') return { number: JSON.parse(body).quantity };
-  if (request !== 'GET /data') return {};
-  return { madeAt: Date.parse(JSON.parse(body).madeAt) - performance.timeOrigin };
+function contentOf(request: Outcome['request'], body: string, name?: string): Partial<Outcome> {
+  const reply = JSON.parse(body);
+  if (request === 'GET /data') {
+    return { madeAt: Date.parse(reply.madeAt) - performance.timeOrigin };
+  }
+  const { views, session, quantity } = reply;
+  const isOtherSession = session !== undefined && name !== undefined && session !== name;
+  return { number: views ?? quantity, ...(isOtherSession && { isOtherSession }) };
 }
