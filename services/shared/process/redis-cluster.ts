@@ -9,7 +9,7 @@ import { type Answer, watchServers } from './redis-watch.ts';
 
 /** Milliseconds between two attempts while the slot of a key moves to another primary. */
 const MOVING_MS = 20;
-/** Milliseconds after which a command for such a key fails. A slot with 100 sessions moves in 10. */
+/** Milliseconds after which a command for such a key fails. */
 const MAX_MOVING_MS = 500;
 
 /** Milliseconds for the last replies of a node that has no slots any more. */
