@@ -27,14 +27,17 @@ export function audit(outcomes: Outcome[], final: number, mayBeLost = 0): Accoun
 /**
  * Audits all counters: the views of each session, and the quantity of each item in its cart.
  *
+ * @param finals by the number of the session; `undefined` if the state is not known
  * @param mayBeLost tells whether a successful request may be lost
  */
 export function auditAll(
   outcomes: Outcome[],
-  finals: Final[],
+  finals: (Final | undefined)[],
   mayBeLost: (outcome: Outcome) => boolean,
 ): Account {
-  const accounts = finals.flatMap(({ views, cart }, session) => {
+  const accounts = finals.flatMap((final, session) => {
+    if (!final) return [];
+    const { views, cart } = final;
     const own = outcomes.filter((outcome) => outcome.session === session);
     const items = new Set([...Object.keys(cart), ...own.flatMap(({ item }) => item ?? [])]);
     const counters = [...items].map((item) => ({ item, final: cart[item] ?? 0 }));

@@ -52,7 +52,7 @@ export class Customers {
   }
 
   /** Checks the state of each session. Resolves to the states, before a logout. */
-  async finals(): Promise<Final[]> {
+  async finals(): Promise<(Final | undefined)[]> {
     await pLimit(READ_AT_ONCE).map(this.#all, (customer) => customer.check());
     return this.#all.map(({ final }) => final);
   }
@@ -80,8 +80,8 @@ interface Body {
 
 /** A visitor from the first view to the logout. */
 class Customer {
-  /** The state after the last login. */
-  final: Final = { views: 0, cart: {} };
+  /** The state after the last login; `undefined` if that login has no clear answer. */
+  final: Final | undefined;
   /** The first requirement that was not met. */
   breach: string | undefined;
   #site: Customers;
@@ -112,6 +112,7 @@ class Customer {
 
   /** Requires that the last login or logout still holds. */
   async check(): Promise<void> {
+    if (this.breach !== undefined) return;
     await this.#noteBreach(async () => {
       if (!this.#isLoggedOut) return this.#readState();
       const { status } = await this.#sendUntilAnswered('GET /me');
@@ -121,6 +122,7 @@ class Customer {
 
   async #logIn(name: string): Promise<void> {
     const { cookie } = this.#visitor;
+    this.final = undefined;
     const { status, times } = await this.#sendUntilAnswered('POST /login', { name });
     const isDone = status === 200 && this.#visitor.cookie !== cookie;
     if (!isDone) throw new Error(`POST /login answered ${status}`);

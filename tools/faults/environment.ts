@@ -181,7 +181,7 @@ export class Environment implements AsyncDisposable {
   async settle({ name, mayFail = () => false }: Scenario): Promise<Result> {
     await this.stopLoad();
     const { outcomes, failures } = this;
-    const finals: Final[] = await eventually(async () => this.#load?.finals() ?? []);
+    const finals: (Final | undefined)[] = await eventually(async () => this.#load?.finals() ?? []);
     if (this.#customers) {
       finals.push(...(await this.#customers.finals()));
       this.#breaches.push(...this.#customers.breaches);
