@@ -4,6 +4,11 @@ import { isDenied } from './redis-errors.ts';
 
 /** Milliseconds between two questions to a server. */
 const ASK_MS = 500;
+/**
+ * Milliseconds without an answer after which a server is connected to again. TCP would repeat a lost
+ * packet only after as long a time as the packets before it were lost.
+ */
+const MAX_SILENT_MS = 1000;
 
 /** The last answer of a server. */
 export interface Answer {
@@ -33,41 +38,56 @@ export function watchServers(options: WatchOptions): () => void {
   const { urls, ca, command, channel, onAnswer, log, name, scripts } = options;
   const answers = new Map<string, Answer>();
   const servers = urls.map((url) => {
-    const client = newClient(scripts, {
-      url,
-      disableOfflineQueue: true,
-      disableClientInfo: true,
-      maintNotifications: 'disabled',
-      socket: {
-        ...(ca && { tls: true, ca }),
-        connectTimeout: 2 * ASK_MS,
-        reconnectStrategy: ASK_MS,
-      },
-    });
-    let isAsking = false;
+    const label = `${name} ${new URL(url).host}`;
+    /** When a question was asked that is not yet answered. */
+    let pendingSince: number | undefined;
     const ask = async () => {
-      if (isAsking || !client.isReady) return;
-      isAsking = true;
       const askedAt = performance.now();
-      const value = await client.sendCommand(command).catch((err) => {
-        if (isDenied(err)) client.emit('error', err);
+      if (pendingSince !== undefined && askedAt - pendingSince > MAX_SILENT_MS) {
+        log.warn(`${label}: silent for ${MAX_SILENT_MS} ms`);
+        answers.delete(url);
+        client.destroy();
+        client = connect();
+        pendingSince = undefined;
+      }
+      if (pendingSince !== undefined || !client.isReady) return;
+      pendingSince = askedAt;
+      const asked = client;
+      const value = await asked.sendCommand(command).catch((err) => {
+        if (isDenied(err)) asked.emit('error', err);
       });
-      isAsking = false;
+      if (asked !== client) return;
+      pendingSince = undefined;
       if (value === undefined) return;
       answers.set(url, { value, askedAt });
       onAnswer(answers);
     };
-    logConnection(client, `${name} ${new URL(url).host}`, log);
-    client.on('error', () => answers.delete(url)).on('ready', ask);
-    client.connect().catch(() => {});
-    if (channel) client.subscribe(channel, ask).catch(() => {});
-    return { client, ask };
+    const connect = () => {
+      const connecting = newClient(scripts, {
+        url,
+        disableOfflineQueue: true,
+        disableClientInfo: true,
+        maintNotifications: 'disabled',
+        socket: {
+          ...(ca && { tls: true, ca }),
+          connectTimeout: 2 * ASK_MS,
+          reconnectStrategy: ASK_MS,
+        },
+      });
+      logConnection(connecting, label, log);
+      connecting.on('error', () => answers.delete(url)).on('ready', ask);
+      connecting.connect().catch(() => {});
+      if (channel) connecting.subscribe(channel, ask).catch(() => {});
+      return connecting;
+    };
+    let client = connect();
+    return { ask, end: () => client.destroy() };
   });
   const timer = setInterval(() => {
     for (const { ask } of servers) void ask();
   }, ASK_MS).unref();
   return () => {
     clearInterval(timer);
-    for (const { client } of servers) client.destroy();
+    for (const { end } of servers) end();
   };
 }
