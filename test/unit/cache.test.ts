@@ -575,6 +575,21 @@ describe('Cache, on three instances with one Redis', () => {
       expect(most).toBe(16);
     });
 
+    it('should not join a call that is older than an invalidation that it may have missed', async () => {
+      await using doomed = await RedisAlone.start();
+      const one = await newCache({}, doomed.url);
+      await doomed.process.kill();
+      const { origin: slow, open } = gated();
+      origin = slow;
+      const early = [one.get(), one.get()];
+      await delay(INVALIDATION_MS + 50);
+      const late = one.get();
+      await eventually(() => expect(calls).toBe(2));
+      open();
+      const entries = (await Promise.all([...early, late])).map(({ entry }) => entry.data);
+      expect(entries).toEqual(['call 1', 'call 1', 'call 2']);
+    });
+
     it('should return a loaded entry even if Redis cannot store it', async () => {
       await using full = await RedisAlone.start();
       const one = await newCache({}, full.url);

@@ -22,6 +22,8 @@ const JITTER = 0.1;
 const KEEP_MS = 600_000;
 /** The most calls of the origin at once without a cache in front of it. */
 const MAX_BYPASS = 16;
+/** Milliseconds for which others join such a call: it may miss an invalidation. */
+const JOIN_BYPASS_MS = 100;
 
 /** `MISS`: this lookup called the origin. `BYPASS`: it did, and the cache could not be used. */
 export type Result = 'HIT' | 'MISS' | 'STALE' | 'BYPASS';
@@ -210,7 +212,9 @@ export class Cache {
 
   /** Calls the origin without the cache. */
   async #bypass(name: string, signal: AbortSignal): Promise<Found> {
-    const entry = await this.#limit(() => this.#callOrigin(name, 0, signal));
+    const timer = setTimeout(() => this.#loads.forget(name), JOIN_BYPASS_MS);
+    const call = () => this.#callOrigin(name, 0, signal);
+    const entry = await this.#limit(call).finally(() => clearTimeout(timer));
     this.counts.lookups.bypass += 1;
     return { entry, result: 'BYPASS', source: 'origin' };
   }
