@@ -27,6 +27,7 @@ it.each([
   new TimeoutError('timeout'),
   new ErrorReply('CLUSTERDOWN Hash slot not served'),
   new ErrorReply('NOREPLICAS Not enough good replicas to write.'),
+  new ErrorReply('ERR WAIT cannot be used with replica instances.'),
   new Error('no valid master node'),
   new Error('None of the sentinels are available'),
 ])('should mean that Redis cannot serve now: $message', (err) => {

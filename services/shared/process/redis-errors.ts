@@ -17,8 +17,9 @@ import {
 /** Replies of a Redis that is there but cannot serve the command now. */
 const REFUSAL =
   /^(ASK|BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|MOVED|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|UNBLOCKED|WRONGPASS)\b/;
-/** The same for a command inside a script, before and since Redis 7.4. */
-const SCRIPT_REFUSAL = /^ERR (The user executing the script can't run|ACL failure in script)/;
+/** The same for a command inside a script, before and since Redis 7.4, and for WAIT. */
+const OTHER_REFUSAL =
+  /^ERR (The user executing the script can't run|ACL failure in script|WAIT cannot be used with replica)/;
 
 /** A change is in the primary, but not in as many replicas as it should be. */
 export class NotReplicated extends Error {
@@ -47,7 +48,7 @@ const LOG_INTERVAL_MS = 1000;
 /** Tells whether an error means that Redis cannot serve now, so that trying later may help. */
 export function isRedisUnavailable(err: unknown): boolean {
   if (err instanceof ErrorReply) {
-    return REFUSAL.test(err.message) || SCRIPT_REFUSAL.test(err.message);
+    return REFUSAL.test(err.message) || OTHER_REFUSAL.test(err.message);
   }
   if (CONNECTION_ERRORS.some((kind) => err instanceof kind)) return true;
   if (!(err instanceof Error)) return false;
