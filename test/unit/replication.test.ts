@@ -69,11 +69,47 @@ it('should send one WAIT for all changes of a tick', async () => {
   expect((await waits()) - before).toBe(1);
 });
 
+it('should not call a change done that no replica has, if its script or its request is sent twice', async () => {
+  const other = connect(1);
+  await eventually(() => other.ping());
+  await inRedis(primary.url, (admin) => admin.scriptFlush());
+  replica.process.pause();
+  try {
+    await expect(count('unknown')).rejects.toThrow(NotReplicated);
+    // Another instance finds that the change was applied, and writes nothing.
+    await expect(other.countView({ ...TARGET, idempotencyKey: 'unknown' })).rejects.toThrow(
+      NotReplicated,
+    );
+  } finally {
+    replica.process.resume();
+    other.destroy();
+  }
+  expect((await count('unknown'))?.reply).toBe(53);
+});
+
+// Since Redis 7.2, WAIT covers the writes of other connections only up to the last own write.
+it('should write also if another connection has applied the same change', async () => {
+  const writes = () =>
+    inRedis(primary.url, (admin) => infoNumber(admin, 'rdb_changes_since_last_save'));
+  const session = { ...TARGET, id: 'other' };
+  await redis.storeSession(session, '{}', true);
+  for (const change of [
+    () => redis.countView({ ...session, idempotencyKey: 'a' }),
+    () => redis.replaceSession({ ...session, idempotencyKey: 'b' }, 'other-too', '{}'),
+    () => redis.deleteSession('other-too'),
+  ]) {
+    const first = await change();
+    const before = await writes();
+    expect(await change()).toEqual(first);
+    expect(await writes()).toBeGreaterThan(before);
+  }
+});
+
 it('should send no WAIT unless it is asked to', async () => {
   const before = await waits();
   const other = connect(0);
   await eventually(() => other.ping());
-  expect((await other.countView({ ...TARGET, idempotencyKey: 'other' }))?.reply).toBe(53);
+  expect((await other.countView({ ...TARGET, idempotencyKey: 'other' }))?.reply).toBe(54);
   other.destroy();
   expect(await waits()).toBe(before);
 });
@@ -84,7 +120,8 @@ it('should not call a change done if the primary becomes a replica meanwhile', a
     eventually(async () => {
       await admin.sendCommand(['REPLICAOF', 'NO', 'ONE']); // after an attempt that came too late
       const change = count('late').catch((reason) => reason);
-      expect(await infoNumber(admin, 'blocked_clients')).toBe(1);
+      const isWaiting = async () => expect(await infoNumber(admin, 'blocked_clients')).toBe(1);
+      await eventually(isWaiting, 100);
       await admin.sendCommand(['REPLICAOF', '127.0.0.1', new URL(replica.url).port]);
       const err = await change;
       expect(err.message).toMatch(/^UNBLOCKED/);

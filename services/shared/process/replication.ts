@@ -14,7 +14,8 @@ interface Sender {
 /**
  * Lets changes resolve only when replicas have them, so that a failover loses nothing that was
  * acknowledged. They reject with {@link NotReplicated} otherwise: then a repeated change is safe under
- * its idempotency key. One WAIT serves all changes of a tick.
+ * its idempotency key. One WAIT serves all changes that Redis has answered at the same time. It
+ * follows the reply, because a script that Redis does not know is sent a second time.
  *
  * @param changes names of methods of the client
  * @see https://redis.io/docs/latest/commands/wait/
@@ -22,7 +23,7 @@ interface Sender {
 export function waitForReplicas(client: Sender, changes: string[], replicas: number): void {
   let waiting: Promise<void> | undefined;
   const wait = async () => {
-    await new Promise(setImmediate); // until the other changes of this tick have been sent
+    await new Promise(setImmediate); // until the other replies of this tick have been read
     waiting = undefined;
     const command = ['WAIT', String(replicas), String(WAIT_MS)];
     const reached = await client.sendCommand(command);
@@ -33,9 +34,10 @@ export function waitForReplicas(client: Sender, changes: string[], replicas: num
     const change = methods[name]?.bind(client);
     if (!change) throw new TypeError(`a client has no ${name}`);
     methods[name] = async (...args) => {
-      const changed = change(...args);
+      const reply = await change(...args);
       waiting ??= wait();
-      return (await Promise.all([changed, waiting]))[0];
+      await waiting;
+      return reply;
     };
   }
 }

@@ -77,11 +77,19 @@ const IS_COUNT = `
 const REQUIRE_COUNT = `
   if before and not isCount(before) then return redis.error_reply('CORRUPT not a count') end`;
 
-/** Lua: sets `applied` to the result of the same change, if KEYS[at] or the next one holds it. */
+/**
+ * Lua: sets `applied` to the result of the same change, if KEYS[at] or the next one holds it. Then it
+ * writes, because WAIT covers what other connections have written only up to the last write of its own.
+ */
 const findApplied = (at: number) => `
   local once, applied = ARGV[2] ~= '', false
   for i = ${at}, ${at + 1} do
-    if once and not applied then applied = redis.pcall('HGET', KEYS[i], ARGV[2]) end
+    if once and not applied then
+      applied = redis.pcall('HGET', KEYS[i], ARGV[2])
+      if type(applied) == 'string' then
+        redis.call('PEXPIRE', KEYS[i], redis.call('PTTL', KEYS[i]))
+      end
+    end
     if type(applied) == 'table' then
       if not string.find(applied.err, 'WRONGTYPE') then return applied end
       redis.call('DEL', KEYS[i])
@@ -305,6 +313,21 @@ const replaceSession = defineScript({
 });
 
 /**
+ * Deletes a session with its state. If it is gone already, this writes all the same: see `findApplied`.
+ */
+const deleteSession = defineScript({
+  NUMBER_OF_KEYS: 4,
+  SCRIPT: `
+    if redis.call('DEL', unpack(KEYS)) > 0 then return end
+    redis.call('SET', KEYS[4], '')
+    redis.call('DEL', KEYS[4])`,
+  parseCommand(parser: CommandParser, id: string) {
+    parser.pushKeys(sessionKeys(id));
+  },
+  transformReply: () => {},
+});
+
+/**
  * Agrees on a secret of 43 characters, 32 random bytes in base64url. Replies with the stored one, or
  * else stores the offered one; an empty offer stores nothing. It has no TTL, so that it is never
  * evicted.
@@ -333,6 +356,7 @@ export const sessionScripts = {
   addToCart,
   agreeOnSecret,
   countView,
+  deleteSession,
   dropCorruptState,
   readState,
   removeFromCart,
@@ -345,11 +369,11 @@ export const sessionScripts = {
 export const sessionChanges = [
   'addToCart',
   'countView',
+  'deleteSession',
   'removeFromCart',
   'replaceSession',
   'setProfile',
   'storeSession',
-  'del',
 ];
 
 /** A Redis client that knows these scripts. */

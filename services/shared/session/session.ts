@@ -140,7 +140,12 @@ export async function replaceSession(req: Request, data: Partial<SessionData>): 
  * @throws {SessionEnded} if the state lives on, because a login has just replaced the session
  */
 export async function endSession(req: Request): Promise<void> {
-  if (!isStored(req)) return assertNotReplaced(req);
+  if (!isStored(req)) {
+    await assertNotReplaced(req);
+    const { formerSessionID: id, sessionStore: store } = req;
+    if (id !== undefined) await promisify(store.destroy).call(store, id);
+    return;
+  }
   await promisify(req.session.destroy).call(req.session);
   if (await storeOf(req).wasReplaced(req.sessionID)) throw new SessionEnded();
 }

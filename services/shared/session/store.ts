@@ -92,7 +92,7 @@ export class RedisSessionStore extends RedisStore implements SessionStore {
   }
 
   override destroy(id: string, callback?: Callback): Promise<void> {
-    return withCallback(this.#destroy(id), callback);
+    return withCallback(this.#redis.deleteSession(id), callback);
   }
 
   async replace(
