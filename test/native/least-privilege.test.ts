@@ -164,7 +164,7 @@ describe.each(['sentinel', 'cluster'] as const)('the same user with --redis %s',
     return { resources, processes, instance, base: `http://127.0.0.1:${PORT}` };
   }
 
-  it('should need the documented commands', async () => {
+  it('should be served with the documented commands alone', async () => {
     const { resources, processes, instance, base } = await startBoth((rules) => rules);
     await using _ = resources;
     await eventually(async () => {

@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClientOfflineError, type CommandParser, ErrorReply, type RedisScripts } from 'redis';
-import { closeRedis, type RedisOptions } from './redis.ts';
+import { closeRedis } from './redis.ts';
 import { forwardEvents, proxyClient } from './redis-proxy.ts';
 import { claimsIn, SLOTS, slotOf } from './redis-slots.ts';
 import type { RedisAddress } from './redis-url.ts';
-import { type Answer, watchServers } from './redis-watch.ts';
+import { type Answer, type SharedOptions, watchServers } from './redis-watch.ts';
 
 /** Milliseconds between two attempts while the slot of a key moves to another primary. */
 const MOVING_MS = 20;
@@ -26,8 +26,6 @@ interface Node extends EventEmitter {
 
 /** Commands and scripts, by the name of the method. */
 type Commands = Record<string, (...args: unknown[]) => Promise<unknown>>;
-
-type RouterOptions = Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name' | 'scripts'>;
 
 /** What a client of a Cluster can be asked besides. */
 export interface Shards<Client> {
@@ -52,7 +50,7 @@ export function routeByKey<Client extends Node>(
   address: Extract<RedisAddress, { kind: 'cluster' }>,
   offline: Client,
   create: (url: string) => Client,
-  options: RouterOptions,
+  options: SharedOptions,
 ): Client & Shards<Client> {
   const router = new Router(address, create, options);
   return proxyClient(offline, router.events, (key) => {
@@ -78,7 +76,7 @@ class Router<Client extends Node> implements Omit<Node, keyof EventEmitter>, Sha
   constructor(
     { seeds, urlOf }: Extract<RedisAddress, { kind: 'cluster' }>,
     create: (url: string) => Client,
-    options: RouterOptions,
+    options: SharedOptions,
   ) {
     this.#scripts = options.scripts;
     this.#create = create;

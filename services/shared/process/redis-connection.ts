@@ -22,7 +22,7 @@ export interface ConnectionOptions<Scripts extends RedisScripts>
 export function connectRedis<Scripts extends RedisScripts>(
   options: ConnectionOptions<Scripts>,
 ): Client<Scripts> & Partial<Shards<Client<Scripts>>> {
-  const { changes = [], currentReads: _, replicas, ...others } = options;
+  const { changes = [], replicas, ...others } = options;
   const address = parseRedisUrl(options.url);
   const create = (url: string) => {
     const name = address.kind === 'cluster' ? `${others.name} ${new URL(url).host}` : others.name;

@@ -1,9 +1,8 @@
 import { EventEmitter } from 'node:events';
-import { ClientOfflineError, type RedisScripts } from 'redis';
-import type { RedisOptions } from './redis.ts';
+import { ClientOfflineError } from 'redis';
 import { forwardEvents, proxyClient } from './redis-proxy.ts';
 import type { RedisAddress } from './redis-url.ts';
-import { type Answer, watchServers } from './redis-watch.ts';
+import { type Answer, type SharedOptions, watchServers } from './redis-watch.ts';
 
 /**
  * Milliseconds for which the Sentinels' word is good. It must be shorter than the time after which
@@ -12,8 +11,7 @@ import { type Answer, watchServers } from './redis-watch.ts';
 const CONFIRMED_MS = 1000;
 
 /** Options of a client that follows the primary. */
-export interface FollowOptions
-  extends Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name' | 'scripts'> {
+export interface FollowOptions extends SharedOptions {
   /**
    * The names of scripts and commands that read what must be current. They fail if most Sentinels
    * have not just confirmed the primary: it may be cut off, and another one in its place.

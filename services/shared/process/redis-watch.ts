@@ -10,6 +10,9 @@ const ASK_MS = 500;
  */
 const MAX_SILENT_MS = 1000;
 
+/** Options of a client that its other connections share. */
+export type SharedOptions = Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name' | 'scripts'>;
+
 /** The last answer of a server. */
 export interface Answer {
   value: unknown;
@@ -18,8 +21,7 @@ export interface Answer {
 }
 
 /** A question, and the servers that answer it. */
-export interface WatchOptions
-  extends Pick<RedisOptions<RedisScripts>, 'ca' | 'log' | 'name' | 'scripts'> {
+export interface WatchOptions extends SharedOptions {
   /** The URLs of the servers. */
   urls: string[];
   command: string[];
