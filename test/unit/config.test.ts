@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig, variables } from '../../services/app/config.ts';
+import { readConfig as readDashboardConfig } from '../../services/dashboard/config.ts';
 import { ConfigError, describeVariables } from '../../services/shared/process/config.ts';
 import { ROOT } from '../../tools/lib/root.mjs';
 
@@ -176,6 +177,51 @@ describe('readConfig', () => {
     const read = () => readConfig({ REDIS_URL: 'rediss://host', REDIS_CA_FILE });
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(`REDIS_CA_FILE="${REDIS_CA_FILE}": cannot be read: ${reason}`);
+  });
+
+  it.each(['\n', '\r\n', ''])('should read a secret from a file that ends with %j', (end) => {
+    const secret = 'a b'.repeat(11);
+    const SESSION_SECRET_FILE = fileWith(secret + end);
+    expect(readConfig({ SESSION_SECRET_FILE }).SESSION_SECRET).toEqual([secret]);
+  });
+
+  it('should read every secret from a file, and no other setting', () => {
+    const url = 'redis://me@host';
+    expect(readConfig({ REDIS_URL_FILE: fileWith(url) }).REDIS_URL).toBe(url);
+    expect(readConfig({ REDIS_PASSWORD_FILE: fileWith(' p ') }).REDIS_PASSWORD).toBe(' p ');
+    const PRESENTER_KEY_FILE = fileWith('presenter-1');
+    expect(readDashboardConfig({ PRESENTER_KEY_FILE }).PRESENTER_KEY).toBe('presenter-1');
+    expect(readConfig({ PORT_FILE: fileWith('1234') }).PORT).toBe(3000);
+  });
+
+  it.each([
+    ['/no/such/file', 'cannot be read: no such file or directory'],
+    ['/', 'cannot be read: illegal operation on a directory'],
+  ])('should say why it cannot read a secret from %s', (SESSION_SECRET_FILE, reason) => {
+    const read = () => readConfig({ SESSION_SECRET_FILE });
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(`SESSION_SECRET_FILE="${SESSION_SECRET_FILE}": ${reason}`);
+  });
+
+  it('should refuse an empty file, a bad secret in one, and a secret that is given twice', () => {
+    const secret = 'a'.repeat(32);
+    const read = (content: string, env = {}) => {
+      const SESSION_SECRET_FILE = fileWith(content);
+      return () => readConfig({ SESSION_SECRET_FILE, ...env });
+    };
+    expect(read('\n')).toThrow(/^SESSION_SECRET_FILE=".+": is empty$/);
+    expect(read('short')).toThrow(/^SESSION_SECRET=\(5 characters, not shown\): must be /);
+    expect(read(secret, { SESSION_SECRET: secret })).toThrow(
+      /^SESSION_SECRET_FILE=".+": SESSION_SECRET is set too; set one of them$/,
+    );
+    expect(read(secret, { SESSION_SECRET: '' })().SESSION_SECRET).toEqual([secret]);
+  });
+
+  it('should refuse a second password of Redis, and show neither', () => {
+    const read = () => readConfig({ REDIS_URL: 'redis://me:first@host', REDIS_PASSWORD: 'second' });
+    expect(read).toThrow(
+      /^REDIS_PASSWORD=\(6 characters, not shown\): REDIS_URL has a password too; set one of them$/,
+    );
   });
 
   it('should name every invalid variable, one per line', () => {

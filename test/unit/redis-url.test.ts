@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRedisUrl } from '../../services/shared/process/redis-url.ts';
+import { parseRedisUrl, withPassword } from '../../services/shared/process/redis-url.ts';
 
 describe('parseRedisUrl', () => {
   it('should leave the URL of one Redis as it is', () => {
@@ -42,5 +42,23 @@ describe('parseRedisUrl', () => {
     });
     if (address.kind !== 'cluster') throw new Error(address.kind);
     expect(address.urlOf('::1', '7000')).toBe('rediss://me:a%25b@[::1]:7000');
+  });
+});
+
+describe('withPassword', () => {
+  it.each([
+    ['redis://host', 'redis://:p%3A%2F%40%25@host'],
+    ['redis://@host/2', 'redis://:p%3A%2F%40%25@host/2'],
+    ['rediss://me@host:1', 'rediss://me:p%3A%2F%40%25@host:1'],
+    ['redis+sentinel://me@one,two/main', 'redis+sentinel://me:p%3A%2F%40%25@one,two/main'],
+    ['redis+cluster://one,two', 'redis+cluster://:p%3A%2F%40%25@one,two'],
+  ])('should add a password to %s', (url, expected) => {
+    expect(withPassword(url, 'p:/@%')).toBe(expected);
+  });
+
+  it('should refuse a URL that has a password, also an empty one', () => {
+    for (const user of ['me:p', ':p', 'me:']) {
+      expect(() => withPassword(`redis://${user}@host`, 'q')).toThrow('has a password too');
+    }
   });
 });

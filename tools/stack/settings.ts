@@ -1,7 +1,7 @@
 import { quoted, UsageError } from '../lib/errors.mjs';
 
 /** Every process of a stack has its own name and address; they share one Redis. */
-const FIXED = ['INSTANCE', 'HOST', 'PORT', 'REDIS_URL'];
+const FIXED = ['INSTANCE', 'HOST', 'PORT', 'REDIS_URL', 'REDIS_PASSWORD'];
 
 /**
  * Reads environment variables of the app from words such as `SESSION_STORE=memory`. An empty value

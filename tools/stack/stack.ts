@@ -125,11 +125,13 @@ export class Stack implements AsyncDisposable {
     this.topology = topology;
     // The app agrees on a secret through Redis; a simpler program requires one.
     const secret = program === programFile('app') ? '' : randomBytes(32).toString('base64url');
+    const others = { REDIS_URL_FILE: '', REDIS_PASSWORD: '', REDIS_PASSWORD_FILE: '' };
+    const redisOnly = { REDIS_URL: topology.url, ...others };
     this.#env = (instance) => {
       const own = { ...(typeof env === 'function' ? env(instance) : env), ...this.#settings };
       const SESSION_SECRET = own.SESSION_SECRET || secret;
       const SESSION_COOKIE_NAME = own.SESSION_COOKIE_NAME || cookieName(options.name);
-      const fixed = { SESSION_SECRET, SESSION_COOKIE_NAME, REDIS_URL: topology.url, BIND: bind };
+      const fixed = { SESSION_SECRET, SESSION_COOKIE_NAME, ...redisOnly, BIND: bind };
       return { PUBLIC_URL: this.publicUrl, ...own, ...fixed };
     };
     this.dashboard = this.#newInstance('dashboard', programFile('dashboard'), ports[1]);

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { getSystemErrorMessage } from 'node:util';
 import { z } from 'zod';
-import { parseRedisUrl, REDIS_URLS, RedisUrlError } from './redis-url.ts';
+import { parseRedisUrl, REDIS_URLS, RedisUrlError, withPassword } from './redis-url.ts';
 
 /** The longest part of a value in a message. */
 const MAX_SHOWN = 60;
@@ -46,6 +46,12 @@ function faultOf(url: string): string | undefined {
   }
 }
 
+/** Says why a file cannot be read, or `otherwise` if reading did not fail. */
+function fileFault(err: unknown, otherwise: string): string {
+  const { errno } = err as NodeJS.ErrnoException;
+  return errno ? `cannot be read: ${getSystemErrorMessage(errno)}` : otherwise;
+}
+
 /** The path of a PEM file. The setting is its content. */
 const certificates = z.string().transform((path, context) => {
   try {
@@ -53,10 +59,7 @@ const certificates = z.string().transform((path, context) => {
     new X509Certificate(pem);
     return pem;
   } catch (err) {
-    const { errno } = err as NodeJS.ErrnoException;
-    const fault = errno
-      ? `cannot be read: ${getSystemErrorMessage(errno)}`
-      : 'holds no certificate in PEM format';
+    const fault = fileFault(err, 'holds no certificate in PEM format');
     context.addIssue({ code: 'custom', message: '', params: { fault } });
     return z.NEVER;
   }
@@ -67,6 +70,18 @@ function requireTls(config: Record<string, unknown>, context: z.RefinementCtx): 
   if (!config.REDIS_CA_FILE || String(config.REDIS_URL).startsWith('rediss')) return;
   const params = { fault: 'needs TLS: REDIS_URL must begin with rediss' };
   context.addIssue({ code: 'custom', message: '', path: ['REDIS_CA_FILE'], params });
+}
+
+/** Refuses a password that REDIS_URL has no place for. */
+function requirePlaceForPassword(config: Record<string, unknown>, context: z.RefinementCtx): void {
+  const { REDIS_URL: url, REDIS_PASSWORD: password } = config;
+  if (typeof url !== 'string' || typeof password !== 'string') return;
+  try {
+    withPassword(url, password);
+  } catch (err) {
+    const params = { fault: (err as RedisUrlError).message };
+    context.addIssue({ code: 'custom', message: '', path: ['REDIS_PASSWORD'], params });
+  }
 }
 
 const secrets = z
@@ -107,6 +122,10 @@ export const commonVariables = z.object({
       allowed: REDIS_URLS,
       secret: true,
     }),
+  REDIS_PASSWORD: z.string().optional().meta({
+    allowed: 'the password of Redis, instead of one in `REDIS_URL`',
+    secret: true,
+  }),
   REDIS_CA_FILE: certificates.optional().meta({
     allowed: 'the path of a PEM file with the CA certificates of Redis, for rediss://',
     fallback: 'the public CAs that Node trusts',
@@ -172,8 +191,36 @@ function cookieNameOf(project = DEFAULT_PROJECT): string | undefined {
   return project === DEFAULT_PROJECT ? undefined : `connect.sid.${project}`;
 }
 
+/** Tells whether the value of a variable must not be shown. */
+function isSecret(rule: z.ZodType | undefined): boolean {
+  return (rule && z.globalRegistry.get(rule)?.secret) === true;
+}
+
 /**
- * Reads settings from environment variables. An empty variable counts as unset.
+ * Reads the secrets that are given as files, as Docker and Kubernetes mount them. NAME_FILE is the
+ * path. The value of NAME is the content, without line breaks at its end.
+ */
+function readSecretFiles(variables: z.ZodObject, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const read: NodeJS.ProcessEnv = {};
+  for (const name of Object.keys(variables.shape)) {
+    const file = `${name}_FILE`;
+    const path = env[file];
+    if (path === undefined || !isSecret(variables.shape[name])) continue;
+    const refuse = (fault: string) => new ConfigError(`${file}=${quoted(path)}: ${fault}`);
+    if (env[name] !== undefined) throw refuse(`${name} is set too; set one of them`);
+    try {
+      read[name] = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '');
+    } catch (err) {
+      throw refuse(fileFault(err, 'cannot be read'));
+    }
+    if (read[name] === '') throw refuse('is empty');
+  }
+  return read;
+}
+
+/**
+ * Reads settings from environment variables. An empty variable counts as unset. Each secret can be
+ * in a file instead: NAME_FILE is its path.
  *
  * @throws {ConfigError} if a value is not allowed
  */
@@ -183,7 +230,9 @@ export function readVariables<T extends z.ZodObject>(
 ): z.output<T> {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   given.SESSION_COOKIE_NAME ??= cookieNameOf(given.COMPOSE_PROJECT_NAME);
-  const { data, error } = variables.superRefine(requireTls).safeParse(given);
+  Object.assign(given, readSecretFiles(variables, given));
+  const checked = variables.superRefine(requireTls).superRefine(requirePlaceForPassword);
+  const { data, error } = checked.safeParse(given);
   if (data) return data;
   const issues = new Map(error?.issues.map((issue) => [String(issue.path[0]), issue]));
   const lines = [...issues].map(([name, issue]) => complaint(variables, name, given[name], issue));
@@ -197,8 +246,8 @@ function complaint(
   issue: z.core.$ZodIssue,
 ): string {
   const rule = variables.shape[name];
-  const { allowed, secret } = (rule && z.globalRegistry.get(rule)) ?? {};
-  const shown = secret ? `(${value?.length} characters, not shown)` : quoted(value ?? '');
+  const { allowed } = (rule && z.globalRegistry.get(rule)) ?? {};
+  const shown = isSecret(rule) ? `(${value?.length} characters, not shown)` : quoted(value ?? '');
   const fault = issue.code === 'custom' ? issue.params?.fault : undefined;
   return `${name}=${shown}: ${fault ?? `must be ${allowed}`}`;
 }

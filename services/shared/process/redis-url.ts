@@ -78,6 +78,18 @@ export function parseRedisUrl(url: string): RedisAddress {
   return { kind: 'single', url };
 }
 
+/**
+ * Adds a password to a URL of Redis. Redis knows it as the one of the user in the URL, or of
+ * `default`.
+ *
+ * @throws {RedisUrlError} if the URL has a password
+ */
+export function withPassword(url: string, password: string): string {
+  const [, scheme, user = '', rest] = /^([^/]*\/\/)(?:([^/?#]*)@)?(.*)$/.exec(url) ?? [];
+  if (user.includes(':')) throw new RedisUrlError('REDIS_URL has a password too; set one of them');
+  return `${scheme}${user}:${encodeURIComponent(password)}@${rest}`;
+}
+
 function isDecodable(text: string): boolean {
   try {
     decodeURIComponent(text);

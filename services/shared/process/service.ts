@@ -8,6 +8,7 @@ import { type CommonConfig, ConfigError } from './config.ts';
 import { containerName } from './container-name.ts';
 import { closeRedis } from './redis.ts';
 import { type ConnectionOptions, connectRedis } from './redis-connection.ts';
+import { withPassword } from './redis-url.ts';
 import { HttpServer } from './server.ts';
 
 /** Milliseconds that a shutdown allows the requests in progress, and then the Redis clients. */
@@ -50,7 +51,8 @@ export async function runService<Config extends CommonConfig>(
   createApp: (context: ServiceContext<Config>) => Express,
 ): Promise<void> {
   const config = await configOrExit(readConfig);
-  const { REDIS_URL: url, REDIS_CA_FILE: ca } = config;
+  const { REDIS_URL, REDIS_PASSWORD: password, REDIS_CA_FILE: ca } = config;
+  const url = password === undefined ? REDIS_URL : withPassword(REDIS_URL, password);
   const { REDIS_TIMEOUT_MS: timeoutMs, REDIS_WAIT_REPLICAS: replicas } = config;
   const instance = { name: config.INSTANCE ?? hostname() };
   const log = createLogger(config.LOG_LEVEL, instance);
