@@ -36,6 +36,7 @@ const NEED_ONE_REDIS = [
   'install',
   'least-privilege',
   'minimal',
+  'other-instance',
   'outage',
   'process',
   'program',

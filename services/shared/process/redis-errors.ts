@@ -55,6 +55,18 @@ export function isRedisUnavailable(err: unknown): boolean {
   return 'syscall' in err || err.message === 'The queue is full' || NO_PRIMARY.test(err.message);
 }
 
+/** The location of nginx/nginx.conf that sends a request to another instance. */
+const OTHER_INSTANCE = '@other_instance';
+
+/**
+ * Tells whether only this instance may be concerned: it has no connection to Redis, or one to a former
+ * primary. Redis has not seen the command, or has refused it.
+ */
+function mayBeOnlyHere(err: unknown): boolean {
+  if (err instanceof ErrorReply) return err.message.startsWith('READONLY');
+  return err instanceof ClientOfflineError || err instanceof ClientClosedError;
+}
+
 /** Tells whether an error means that an ACL, or the provider of Redis, denies a command. */
 export function isDenied(err: unknown): err is ErrorReply {
   return err instanceof ErrorReply && /^(NOPERM|ERR unknown (sub)?command)/.test(err.message);
@@ -82,12 +94,14 @@ export function logIfDenied(
 
 /**
  * Turns errors of an unavailable Redis into errors with status 503 for the problem handler, which
- * comes after it, and the refusal of too many changes into 429. It logs an outage once a second, with the number of requests that failed.
+ * comes after it, and the refusal of too many changes into 429. If only this instance may be
+ * concerned, it asks nginx to send the request to another one. It logs an outage once a second, with
+ * the number of requests that failed.
  */
 export function redisErrors(log: Logger): ErrorRequestHandler {
   let quietUntil = 0;
   let requests = 0;
-  return (err, _req, _res, next) => {
+  return (err, req, res, next) => {
     if (err instanceof ErrorReply && err.message.startsWith('FLOOD')) {
       const message = 'Too many changes by one visitor. Please try again in a minute.';
       return next(Object.assign(new Error(message), { status: 429, expose: true }));
@@ -98,6 +112,10 @@ export function redisErrors(log: Logger): ErrorRequestHandler {
       log.warn({ requests, reason: err.message || err.code }, 'Redis cannot serve');
       quietUntil = Date.now() + LOG_INTERVAL_MS;
       requests = 0;
+    }
+    // Only the nginx of this project has the location, so it says so with each request.
+    if (mayBeOnlyHere(err) && req.get('X-Other-Instance') && !res.headersSent) {
+      res.set('X-Accel-Redirect', OTHER_INSTANCE);
     }
     const message = err.message.startsWith('OOM')
       ? 'There is no memory left for more state.'
