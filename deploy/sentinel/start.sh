@@ -1,8 +1,12 @@
 #!/bin/sh
 # Starts a Redis or a Sentinel: start.sh redis|sentinel NAME, with the name in the network.
 # Each notes its role in its configuration, so it has one of its own, which outlives the container.
+# If there is a secret redis_password, both require it.
 set -eu
+umask 077
 kind=$1 name=$2 file=/data/$1.conf
+secret=/run/secrets/redis_password
+password=$(if [ -e "$secret" ]; then cat "$secret"; fi)
 
 redis() {
   cat /etc/redis/redis.conf
@@ -10,6 +14,8 @@ redis() {
 protected-mode no
 replica-announce-ip $name
 repl-backlog-size 64mb"
+  [ -z "$password" ] || echo "requirepass $password
+masterauth $password"
   [ "$name" = redis ] || echo 'replicaof redis 6379'
 }
 
@@ -24,6 +30,8 @@ sentinel announce-ip $name
 sentinel monitor shared-state redis 6379 2
 sentinel down-after-milliseconds shared-state $((1100 + 200 * ${name#sentinel-}))
 sentinel failover-timeout shared-state 5000"
+  [ -z "$password" ] || echo "requirepass $password
+sentinel auth-pass shared-state $password"
 }
 
 [ -e "$file" ] || "$kind" > "$file"
