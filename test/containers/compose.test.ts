@@ -1,20 +1,20 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Overview } from '../../services/dashboard/protocol.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
-import { type Reply, type Seen, send, Visitor } from '../../tools/lib/visitor.ts';
+import { type Seen, send, Visitor } from '../../tools/lib/visitor.ts';
 import { ComposeStack, docker, dockerMissing, UP_MS } from '../support/docker.ts';
 import { Events } from '../support/events.ts';
 import { proveContinuity, proveNothingLost, range, viewsIn } from '../support/proofs.ts';
 import { Shopper } from '../support/shop.ts';
+import { underLoad } from '../support/under-load.ts';
 
 const missing = dockerMissing();
 const required = process.env.REQUIRE_DOCKER === '1';
-/** Milliseconds between a reply and the next request of a visitor. */
-const THINK_MS = 20;
+/** Requested under load too. */
+const WATCHED = '/dashboard/instances';
 const nodeImage = process.env.NODE_IMAGE ?? 'node:24-slim';
 
 describe('Docker', () => {
@@ -42,39 +42,6 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     await using running = stack.start(file, args, env);
     const { code, stderr } = await running.ended;
     expect(code, stderr).toBe(0);
-  }
-
-  /** Fails unless every request that is sent during the work is answered and applied once. */
-  async function underLoad(work: () => Promise<unknown>): Promise<void> {
-    let isWorking = true;
-    const expectSuccess = ({ status, body }: Reply) => expect(status, body).toBe(200);
-    const keepViewing = async () => {
-      const visitor = new Visitor(url);
-      for (let views = 1; isWorking; views += 1) {
-        expect((await visitor.view()).views).toBe(views);
-        await delay(THINK_MS);
-      }
-    };
-    const keepBuying = async () => {
-      const ada = new Shopper(url);
-      let tea = 0;
-      for (; isWorking; tea += 1) {
-        expectSuccess(await ada.add('tea'));
-        await delay(THINK_MS);
-      }
-      expect(await ada.cart()).toEqual({ tea });
-    };
-    const keepWatching = async () => {
-      while (isWorking) {
-        expectSuccess(await send(`${url}/dashboard/instances`));
-        await delay(THINK_MS);
-      }
-    };
-    const load = Promise.all([keepViewing(), keepViewing(), keepBuying(), keepWatching()]);
-    await Promise.race([work(), load]).finally(() => {
-      isWorking = false;
-    });
-    await load;
   }
 
   /** Fails unless each container has the name that Docker shows: in replies, in its log, on the page. */
@@ -193,7 +160,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
   });
 
   it('should scale up and down under requests, with no reload, no failure and no lost view', async () => {
-    await underLoad(async () => {
+    await underLoad(url, WATCHED, async () => {
       for (const count of [5, 2]) {
         await run('docker', ['compose', ...UP, '--scale', `app=${count}`]);
         await eventually(async () => {
@@ -336,7 +303,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
       scale(2);
       const before = idsOf(...REPLACED);
       const setting = { CACHE_TTL_SECONDS: '59', LOG_LEVEL: 'debug' };
-      await underLoad(async () => {
+      await underLoad(url, WATCHED, async () => {
         {
           await using killed = stack.start('sh', ['tools/rollout.sh'], setting);
           await eventually(() => expect(idsOf('app'), killed.stderr).toHaveLength(3), 120_000);
@@ -358,7 +325,7 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
       writeFileSync(override, JSON.stringify({ services: { app } }));
       const before = idsOf('--all', ...REPLACED);
       try {
-        await underLoad(async () => {
+        await underLoad(url, WATCHED, async () => {
           const COMPOSE_FILE = `docker-compose.yml:${override}`;
           await using rollout = stack.start('sh', ['tools/rollout.sh'], { COMPOSE_FILE });
           const { code, stderr } = await rollout.ended;

@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { Visitor } from '../../tools/lib/visitor.ts';
@@ -12,10 +15,21 @@ const BACK_MS = 10_000;
 
 describe.skipIf(missing)(`${title}${missing ? ` (skipped: ${missing})` : ''}`, () => {
   let stack: ComposeStack;
+  let folder: string;
   beforeAll(async () => {
-    stack = await ComposeStack.start({}, ['deploy/sentinel/compose.yml']);
+    // As on bad wifi: no DNS server of the machine answers. Sentinels stop to ask for a name.
+    const names = ['app', 'dashboard', 'nginx', 'redis', 'redis-2', 'redis-3'];
+    const sentinels = range(1, 3).map((number) => `sentinel-${number}`);
+    const services = [...names, ...sentinels].map((name) => [name, { dns: ['192.0.2.1'] }]);
+    folder = mkdtempSync(join(tmpdir(), 'shared-state-dns-'));
+    const override = join(folder, 'override.json');
+    writeFileSync(override, JSON.stringify({ services: Object.fromEntries(services) }));
+    stack = await ComposeStack.start({}, ['deploy/sentinel/compose.yml', override]);
   }, UP_MS);
-  afterAll(() => stack?.[Symbol.asyncDispose](), UP_MS);
+  afterAll(async () => {
+    await stack?.[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
+  }, UP_MS);
 
   const redis = (service: string, ...words: string[]) =>
     docker(['exec', `${stack.project}-${service}`, 'redis-cli', ...words]);
