@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -83,10 +84,12 @@ describe.skipIf(missing)(`deploy/swarm${missing ? ` (skipped: ${missing})` : ''}
   beforeEach(({ onTestFailed }) => {
     onTestFailed(() => {
       const services = docker(['stack', 'services', '--format', '{{.Name}}', STACK]).trim();
-      for (const service of services.split('\n')) {
-        console.error(docker(['service', 'logs', '--timestamps', '--tail', '50', service]));
+      const logs = services.split('\n').map((name) => ['service', 'logs', '--tail', '50', name]);
+      for (const words of [...logs, ['stack', 'ps', '--no-trunc', STACK]]) {
+        // The log of a node that is cut off would take forever.
+        const { stdout } = spawnSync('docker', words, { timeout: 10_000, encoding: 'utf8' });
+        console.error(stdout);
       }
-      console.error(docker(['stack', 'ps', '--no-trunc', STACK]));
     });
   });
 
