@@ -42,7 +42,8 @@ export function createApp(context: ServiceContext<Config>): Express {
   const { SESSION_COOKIE_NAME: cookieName, SESSION_TTL_SECONDS: ttlSeconds } = config;
 
   const scripts = { ...sessionScripts, ...heartbeatScripts, ...cacheScripts };
-  const redis = connect({ name: 'Redis', scripts, changes: sessionChanges });
+  const evictions = { keys: 'applied:*', count: 0 }; // of idempotency keys
+  const redis = connect({ name: 'Redis', scripts, changes: sessionChanges, evictions });
   logIfDenied(redis, ['INFO', 'memory'], 'a full Redis may evict sessions', log);
   const { store, state } = sessionStorage(context, redis);
   const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
@@ -50,7 +51,15 @@ export function createApp(context: ServiceContext<Config>): Express {
   const faults = faultInjection(context);
   const cache = createCache(context, faults, (options) => connect({ ...options, scripts }));
   const named = startHeartbeat(context, redis, (received) => faults.apply(received));
-  const metrics = createMetrics({ config, instance, cache: cache.counts, origin: faults.origin });
+  const { origin } = faults;
+  const metrics = createMetrics({
+    config,
+    instance,
+    cache: cache.counts,
+    redis,
+    evictions,
+    origin,
+  });
   const isFast =
     config.FAST_PATH === 'on' && config.SESSION_STORE === 'redis' && config.COUNTER === 'atomic';
 

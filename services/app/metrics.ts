@@ -1,6 +1,8 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { Request, RequestHandler, Response } from 'express';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Evictions } from '../shared/process/evictions.ts';
+import { exposeMetrics, processMetrics } from '../shared/process/metrics.ts';
 import type { CacheCounts, Result } from './cache/cache.ts';
 import type { Config } from './config.ts';
 import type { OriginBehavior } from './heartbeat/record.ts';
@@ -16,11 +18,17 @@ declare global {
   }
 }
 
+/** Routes of which no visitor notices that they fail. */
+const PROBES = ['/livez', '/readyz', '/metrics'];
+
 /** What the metrics of an instance show. */
 export interface MetricsOptions {
   config: Config;
   instance: { name: string };
   cache: CacheCounts;
+  redis: { readonly isReady: boolean };
+  /** Of idempotency keys. */
+  evictions: Evictions;
   /** How the origin behaves now. */
   origin: OriginBehavior;
 }
@@ -31,24 +39,19 @@ export interface MetricsOptions {
  * @returns `measure` times every request; `expose` is the handler of `GET /metrics`
  */
 export function createMetrics(options: MetricsOptions) {
-  const { instance } = options;
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = processMetrics(options.instance);
   measureRequests(registry);
-  exposeCounts(options.cache, registry);
-  exposeSettings(options, registry);
+  exposeCounts(options, registry);
+  exposeState(options, registry);
   const measure: RequestHandler = (req, _res, next) => {
     req.receivedAt = performance.now();
     next();
   };
-  const expose: RequestHandler = async (_req, res) => {
-    registry.setDefaultLabels({ instance: instance.name });
-    res.type(registry.contentType).send(await registry.metrics());
-  };
-  return { measure, expose };
+  return { measure, expose: exposeMetrics(registry) };
 }
 
 function measureRequests(registry: Registry): void {
+  const classes: Record<string, number> = { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 };
   const duration = new Histogram({
     name: 'http_request_duration_seconds',
     help: 'Time from a request to the end of its reply',
@@ -71,7 +74,13 @@ function measureRequests(registry: Registry): void {
       cache: cacheResult.toLowerCase(),
     };
     duration.observe(labels, (performance.now() - req.receivedAt) / 1000);
+    if (PROBES.includes(labels.route)) return;
+    const statusClass = `${Math.floor(res.statusCode / 100)}xx`;
+    classes[statusClass] = (classes[statusClass] ?? 0) + 1;
   });
+  // All classes are there from the start: Prometheus sees no increase in a series that is new.
+  const help = 'Requests other than probes, by the class of their status';
+  countByLabel(registry, { name: 'http_requests_total', help, label: 'class', counts: classes });
 }
 
 function routeOf({ route, params }: Request): string {
@@ -79,8 +88,8 @@ function routeOf({ route, params }: Request): string {
   return params.key === undefined ? '/data' : '/data/:key'; // the fast path matches by RegExp
 }
 
-/** The cache counts for itself; its counters are copied when they are read. */
-function exposeCounts(counts: CacheCounts, registry: Registry): void {
+/** These parts count for themselves; their counters are copied when they are read. */
+function exposeCounts({ cache, evictions }: MetricsOptions, registry: Registry): void {
   const registers = [registry];
   const counter = (name: string, help: string, read: () => number) =>
     new Counter({
@@ -92,22 +101,38 @@ function exposeCounts(counts: CacheCounts, registry: Registry): void {
         this.inc(read());
       },
     });
-  counter('origin_calls_total', 'Calls of the origin', () => counts.originCalls);
-  counter('origin_failures_total', 'Failed calls of the origin', () => counts.originFailures);
-  counter('cache_lock_waits_total', 'Loads that waited for another one', () => counts.lockWaits);
+  counter('origin_calls_total', 'Calls of the origin', () => cache.originCalls);
+  counter('origin_failures_total', 'Failed calls of the origin', () => cache.originFailures);
+  counter('cache_lock_waits_total', 'Loads that waited for another one', () => cache.lockWaits);
+  const help = 'Lookups by result; hits by the level that had the entry';
+  const counts = cache.lookups;
+  countByLabel(registry, { name: 'cache_lookups_total', help, label: 'result', counts });
+  counter(
+    'idempotency_keys_evicted_total',
+    'Sets of idempotency keys that Redis evicted; all instances see the same',
+    () => evictions.count,
+  );
+}
+
+/** A counter with a series for each of some counts, which are copied when they are read. */
+function countByLabel(
+  registry: Registry,
+  options: { name: string; help: string; label: string; counts: Record<string, number> },
+): void {
+  const { name, help, label, counts } = options;
   new Counter({
-    name: 'cache_lookups_total',
-    help: 'Lookups by result; hits by the level that had the entry',
-    labelNames: ['result'],
-    registers,
+    name,
+    help,
+    labelNames: [label],
+    registers: [registry],
     collect() {
       this.reset();
-      for (const [result, count] of Object.entries(counts.lookups)) this.inc({ result }, count);
+      for (const [value, count] of Object.entries(counts)) this.inc({ [label]: value }, count);
     },
   });
 }
 
-function exposeSettings({ config, origin }: MetricsOptions, registry: Registry): void {
+function exposeState({ config, origin, redis }: MetricsOptions, registry: Registry): void {
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -120,6 +145,7 @@ function exposeSettings({ config, origin }: MetricsOptions, registry: Registry):
     });
   gauge('origin_delay_seconds', 'Delay of the origin now', () => origin.delayMs / 1000);
   gauge('origin_failure_ratio', 'Failing calls of the origin', () => origin.failurePercent / 100);
+  gauge('redis_connected', 'Whether Redis answers this instance', () => Number(redis.isReady));
   const switches = {
     session_store: config.SESSION_STORE,
     counter: config.COUNTER,

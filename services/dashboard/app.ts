@@ -8,6 +8,7 @@ import { noSpeculation } from '../shared/http/no-speculation.ts';
 import { notFound, problemHandler } from '../shared/http/problem.ts';
 import { replyHeaders } from '../shared/http/reply-headers.ts';
 import { sameOrigin } from '../shared/http/same-origin.ts';
+import { exposeMetrics, processMetrics } from '../shared/process/metrics.ts';
 import { redisErrors } from '../shared/process/redis-errors.ts';
 import type { ServiceContext } from '../shared/process/service.ts';
 import { sessionChanges, sessionScripts } from '../shared/session/scripts.ts';
@@ -17,7 +18,6 @@ import { redisSessionState } from '../shared/session/state.ts';
 import { RedisSessionStore } from '../shared/session/store.ts';
 import type { Config } from './config.ts';
 import { EventStream } from './event-stream.ts';
-import { exposeMetrics } from './metrics.ts';
 import { Monitor } from './monitor.ts';
 import { readAssets } from './routes/assets.ts';
 import { events } from './routes/events.ts';
@@ -92,7 +92,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   const check = () => Promise.all([redis.ping(), secrets()]);
   app.get('/livez', live);
   app.get('/readyz', ready({ check, draining }));
-  app.get('/metrics', exposeMetrics(instance)); // nginx does not pass it on
+  app.get('/metrics', exposeMetrics(processMetrics(instance))); // nginx does not pass it on
 
   app.use(notFound);
   app.use(redisErrors(log));

@@ -127,6 +127,7 @@ describe('a user of Redis with the documented rules', () => {
   it.each([
     ['INFO', '-info', /INFO|'info'/],
     ['CLIENT TRACKING', '-client|tracking', /client\|tracking/],
+    ['PSUBSCRIBE', '-psubscribe', /psubscribe/],
   ])('should serve all routes without %s, and name it in the log', async (_name, rule, named) => {
     await allow([rule]);
     const { instance, base } = await start();

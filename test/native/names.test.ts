@@ -56,7 +56,7 @@ describe('the name of an instance', () => {
     const view = await send(url, { headers: { accept: 'application/json' } });
     const data = await send(`${url}/data`);
     const metrics = await send(`${url}/metrics`);
-    const labels = metrics.body.match(/(?<=[{,]instance=")[^"]*/g) ?? [];
+    const labels = metrics.body.match(/(?<=service_instance_id=")[^"]*/g) ?? [];
     const headers = [view, data, metrics].map((reply) => String(reply.headers['x-instance']));
     return [...new Set([JSON.parse(view.body).instance, ...headers, ...labels])];
   }

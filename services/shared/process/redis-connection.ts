@@ -1,4 +1,5 @@
 import type { RedisScripts } from 'redis';
+import { countEvictions, type Evictions } from './evictions.ts';
 import { createRedis, newClient, type RedisOptions } from './redis.ts';
 import { routeByKey, type Shards } from './redis-cluster.ts';
 import { type FollowOptions, followPrimary } from './redis-sentinel.ts';
@@ -12,6 +13,8 @@ export interface ConnectionOptions<Scripts extends RedisScripts>
   changes?: string[];
   /** How many replicas must have a change before it is done. */
   replicas: number;
+  /** Counts the evictions of these keys. */
+  evictions?: Evictions;
 }
 
 /**
@@ -22,12 +25,13 @@ export interface ConnectionOptions<Scripts extends RedisScripts>
 export function connectRedis<Scripts extends RedisScripts>(
   options: ConnectionOptions<Scripts>,
 ): Client<Scripts> & Partial<Shards<Client<Scripts>>> {
-  const { changes = [], replicas, ...others } = options;
+  const { changes = [], replicas, evictions, ...others } = options;
   const address = parseRedisUrl(options.url);
   const create = (url: string) => {
     const name = address.kind === 'cluster' ? `${others.name} ${new URL(url).host}` : others.name;
     const client = createRedis({ ...others, url, name });
     if (replicas > 0) waitForReplicas(client, changes, replicas);
+    if (evictions) countEvictions(client, evictions, others.log);
     return client;
   };
   if (address.kind === 'single') return create(address.url);
