@@ -1,10 +1,8 @@
 // npm run stack -- COMMAND: controls a running stack from a second terminal.
-import { once } from 'node:events';
-import { request } from 'node:http';
-import { json } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { type CommandResult, failure, StackError, UsageError } from '../lib/errors.mjs';
-import { controlSocket, NAME_OPTION } from './folder.ts';
+import { type CommandResult, failure } from '../lib/errors.mjs';
+import { sendCommand } from './control-client.ts';
+import { NAME_OPTION } from './folder.ts';
 
 const USAGE = `npm run stack -- COMMAND [--name STACK]
   ps [--json]    list the processes: name, pid, port, state
@@ -30,16 +28,5 @@ async function main(): Promise<CommandResult> {
     allowPositionals: true,
   });
   if (values.help || positionals.length === 0) return { text: USAGE, exitCode: 0 };
-  const req = request({ socketPath: controlSocket(values.name), method: 'POST' });
-  req.end(JSON.stringify({ words: positionals, asJson: values.json }));
-  try {
-    const [res] = await once(req, 'response');
-    return (await json(res)) as CommandResult;
-  } catch (err) {
-    const stack = `stack named "${values.name}"`;
-    if (['ENOENT', 'ECONNREFUSED'].includes((err as NodeJS.ErrnoException).code ?? '')) {
-      throw new UsageError(`No ${stack} is running; start one with \`npm start\`.`);
-    }
-    throw new StackError(`The ${stack} has ended before it answered.`);
-  }
+  return sendCommand(values.name, positionals, values.json);
 }

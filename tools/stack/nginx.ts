@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StackError } from '../lib/errors.mjs';
 import { ROOT } from '../lib/root.mjs';
@@ -9,11 +9,15 @@ import { ManagedProcess, type StackContext } from './managed-process.ts';
 /** Milliseconds to wait after a reload for the workers with the old configuration. */
 const RELOAD_MS = 10_000;
 
+/** The Unix socket in the folder of a stack on which nginx answers /stub_status. */
+export const STATUS_SOCKET = 'nginx.sock';
+
 /** The nginx of a stack: nginx/nginx.conf with the local ports of the services. */
 export class Nginx extends ManagedProcess {
   readonly bind: string;
   protected override readonly stdout = 'access.log';
   #prefix: string;
+  #statusSocket: string;
   #workers = new Set<string>();
 
   /**
@@ -37,8 +41,20 @@ export class Nginx extends ManagedProcess {
     writeFileSync(join(this.#prefix, 'site/listen.conf'), `listen ${address}:${port};\n`);
     const trusted = trustedProxies.map((proxy) => `${proxy} 1;\n`).join('');
     writeFileSync(join(this.#prefix, 'site/trusted-proxies.conf'), trusted);
+    this.#statusSocket = join(context.folder, STATUS_SOCKET);
+    mkdirSync(join(this.#prefix, 'observe'), { recursive: true });
+    const status = readFileSync(join(ROOT, 'deploy/observe/nginx/status.conf'), 'utf8');
+    const listen = `listen unix:${this.#statusSocket};`;
+    const ownStatus = status.replace(/listen \d+;/, () => listen);
+    writeFileSync(join(this.#prefix, 'observe/status.conf'), ownStatus);
     this.on('line', (line) => this.#followWorkers(line));
     this.on('end', () => this.#workers.clear());
+  }
+
+  override async start(): Promise<void> {
+    // A killed nginx leaves it behind, and could not bind it again.
+    if (!this.isRunning) rmSync(this.#statusSocket, { force: true });
+    await super.start();
   }
 
   /** Writes the upstreams of the configuration: the ports of each service. */
