@@ -1,4 +1,5 @@
 import type { Scenario } from './environment.ts';
+import { alerts } from './scenarios/alerts.ts';
 import { rudeClients } from './scenarios/clients.ts';
 import { clusterScenarios } from './scenarios/cluster.ts';
 import { instanceScenarios } from './scenarios/instances.ts';
@@ -16,4 +17,5 @@ export const scenarios: Scenario[] = [
   nginxReload,
   rudeClients,
   memory,
+  alerts,
 ];
