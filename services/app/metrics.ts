@@ -3,6 +3,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Evictions } from '../shared/process/evictions.ts';
 import { exposeMetrics, processMetrics } from '../shared/process/metrics.ts';
+import { routeOf } from '../shared/process/route.ts';
 import type { CacheCounts, Result } from './cache/cache.ts';
 import type { Config } from './config.ts';
 import type { OriginBehavior } from './heartbeat/record.ts';
@@ -69,7 +70,7 @@ function measureRequests(registry: Registry): void {
     // The route, never the path: a client could create a time series with each request.
     const labels = {
       method,
-      route: routeOf(req),
+      route: routeOf(req) ?? 'none',
       status: res.statusCode,
       cache: cacheResult.toLowerCase(),
     };
@@ -81,11 +82,6 @@ function measureRequests(registry: Registry): void {
   // All classes are there from the start: Prometheus sees no increase in a series that is new.
   const help = 'Requests other than probes, by the class of their status';
   countByLabel(registry, { name: 'http_requests_total', help, label: 'class', counts: classes });
-}
-
-function routeOf({ route, params }: Request): string {
-  if (typeof route?.path !== 'object') return route?.path ?? 'none';
-  return params.key === undefined ? '/data' : '/data/:key'; // the fast path matches by RegExp
 }
 
 /** These parts count for themselves; their counters are copied when they are read. */

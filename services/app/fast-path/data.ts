@@ -23,6 +23,7 @@ export function fastData(cache: Cache, instance: { name: string }): RequestHandl
     const found = name && cache.getFresh(name);
     if (!found || found.entry.data === null) return next();
     req.cacheResult = found.result;
+    req.routePattern = req.params.key === undefined ? '/data' : '/data/:key';
     (prepared.get(found.entry) ?? prepare(found)).send(req, res, ageOf(found.entry));
   };
 }

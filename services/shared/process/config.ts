@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { getSystemErrorMessage } from 'node:util';
 import { z } from 'zod';
 import { parseRedisUrl, REDIS_URLS, RedisUrlError, withPassword } from './redis-url.ts';
+import { tracingVariables } from './tracing-config.ts';
 
 /** The longest part of a value in a message. */
 const MAX_SHOWN = 60;
@@ -153,6 +154,7 @@ export const commonVariables = z.object({
   ),
   IDEMPOTENCY: oneOf('on', 'off'),
   FAULT_INJECTION: oneOf('off', 'on'),
+  ...tracingVariables.shape,
 });
 
 /** The settings of every application, under the names of their environment variables. */

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { hostname } from 'node:os';
+import { basename, dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
@@ -10,6 +11,8 @@ import { closeRedis } from './redis.ts';
 import { type ConnectionOptions, connectRedis } from './redis-connection.ts';
 import { withPassword } from './redis-url.ts';
 import { HttpServer } from './server.ts';
+import type { Tracing } from './tracing.ts';
+import { tracesUrl } from './tracing-config.ts';
 
 /** Milliseconds that a shutdown allows the requests in progress, and then the Redis clients. */
 export const DRAIN_MS = 8000;
@@ -56,8 +59,10 @@ export async function runService<Config extends CommonConfig>(
   const { REDIS_TIMEOUT_MS: timeoutMs, REDIS_WAIT_REPLICAS: replicas } = config;
   const instance = { name: config.INSTANCE ?? hostname() };
   const log = createLogger(config.LOG_LEVEL, instance);
+  const tracing = await startTracing(config, instance, log);
   const clients: (EventEmitter & Parameters<typeof closeRedis>[0])[] = [];
   const connect: Connect = (options) => {
+    tracing?.nameScripts(options.scripts);
     const client = connectRedis({ url, ...(ca && { ca }), timeoutMs, replicas, log, ...options });
     clients.push(client);
     return client;
@@ -81,7 +86,7 @@ export async function runService<Config extends CommonConfig>(
     drain.abort();
     const cut = await server.drain(DRAIN_MS);
     if (cut > 0) log.warn(`${cut} requests were cut off`);
-    await Promise.allSettled(lastWork.map((work) => work()));
+    await Promise.allSettled([...lastWork.map((work) => work()), tracing?.flush()]);
     await Promise.all(clients.map((client) => closeRedis(client, CLOSE_REDIS_MS)));
     log.info('ended');
     process.exit(0);
@@ -102,6 +107,19 @@ export async function runService<Config extends CommonConfig>(
     const reason = code === 'EADDRINUSE' ? 'another program uses it' : message;
     await exit(`PORT=${config.PORT}: cannot listen on ${config.HOST}: ${reason}`);
   }
+}
+
+/** Loads the code only if traces are asked for. */
+async function startTracing(
+  config: CommonConfig,
+  instance: { name: string },
+  log: Logger,
+): Promise<Tracing | undefined> {
+  const url = tracesUrl(config);
+  if (!url) return undefined;
+  const { Tracing } = await import('./tracing.ts');
+  const service = basename(dirname(process.argv[1] ?? ''));
+  return new Tracing({ config, url, service, instance, log });
 }
 
 /** One JSON object a line, with the name of the instance at that time. */
