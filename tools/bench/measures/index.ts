@@ -7,6 +7,7 @@ import { measureReplication } from './replication.ts';
 import { measureScale } from './scale.ts';
 import { measureSessionBytes } from './session-bytes.ts';
 import { measureStartup } from './startup.ts';
+import { measureTracing } from './tracing.ts';
 import { measureWatched } from './watched.ts';
 
 /** A group of figures that are measured together. */
@@ -26,4 +27,5 @@ export const measures: Measure[] = [
   { name: 'frames', run: measureFrames },
   { name: 'watched', run: measureWatched },
   { name: 'replication', run: measureReplication },
+  { name: 'tracing', run: measureTracing },
 ];
