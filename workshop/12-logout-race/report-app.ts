@@ -45,7 +45,7 @@ await runService(
     });
     app.post('/logout', session, async (req, res) => {
       await endSession(req);
-      res.clearCookie(cookieName).status(204).end();
+      res.clearCookie(cookieName, { secure: req.secure }).status(204).end();
     });
     app.get('/me', session, (req, res) => {
       if (req.session.name === undefined) return sendProblem(res, 401, 'Not logged in.');

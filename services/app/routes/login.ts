@@ -19,7 +19,8 @@ export const logIn: RequestHandler = async (req, res) => {
 export function logOut(cookieName: string): RequestHandler {
   return async (req, res) => {
     await endSession(req);
-    res.clearCookie(cookieName).status(204).end();
+    // Without `Secure`, browsers do not clear a cookie with the prefix `__Host-`.
+    res.clearCookie(cookieName, { secure: req.secure }).status(204).end();
   };
 }
 

@@ -51,7 +51,7 @@ export function sessions({ cookieName, store, secrets }: SessionOptions): Reques
         genid,
         resave: false,
         saveUninitialized: false,
-        cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto' },
+        cookie: { httpOnly: true, sameSite: 'lax', secure: isOnlySecure(cookieName) || 'auto' },
       });
     }
     const own = await ownCookie(req, secret);
@@ -73,6 +73,14 @@ export function sessions({ cookieName, store, secrets }: SessionOptions): Reques
     }
     return first;
   }
+}
+
+/**
+ * Browsers refuse a cookie with such a name unless it is `Secure`, so it is sent over TLS only.
+ * @see https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes
+ */
+function isOnlySecure(cookieName: string): boolean {
+  return /^__(Host|Secure)-/i.test(cookieName);
 }
 
 /**
