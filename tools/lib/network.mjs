@@ -5,12 +5,22 @@ import { networkInterfaces } from 'node:os';
 const VIRTUAL = /^(docker|br-|veth|virbr|vmnet|vboxnet|bridge|utun|tun|tap|zt|tailscale|wg)/;
 
 /**
- * The IPv4 address of this machine in its local network.
+ * The IPv4 addresses of this machine in its local networks.
+ *
+ * @returns {string[]}
+ */
+export function lanAddresses(networks = networkInterfaces()) {
+  return Object.entries(networks)
+    .flatMap(([name, addresses = []]) => (VIRTUAL.test(name) ? [] : addresses))
+    .filter(({ internal, family }) => !internal && family === 'IPv4')
+    .map(({ address }) => address);
+}
+
+/**
+ * The first of these addresses.
  *
  * @returns {string | undefined}
  */
 export function lanAddress(networks = networkInterfaces()) {
-  return Object.entries(networks)
-    .flatMap(([name, addresses = []]) => (VIRTUAL.test(name) ? [] : addresses))
-    .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+  return lanAddresses(networks)[0];
 }

@@ -1,11 +1,11 @@
 // @ts-check
 // npm run offline: everything for a place without a network, in one file.
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UsageError } from '../lib/errors.mjs';
 import { PLATFORMS } from '../lib/packages.mjs';
 import { ROOT } from '../lib/root.mjs';
+import { typedPath } from '../lib/typed-path.mjs';
 import { pack } from './pack.mjs';
 import { runTask } from './task.mjs';
 import { unpack } from './unpack.mjs';
@@ -34,20 +34,10 @@ await runTask(USAGE, async (args) => {
     if (unknown !== undefined) {
       throw new UsageError(`\`--for\` expects ${PLATFORMS.join(', ')}, not ${unknown}.`);
     }
-    await pack(typed(file), { platforms, withImages: !values['without-images'] }, console.log);
+    await pack(typedPath(file), { platforms, withImages: !values['without-images'] }, console.log);
   } else if (command === 'unpack') {
-    await unpack(file ? typed(file) : join(ROOT, '../shared-state.tar'), ROOT, console.log);
+    await unpack(file ? typedPath(file) : join(ROOT, '../shared-state.tar'), ROOT, console.log);
   } else {
     throw new UsageError('The command is either `pack` or `unpack`.');
   }
 });
-
-/**
- * A path as the user means it: npm runs this in the folder of the project.
- *
- * @param {string} file
- */
-function typed(file) {
-  const { INIT_CWD } = process.env;
-  return resolve(INIT_CWD && existsSync(INIT_CWD) ? INIT_CWD : '.', file);
-}
