@@ -24,7 +24,7 @@ export async function npmRunStack(...words: string[]): Promise<Ended> {
 /** Resolves to the address once the stack says that it is ready, within `ms` milliseconds. */
 export async function ready(running: Running, ms = 20_000): Promise<string> {
   return eventually(() => {
-    const [, url] = /^ready (http:\/\/localhost:\d+) instances=\d+$/m.exec(running.stdout) ?? [];
+    const [, url] = /^ready (https?:\/\/localhost:\d+) instances=\d+$/m.exec(running.stdout) ?? [];
     if (!url) throw new Error(`not ready: ${running.stdout}`);
     return url;
   }, ms);

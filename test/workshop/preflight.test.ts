@@ -244,7 +244,7 @@ describe('the checks', () => {
     ];
 
     it('should reach the address that npm start prints', () => {
-      const url = publicUrl('0.0.0.0', 8080);
+      const url = publicUrl('http', '0.0.0.0', 8080);
       const { found } = checkAudience({}, networkInterfaces(), false);
       expect(found).toContain(url ?? 'no network');
     });

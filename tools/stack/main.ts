@@ -12,6 +12,7 @@ import { freePort } from './port.ts';
 import { faultInjectionSettings } from './public-url.ts';
 import { settingsOf } from './settings.ts';
 import { MAX_SCALE, Stack, TOPOLOGIES } from './stack.ts';
+import { tlsOf } from './tls.ts';
 
 /** Milliseconds without another change before the instances restart (npm run dev). */
 const QUIET_MS = 100;
@@ -32,6 +33,9 @@ try {
       install: { type: 'boolean', default: true },
       watch: { type: 'boolean', default: false },
       compare: { type: 'string', multiple: true, default: [] },
+      tls: { type: 'boolean', default: false },
+      cert: { type: 'string' },
+      key: { type: 'string' },
     },
   });
   const { name, program, install } = values;
@@ -44,14 +48,16 @@ try {
     : wholeNumber('HTTP_PORT', process.env.HTTP_PORT || '8080', 0, 65_535);
   const bind = process.env.BIND || '127.0.0.1';
   const trustedProxies = addressRanges('TRUSTED_PROXIES', process.env.TRUSTED_PROXIES ?? '');
-  const faultInjection = faultInjectionSettings(bind, process.env);
   const report = (line: string) => console.log(line);
+  const tls = tlsOf(values, process.env, report);
+  const faultInjection = faultInjectionSettings(bind, process.env);
   const wrongPort = values.compare.length > 0 ? await freePort(bind) : undefined;
   const ownPort = wrongPort === undefined ? port : port || (await freePort(bind));
   const COMPARE_PORTS = wrongPort === undefined ? '' : `${ownPort},${wrongPort}`;
   const CONTROL_SOCKET = controlSocket(name);
   const env = { ...process.env, ...faultInjection, COMPARE_PORTS, CONTROL_SOCKET };
-  const options = { scale, redis, program, install, bind, trustedProxies, report };
+  const listening = { bind, trustedProxies, ...(tls && { tls }) };
+  const options = { ...listening, scale, redis, program, install, report };
   const stack = await Stack.start({ ...options, name, keepData: true, env, port: ownPort });
   const control = await startControlServer(name, stack);
   const stacks = [stack];

@@ -1,16 +1,32 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { StackError } from '../lib/errors.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { ManagedProcess, type StackContext } from './managed-process.ts';
+import { listenWithTls, type Tls } from './tls.ts';
 
 /** Milliseconds to wait after a reload for the workers with the old configuration. */
 const RELOAD_MS = 10_000;
 
 /** The Unix socket in the folder of a stack on which nginx answers /stub_status. */
 export const STATUS_SOCKET = 'nginx.sock';
+
+export interface NginxOptions {
+  /** The addresses and CIDR ranges of proxies in front of nginx, whose claims nginx believes. */
+  trustedProxies?: string[];
+  /** Without it, nginx speaks plain HTTP. */
+  tls?: Tls;
+}
 
 /** The nginx of a stack: nginx/nginx.conf with the local ports of the services. */
 export class Nginx extends ManagedProcess {
@@ -20,16 +36,13 @@ export class Nginx extends ManagedProcess {
   #statusSocket: string;
   #workers = new Set<string>();
 
-  /**
-   * @param bind the address that nginx listens on; the services listen on loopback
-   * @param trustedProxies the addresses and CIDR ranges of proxies in front of nginx
-   */
+  /** @param bind the address that nginx listens on; the services listen on loopback */
   constructor(
     file: string,
     bind: string,
     port: number,
     context: StackContext,
-    trustedProxies: string[] = [],
+    { trustedProxies = [], tls }: NginxOptions = {},
   ) {
     super('nginx', file, port, context);
     this.bind = bind;
@@ -37,15 +50,15 @@ export class Nginx extends ManagedProcess {
     mkdirSync(join(this.#prefix, 'site'), { recursive: true });
     chmodSync(this.#prefix, 0o711); // for the workers, with any umask
     copyFileSync(join(ROOT, 'nginx/nginx.conf'), join(this.#prefix, 'nginx.conf'));
-    const address = bind.includes(':') ? `[${bind}]` : bind;
-    writeFileSync(join(this.#prefix, 'site/listen.conf'), `listen ${address}:${port};\n`);
+    const address = `${bind.includes(':') ? `[${bind}]` : bind}:${port}`;
+    const listen = tls ? this.#prepareTls(address, tls) : [`listen ${address};`];
+    writeFileSync(join(this.#prefix, 'site/listen.conf'), `${listen.join('\n')}\n`);
     const trusted = trustedProxies.map((proxy) => `${proxy} 1;\n`).join('');
     writeFileSync(join(this.#prefix, 'site/trusted-proxies.conf'), trusted);
     this.#statusSocket = join(context.folder, STATUS_SOCKET);
     mkdirSync(join(this.#prefix, 'observe'), { recursive: true });
     const status = readFileSync(join(ROOT, 'deploy/observe/nginx/status.conf'), 'utf8');
-    const listen = `listen unix:${this.#statusSocket};`;
-    const ownStatus = status.replace(/listen \d+;/, () => listen);
+    const ownStatus = status.replace(/listen \d+;/, `listen unix:${this.#statusSocket};`);
     writeFileSync(join(this.#prefix, 'observe/status.conf'), ownStatus);
     this.on('line', (line) => this.#followWorkers(line));
     this.on('end', () => this.#workers.clear());
@@ -109,6 +122,18 @@ export class Nginx extends ManagedProcess {
 
   protected override failureReason(lines: string[]): string | undefined {
     return lines.find((line) => line.includes('[emerg]')) ?? super.failureReason(lines);
+  }
+
+  /** Puts the files of TLS in place, and returns the lines of the configuration that use them. */
+  #prepareTls(address: string, tls: Tls): string[] {
+    const folder = join(this.#prefix, 'tls');
+    mkdirSync(folder);
+    copyFileSync(join(ROOT, 'deploy/tls/tls.conf'), join(folder, 'tls.conf'));
+    // In the configuration, a path could contain special characters.
+    symlinkSync(tls.certificate, join(folder, 'certificate.pem'));
+    symlinkSync(tls.key, join(folder, 'key.pem'));
+    const { stderr: build } = spawnSync(this.file, ['-V'], { encoding: 'utf8' });
+    return listenWithTls(address, tls.hstsSeconds, build);
   }
 
   /** nginx logs the start and the end of each worker. */

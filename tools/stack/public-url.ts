@@ -3,21 +3,26 @@ import { isIPv6 } from 'node:net';
 import { lanAddress } from '../lib/network.mjs';
 
 const LOOPBACK = /^(127\.|::1$)/;
+
 /**
  * The URL at which other machines reach a stack.
  *
  * @param bind the address that nginx listens on
  * @returns `undefined` if no other machine reaches it
  */
-export function publicUrl(bind: string, port: number): string | undefined {
+export function publicUrl(
+  scheme: 'http' | 'https',
+  bind: string,
+  port: number,
+): string | undefined {
   if (LOOPBACK.test(bind)) return undefined;
   const address = bind === '0.0.0.0' || bind === '::' ? lanAddress() : bind;
-  return address && urlOf(address, port);
+  return address && urlOf(scheme, address, port);
 }
 
-/** The URL of an IP address. */
-export function urlOf(address: string, port: number): string {
-  return `http://${isIPv6(address) ? `[${address}]` : address}:${port}`;
+/** The URL of a host name or an IP address. */
+export function urlOf(scheme: 'http' | 'https', host: string, port: number): string {
+  return `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 /**

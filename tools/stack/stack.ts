@@ -8,7 +8,7 @@ import { createStackFolder, DEFAULT_NAME } from './folder.ts';
 import { Instance } from './instance.ts';
 import { limitLogs } from './log-limit.ts';
 import type { ManagedProcess, ProcessStatus, StackContext } from './managed-process.ts';
-import { Nginx } from './nginx.ts';
+import { Nginx, type NginxOptions } from './nginx.ts';
 import { assertFree, freePort, freePorts } from './port.ts';
 import { publicUrl, urlOf } from './public-url.ts';
 import type { Redis } from './redis.ts';
@@ -31,7 +31,7 @@ export const TOPOLOGIES = {
 const { REDIS_TOPOLOGY } = process.env;
 const DEFAULT_TOPOLOGY = (REDIS_TOPOLOGY || 'single') as keyof typeof TOPOLOGIES;
 
-export interface StackOptions {
+export interface StackOptions extends NginxOptions {
   /** The name of the stack; by default a random one, and the cookie of the default stack. */
   name?: string;
   /** Keeps the data of Redis if this process is killed, and starts with what such a stack has left. */
@@ -44,8 +44,6 @@ export interface StackOptions {
   port?: number;
   /** The address that nginx listens on; loopback by default. */
   bind?: string;
-  /** The addresses and CIDR ranges of proxies in front of nginx, whose claims nginx believes. */
-  trustedProxies?: string[];
   /** The program of an instance: a folder of services, or a file relative to the project. */
   program?: string;
   /** The environment of all services, or a function of the instance; read at each of its starts. */
@@ -65,6 +63,7 @@ export class Stack implements AsyncDisposable {
   #instances: Instance[] = [];
   #context: StackContext;
   #logLimit: NodeJS.Timeout;
+  #scheme: 'http' | 'https';
   #program: string;
   #env: (instance: string) => NodeJS.ProcessEnv;
   /** Replaces variables of the environment. */
@@ -116,12 +115,13 @@ export class Stack implements AsyncDisposable {
     ports: readonly [number, number],
     context: StackContext,
   ) {
-    const { bind, env = process.env, trustedProxies = [] } = options;
+    const { bind, env = process.env, tls } = options;
     this.#program = program;
     this.folder = context.folder;
     this.#context = context;
     this.#logLimit = limitLogs(context.folder);
-    this.nginx = new Nginx(nginx, bind, ports[0], context, trustedProxies);
+    this.nginx = new Nginx(nginx, bind, ports[0], context, options);
+    this.#scheme = tls ? 'https' : 'http';
     this.topology = topology;
     // The app agrees on a secret through Redis; a simpler program requires one.
     const secret = program === programFile('app') ? '' : randomBytes(32).toString('base64url');
@@ -130,7 +130,7 @@ export class Stack implements AsyncDisposable {
     this.#env = (instance) => {
       const own = { ...(typeof env === 'function' ? env(instance) : env), ...this.#settings };
       const SESSION_SECRET = own.SESSION_SECRET || secret;
-      const SESSION_COOKIE_NAME = own.SESSION_COOKIE_NAME || cookieName(options.name);
+      const SESSION_COOKIE_NAME = own.SESSION_COOKIE_NAME || cookieName(options.name, this.#scheme);
       const fixed = { SESSION_SECRET, SESSION_COOKIE_NAME, ...redisOnly, BIND: bind };
       return { PUBLIC_URL: this.publicUrl, ...own, ...fixed };
     };
@@ -146,12 +146,12 @@ export class Stack implements AsyncDisposable {
   get url(): string {
     const { bind, port } = this.nginx;
     const isLocalhost = ['127.0.0.1', '0.0.0.0', '::1', '::'].includes(bind);
-    return isLocalhost ? `http://localhost:${port}` : urlOf(bind, port);
+    return urlOf(this.#scheme, isLocalhost ? 'localhost' : bind, port);
   }
 
   /** The address for other machines; `undefined` if they cannot reach the stack. */
   get publicUrl(): string | undefined {
-    return publicUrl(this.nginx.bind, this.nginx.port);
+    return publicUrl(this.#scheme, this.nginx.bind, this.nginx.port);
   }
 
   get instances(): readonly Instance[] {
@@ -271,9 +271,13 @@ function programFile(program: string): string {
   );
 }
 
-/** Browsers send a cookie to every port of a host, so each named stack has a cookie of its own. */
-function cookieName(stack = DEFAULT_NAME): string {
-  return stack === DEFAULT_NAME ? 'connect.sid' : `connect.sid.${stack}`;
+/**
+ * Browsers send a cookie to every port of a host, so each named stack has a cookie of its own. With
+ * TLS too: a browser with a `Secure` cookie refuses one of the same name over plain HTTP.
+ */
+function cookieName(stack = DEFAULT_NAME, scheme = 'http'): string {
+  const name = stack === DEFAULT_NAME ? 'connect.sid' : `connect.sid.${stack}`;
+  return scheme === 'https' ? `__Host-${name}` : name;
 }
 
 /** Waits for all of them, then fails with the first error. */

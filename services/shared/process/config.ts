@@ -139,7 +139,8 @@ export const commonVariables = z.object({
     .default('connect.sid')
     .meta({
       allowed: 'a cookie name: up to 64 letters, digits and . _ -',
-      fallback: '`connect.sid`; with `--name blue` or `-p blue` `connect.sid.blue`',
+      fallback:
+        '`connect.sid`; with `--name blue` or `-p blue` `connect.sid.blue`; with TLS `__Host-…`',
     }),
   SESSION_SECRET: secrets.optional().meta({
     allowed: 'secrets of 32 or more characters each, separated by commas',
