@@ -65,13 +65,17 @@ export function describeInBrowser(title: string, tests: () => void): void {
   describe.skipIf(missing)(`${title}${reason}`, tests);
 }
 
-/** A browser for the tests of a file. Each page is closed after its test, which fails if it had errors. */
-export function useBoards() {
+/**
+ * A browser for the tests of a file. Each page is closed after its test, which fails if it had errors.
+ *
+ * @param home returns the folder of its user, if it needs one of its own
+ */
+export function useBoards(home?: () => string) {
   let browser: Browser;
   let boards: Board[] = [];
 
   beforeAll(async () => {
-    browser = await launchBrowser();
+    browser = await launchBrowser(home?.());
   });
   afterAll(() => browser?.close());
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findProgram } from '../../tools/lib/programs.mjs';
+import { canInstall, findProgram, installOnDebian } from '../../tools/lib/programs.mjs';
 
 /** Returns why certificates cannot be made here, or `undefined` if they can. */
 export function opensslMissing(): string | undefined {
@@ -34,4 +34,24 @@ export function makeCertificates(folder: string, name: string): Certificates {
     (file) => join(folder, file),
   );
   return { ca, certificate, key };
+}
+
+/**
+ * Returns why no CA can be given to Chromium here, or `undefined`. As root on Debian it installs what
+ * is missing.
+ */
+export function certutilMissing(): string | undefined {
+  if (process.platform !== 'linux') return 'Chromium reads the database of NSS only on Linux';
+  if (!findProgram('certutil') && canInstall()) installOnDebian(['libnss3-tools'], console.log);
+  return findProgram('certutil') ? undefined : 'certutil is not installed (libnss3-tools)';
+}
+
+/** Makes Chromium trust a CA if `home` is the folder of its user. */
+export function trustInChromium(home: string, ca: string): void {
+  const database = join(home, '.pki/nssdb');
+  mkdirSync(database, { recursive: true });
+  const certutil = (...words: string[]) =>
+    execFileSync('certutil', ['-d', `sql:${database}`, ...words], { stdio: 'pipe' });
+  certutil('-N', '--empty-password');
+  certutil('-A', '-t', 'C,,', '-n', 'shared-state', '-i', ca);
 }

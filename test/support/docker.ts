@@ -38,7 +38,6 @@ function environmentOf(project: string): NodeJS.ProcessEnv {
 /** The stack of docker-compose.yml and of files that change it, in containers and on its own port. */
 export class ComposeStack implements AsyncDisposable {
   readonly project: string;
-  readonly url: string;
   #environment: StartedDockerComposeEnvironment;
   #files: string[];
 
@@ -71,7 +70,12 @@ export class ComposeStack implements AsyncDisposable {
     this.project = project;
     this.#files = files.flatMap((file) => ['--file', file]);
     this.#environment = environment;
-    this.url = `http://localhost:${environment.getContainer('nginx-1').getMappedPort(8080)}`;
+  }
+
+  /** The address of nginx, if it listens on the port of docker-compose.yml. */
+  get url(): string {
+    const nginx = this.#environment.getContainer('nginx-1');
+    return `http://localhost:${nginx.getMappedPort(8080)}`;
   }
 
   /** Runs `docker compose WORDS` for this stack and returns its output. No test can run meanwhile. */

@@ -32,11 +32,16 @@ export function browserMissing(): string | undefined {
   return found.missing;
 }
 
-/** Starts Chromium without a window. */
-export async function launchBrowser(): Promise<Browser> {
+/**
+ * Starts Chromium without a window.
+ *
+ * @param home the folder of its user, in which it looks for CAs to trust
+ */
+export async function launchBrowser(home = process.env.HOME): Promise<Browser> {
   found ??= find();
   if (found.missing !== undefined) throw new Error(found.missing);
-  return chromium.launch({ executablePath: found.file, args: ARGS });
+  const env = { ...process.env, HOME: home };
+  return chromium.launch({ executablePath: found.file, args: ARGS, env });
 }
 
 function find(): NonNullable<typeof found> {
