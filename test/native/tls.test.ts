@@ -47,7 +47,7 @@ describe.skipIf(missing)(`TLS${missing ? ` (skipped: ${missing})` : ''}`, () => 
     visit(`${url}/login`, '--json', '{"name":"Ada"}', ...options); // a POST
   const viewsOf = async (url: string) => (await visit(`${url}/`)).body;
 
-  it('should serve HTTP/2 over TLS 1.3 and 1.2 to those that trust the CA', async () => {
+  it('should serve HTTP/2 over TLS 1.3 and 1.2 to clients that trust the CA', async () => {
     expect(stack.url).toMatch(/^https:/);
     for (const version of ['1.2', '1.3']) {
       const reply = await visit(stack.url, `--tlsv${version}`, '--tls-max', version);
