@@ -23,6 +23,7 @@ const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 const README = read('README.md');
 const REFERENCE = read('docs/reference.md');
 const LOADTEST = read('docs/loadtest.md');
+const NEXT_STEPS = read('docs/next-steps.md');
 const { scripts } = JSON.parse(read('package.json'));
 
 const DOCUMENTS = ['', 'docs/', 'docs/decisions/'].flatMap((folder) =>
@@ -107,7 +108,7 @@ describe('README.md and docs', () => {
   const folder = mkdtempSync(join(tmpdir(), 'shared-state-readme-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  const examples = examplesOf(README + REFERENCE + LOADTEST);
+  const examples = examplesOf(README + REFERENCE + LOADTEST + NEXT_STEPS);
   const settings = [...new Set(examples.map(({ env }) => JSON.stringify(env)))];
 
   it('should have examples to run', () => {

@@ -25,6 +25,7 @@ export interface Closure {
 
 const HTTP = 'services/shared/http/';
 const SESSION = 'services/shared/session/';
+const USER_SESSIONS = 'services/shared/user/user-sessions.ts';
 
 const HTTP_PURPOSES: Record<string, string> = {
   'deadline.ts': 'Every request gets its reply in time, or 503',
@@ -47,6 +48,11 @@ export const pieces: readonly Piece[] = [
     path: SESSION,
     entries: readdirSync(join(ROOT, SESSION)).map((name) => SESSION + name),
     purpose: 'Sessions in Redis: login, views, cart and nickname, with no lost update',
+  },
+  {
+    path: USER_SESSIONS,
+    entries: [USER_SESSIONS, `${SESSION}session.ts`, `${SESSION}store.ts`],
+    purpose: 'Log out everywhere: the sessions of each user',
   },
   file('services/app/cache/cache.ts', 'Cache-aside in Redis: one load for all instances'),
   file('services/shared/process/redis.ts', 'A Redis client that never hangs'),

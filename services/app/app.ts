@@ -15,6 +15,7 @@ import { sessionSecrets } from '../shared/session/secret.ts';
 import { sessions } from '../shared/session/session.ts';
 import { redisSessionState, type SessionState } from '../shared/session/state.ts';
 import { RedisSessionStore, type SessionStore } from '../shared/session/store.ts';
+import { UserSessions, userChanges, userScripts } from '../shared/user/user-sessions.ts';
 import { Cache } from './cache/cache.ts';
 import { type ConnectCache, LocalCache } from './cache/local-cache.ts';
 import { slowOrigin } from './cache/origin.ts';
@@ -28,7 +29,7 @@ import { heartbeatScripts } from './heartbeat/scripts.ts';
 import { createMetrics } from './metrics.ts';
 import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
 import { getData, invalidateData } from './routes/data.ts';
-import { logIn, loginBody, logOut, whoAmI } from './routes/login.ts';
+import { logIn, loginBody, logOut, logOutEverywhere, whoAmI } from './routes/login.ts';
 import { countView } from './routes/views.ts';
 import { memoryStore } from './wrong-ways/memory-store.ts';
 import { stateInSession, viewsInSession } from './wrong-ways/state-in-session.ts';
@@ -41,13 +42,16 @@ export function createApp(context: ServiceContext<Config>): Express {
   const { config, instance, connect, log, draining } = context;
   const { SESSION_COOKIE_NAME: cookieName, SESSION_TTL_SECONDS: ttlSeconds } = config;
 
-  const scripts = { ...sessionScripts, ...heartbeatScripts, ...cacheScripts };
+  const scripts = { ...sessionScripts, ...userScripts, ...heartbeatScripts, ...cacheScripts };
+  const changes = [...sessionChanges, ...userChanges];
   const evictions = { keys: 'applied:*', count: 0 }; // of idempotency keys
-  const redis = connect({ name: 'Redis', scripts, changes: sessionChanges, evictions });
+  const redis = connect({ name: 'Redis', scripts, changes, evictions });
   logIfDenied(redis, ['INFO', 'memory'], 'a full Redis may evict sessions', log);
   const { store, state } = sessionStorage(context, redis);
   const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
-  const session = sessions({ cookieName, store, secrets });
+  const users = new UserSessions(redis, ttlSeconds);
+  const renewal = { ttlSeconds, renew: (name: string, id: string) => users.add(name, id) };
+  const session = sessions({ cookieName, store, secrets, renewal });
   const faults = faultInjection(context);
   const cache = createCache(context, faults, (options) => connect({ ...options, scripts }));
   const named = startHeartbeat(context, redis, (received) => faults.apply(received));
@@ -71,10 +75,12 @@ export function createApp(context: ServiceContext<Config>): Express {
 
   // With a session. A change is refused to other sites and to a prefetch, and applied at most once.
   const change = [sameOrigin, noSpeculation, idempotency(config.IDEMPOTENCY === 'on', log)];
-  if (isFast) app.get('/', change, fastViews({ redis, cookieName, secrets, ttlSeconds, instance }));
+  const fast = { redis, session, cookieName, secrets, ttlSeconds, instance };
+  if (isFast) app.get('/', change, fastViews(fast));
   app.get('/', change, session, countView(state, instance));
-  app.post('/login', change, jsonBody(loginBody), session, logIn);
-  app.post('/logout', change, session, logOut(cookieName));
+  app.post('/login', change, jsonBody(loginBody), session, logIn(users, ttlSeconds));
+  app.post('/logout', change, session, logOut(users, cookieName));
+  app.delete('/sessions', change, session, logOutEverywhere(users, cookieName));
   app.get('/me', session, whoAmI(state));
   app.get('/cart', session, showCart(state));
   app.post('/cart', change, jsonBody(cartBody), session, addToCart(state));

@@ -16,6 +16,7 @@ import { sessionSecrets } from '../shared/session/secret.ts';
 import { sessions } from '../shared/session/session.ts';
 import { redisSessionState } from '../shared/session/state.ts';
 import { RedisSessionStore } from '../shared/session/store.ts';
+import { UserSessions, userChanges, userScripts } from '../shared/user/user-sessions.ts';
 import type { Config } from './config.ts';
 import { EventStream } from './event-stream.ts';
 import { Monitor } from './monitor.ts';
@@ -36,12 +37,15 @@ export function createApp(context: ServiceContext<Config>): Express {
   const { config, instance, connect, log, draining } = context;
   const { SESSION_COOKIE_NAME: cookieName, SESSION_TTL_SECONDS: ttlSeconds } = config;
 
-  const scripts = { ...sessionScripts, ...dashboardScripts };
-  const redis = connect({ name: 'Redis', scripts, changes: sessionChanges });
+  const scripts = { ...sessionScripts, ...userScripts, ...dashboardScripts };
+  const changes = [...sessionChanges, ...userChanges];
+  const redis = connect({ name: 'Redis', scripts, changes });
   const store = new RedisSessionStore(redis, ttlSeconds, log);
   const state = redisSessionState(redis, ttlSeconds, log);
   const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
-  const session = sessions({ cookieName, store, secrets });
+  const users = new UserSessions(redis, ttlSeconds);
+  const renewal = { ttlSeconds, renew: (name: string, id: string) => users.add(name, id) };
+  const session = sessions({ cookieName, store, secrets, renewal });
   const stream = new EventStream(draining);
   const canInject = config.FAULT_INJECTION === 'on';
   const socket = canInject ? config.CONTROL_SOCKET : undefined;

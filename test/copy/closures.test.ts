@@ -26,6 +26,12 @@ describe('what comes with a piece that is copied', () => {
     expect(lines).toBeLessThanOrEqual(750);
   });
 
+  it('should be at most 8 files and 700 lines for the sessions of users', () => {
+    const { files, lines } = closureOfPiece('services/shared/user/user-sessions.ts');
+    expect(files.length, files.join(', ')).toBeLessThanOrEqual(8);
+    expect(lines).toBeLessThanOrEqual(700);
+  });
+
   it('should be at most 8 files for the cache, and nothing of sessions', () => {
     const { files, packages } = closureOfPiece('services/app/cache/cache.ts');
     expect(files.length, files.join(', ')).toBeLessThanOrEqual(8);

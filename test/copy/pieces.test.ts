@@ -139,6 +139,14 @@ const trials: Record<string, Trial> = {
     expect(await client.me()).toEqual({ name: 'Ada', views: 1, cart: { tea: 20 } });
   },
 
+  async 'user-sessions'(client) {
+    const other = new Shopper(client.url);
+    for (const visitor of [client, other]) await visitor.send('/login/Ada', { method: 'POST' });
+    expect(await other.me()).toEqual({ name: 'Ada' });
+    expect((await client.send('/sessions', { method: 'DELETE' })).status).toBe(204);
+    for (const visitor of [client, other]) expect(await visitor.me()).toBeUndefined();
+  },
+
   async cache(client) {
     const item = async () => {
       const { headers, body } = await client.send('/items/7');

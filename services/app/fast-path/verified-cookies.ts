@@ -6,6 +6,8 @@ export interface Visitor {
   id: string;
   /** The session as stored, once it is known. It changes only together with its id. */
   session?: string;
+  /** When the renewal of the session is due, in milliseconds since 1970. */
+  renewAt: number;
   /** When this process last extended the TTL of the session, by `performance.now()`. */
   touchedAt: number;
 }
@@ -40,7 +42,7 @@ export class VerifiedCookies {
     // If the session of the first one has ended, the routes behind the fast path try the others.
     const [id] = verifiedCookies(cookie, this.#name, secrets).keys();
     if (id === undefined) return undefined;
-    const visitor = { id, touchedAt: -Infinity };
+    const visitor = { id, renewAt: Infinity, touchedAt: -Infinity };
     if (cookie.length > MAX_LENGTH) return visitor;
     this.#byHeader.set(cookie, visitor);
     if (this.#byHeader.size > MAX_VISITORS) this.#dropOldest();

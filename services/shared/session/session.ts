@@ -4,6 +4,7 @@ import type { Request, RequestHandler } from 'express';
 import session, { type SessionData } from 'express-session';
 import { verifiedCookies } from './cookies.ts';
 import { TAG_LENGTH } from './keys.ts';
+import { type Renewal, renewalTime } from './renewal.ts';
 import { SessionEnded, type SessionStore, VERSION } from './store.ts';
 
 declare module 'express-session' {
@@ -15,6 +16,8 @@ declare module 'express-session' {
     name?: string;
     /** When they logged in (ISO 8601). */
     since?: string;
+    /** When the session was last renewed, in milliseconds since 1970. */
+    renewedAt?: number;
   }
 }
 
@@ -34,10 +37,13 @@ export interface SessionOptions {
   store: SessionStore;
   /** The secrets in force: the first one signs, all of them verify. */
   secrets: () => Promise<string[]>;
+  /** Needed for users, and for cookies that outlive the browser. */
+  renewal?: Renewal;
 }
 
 /** Sessions that all instances share. A visitor gets a cookie when there is something to store. */
-export function sessions({ cookieName, store, secrets }: SessionOptions): RequestHandler {
+export function sessions(options: SessionOptions): RequestHandler {
+  const { cookieName, store, secrets, renewal } = options;
   let signedWith: string[] | undefined;
   let handle: RequestHandler;
   return async (req, res, next) => {
@@ -57,7 +63,10 @@ export function sessions({ cookieName, store, secrets }: SessionOptions): Reques
     const own = await ownCookie(req, secret);
     // express-session takes the first cookie of its name.
     if (own !== undefined) req.headers.cookie = `${own}; ${req.headers.cookie}`;
-    handle(req, res, next);
+    handle(req, res, (err?: unknown) => {
+      if (err || !renewal) return next(err);
+      void renewIfDue(req, renewal).then(() => next());
+    });
   };
 
   /** The cookie with a valid signature; of several, the first one whose session is stored. */
@@ -81,6 +90,21 @@ export function sessions({ cookieName, store, secrets }: SessionOptions): Reques
  */
 function isOnlySecure(cookieName: string): boolean {
   return /^__(Host|Secure)-/i.test(cookieName);
+}
+
+/**
+ * Renews a session that is due. express-session sends the cookie again, because the session changed.
+ * A failure is no reason to refuse the request: the next one tries again.
+ */
+async function renewIfDue(req: Request, { ttlSeconds, renew }: Renewal): Promise<void> {
+  const { session, sessionID, headers } = req;
+  // The reply to an upgrade carries no cookie.
+  if (headers.upgrade || Date.now() < renewalTime(session, ttlSeconds)) return;
+  try {
+    if (session.name !== undefined) await renew(session.name, sessionID);
+    session.renewedAt = Date.now();
+    await promisify(session.save).call(session);
+  } catch {}
 }
 
 /**
@@ -123,17 +147,23 @@ export async function startSession(req: Request, data: Partial<SessionData> = {}
 /**
  * Gives the visitor a session with another id, the same state and `data`; the old session ends. So a
  * session id that an attacker planted is worthless after the login.
+ *
+ * @param maxAgeMs milliseconds for which a browser keeps the cookie; by default, until it is closed
  * @see https://owasp.org/www-community/attacks/Session_fixation
  */
-export async function replaceSession(req: Request, data: Partial<SessionData>): Promise<void> {
+export async function replaceSession(
+  req: Request,
+  data: Partial<SessionData>,
+  maxAgeMs?: number,
+): Promise<void> {
   const wasStored = isStored(req);
   // A session that is gone may have been replaced by this very request, on an instance that died.
   const oldId = wasStored ? req.sessionID : req.formerSessionID;
-  if (oldId === undefined) return startSession(req, data);
-
   const store = storeOf(req);
   const { cookie: _, ...kept } = req.session;
   if (wasStored) store.generate(req);
+  if (maxAgeMs !== undefined) req.session.cookie.maxAge = maxAgeMs;
+  if (oldId === undefined) return startSession(req, data);
   Object.assign(req.session, { version: VERSION, startedAt: Date.now() }, kept, data);
   const newId = await store.replace(oldId, req.sessionID, req.session, req.idempotencyKey?.());
   if (newId === req.sessionID) return;

@@ -18,6 +18,7 @@ const storedSession = z.looseObject({
   startedAt: z.number(),
   name: z.string().optional(),
   since: z.string().optional(),
+  renewedAt: z.number().optional(),
 });
 
 /** The session ended, through another request, while this request was in progress. */
