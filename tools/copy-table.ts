@@ -36,6 +36,7 @@ const HTTP_PURPOSES: Record<string, string> = {
   'no-speculation.ts': 'No prefetch of a route that changes something',
   'preferred-type.ts': 'Text or JSON, as the client prefers',
   'problem.ts': 'Errors as problem documents (RFC 9457)',
+  'rate-limit.ts': 'A limit of requests that all instances share',
   'reply-headers.ts': 'Security headers, the instance and the request ID',
   'same-origin.ts': 'No requests from other sites (CSRF)',
 };

@@ -29,7 +29,7 @@ import { heartbeatScripts } from './heartbeat/scripts.ts';
 import { createMetrics } from './metrics.ts';
 import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
 import { getData, invalidateData } from './routes/data.ts';
-import { logIn, loginBody, logOut, logOutEverywhere, whoAmI } from './routes/login.ts';
+import { limitLogins, logIn, loginBody, logOut, logOutEverywhere, whoAmI } from './routes/login.ts';
 import { countView } from './routes/views.ts';
 import { memoryStore } from './wrong-ways/memory-store.ts';
 import { stateInSession, viewsInSession } from './wrong-ways/state-in-session.ts';
@@ -78,7 +78,8 @@ export function createApp(context: ServiceContext<Config>): Express {
   const fast = { redis, session, cookieName, secrets, ttlSeconds, instance };
   if (isFast) app.get('/', change, fastViews(fast));
   app.get('/', change, session, countView(state, instance));
-  app.post('/login', change, jsonBody(loginBody), session, logIn(users, ttlSeconds));
+  const limited = limitLogins(redis, config.LOGIN_LIMIT);
+  app.post('/login', change, jsonBody(loginBody), limited, session, logIn(users, ttlSeconds));
   app.post('/logout', change, session, logOut(users, cookieName));
   app.delete('/sessions', change, session, logOutEverywhere(users, cookieName));
   app.get('/me', session, whoAmI(state));

@@ -18,6 +18,12 @@ export const variables = commonVariables.extend({
   SESSION_STORE: oneOf('redis', 'memory'),
   COUNTER: oneOf('atomic', 'session'),
   FAST_PATH: oneOf('on', 'off'),
+  LOGIN_LIMIT: wholeNumber(
+    0,
+    0,
+    1_000_000,
+    'logins in a minute with one name from one address; 0 is no limit',
+  ),
   CACHE: oneOf('local', 'redis', 'off'),
   CACHE_TTL_SECONDS: wholeNumber(60, 1, 86_400, 'seconds'),
   CACHE_STALE_SECONDS: optionalNumber('half of `CACHE_TTL_SECONDS`', 0, 86_400, 'seconds'),

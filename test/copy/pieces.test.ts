@@ -110,6 +110,13 @@ const trials: Record<string, Trial> = {
     expect(broken.detail).not.toContain('a detail that only the log shows');
   },
 
+  async 'rate-limit'(client) {
+    const order = async (customer: string) =>
+      (await client.send(`/orders/${customer}`, { method: 'POST' })).status;
+    for (const status of [201, 201, 201, 429]) expect(await order('ada')).toBe(status);
+    expect(await order('bob')).toBe(201);
+  },
+
   async 'reply-headers'(client) {
     const { headers } = await client.send();
     expect(headers).toMatchObject({

@@ -2,6 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import { trimmedText } from '../../shared/http/json-body.ts';
 import { sendProblem } from '../../shared/http/problem.ts';
+import { limitRate, type RateLimitOptions } from '../../shared/http/rate-limit.ts';
 import { endSession, replaceSession } from '../../shared/session/session.ts';
 import type { SessionState } from '../../shared/session/state.ts';
 import type { UserSessions } from '../../shared/user/user-sessions.ts';
@@ -11,6 +12,16 @@ export const loginBody = z.object({
   name: trimmedText(40),
   remember: z.boolean('must be true or false').default(false),
 });
+
+/**
+ * Limits attempts to log in with one name from one address. The many visitors behind one address have
+ * different names, so they do not share a limit. An attacker cannot lock out a user elsewhere.
+ */
+export function limitLogins(redis: RateLimitOptions['redis'], limit: number): RequestHandler {
+  const of = ({ body }: Request) => (body as z.output<typeof loginBody>).name;
+  const detail = 'Too many logins with this name from your network. Please try again later.';
+  return limitRate({ redis, name: 'login', limit, of, detail });
+}
 
 /**
  * `POST /login`: a session with another id that keeps the views and the cart. With `remember`, its

@@ -11,7 +11,8 @@ const RETRY_AFTER: Record<number, string> = { 429: '60', 503: '1' };
  * @see https://www.rfc-editor.org/rfc/rfc9457 Problem Details for HTTP APIs
  */
 export function sendProblem(res: Response, status: number, detail: string): void {
-  if (RETRY_AFTER[status]) res.set('Retry-After', RETRY_AFTER[status]);
+  const retryAfter = RETRY_AFTER[status];
+  if (retryAfter && !res.hasHeader('Retry-After')) res.set('Retry-After', retryAfter);
   res
     .status(status)
     .set('Cache-Control', 'no-store')
