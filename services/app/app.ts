@@ -26,6 +26,7 @@ import { fastViews } from './fast-path/views.ts';
 import { FaultInjection } from './fault-injection/fault-injection.ts';
 import { startHeartbeat } from './heartbeat/heartbeat.ts';
 import { heartbeatScripts } from './heartbeat/scripts.ts';
+import { liveMessages } from './live/messages.ts';
 import { createMetrics } from './metrics.ts';
 import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
 import { getData, invalidateData } from './routes/data.ts';
@@ -86,6 +87,9 @@ export function createApp(context: ServiceContext<Config>): Express {
   app.get('/cart', session, showCart(state));
   app.post('/cart', change, jsonBody(cartBody), session, addToCart(state));
   app.delete('/cart/:item', change, session, removeFromCart(state));
+  const subscriber = connect({ name: 'Redis (live)', scripts: {} });
+  const messages = liveMessages({ store, publisher: redis, subscriber, instance, draining, log });
+  app.get('/live', sameOrigin, session, messages);
 
   // Without a session.
   app.get('/data', getData(cache));

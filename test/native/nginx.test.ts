@@ -180,10 +180,11 @@ describe('nginx', () => {
   describe('in front of a server that shows what it gets', () => {
     let upstream: Server;
     const received: IncomingMessage[] = [];
+    let lateMs = 0;
     beforeAll(async () => {
       upstream = createServer((req, res) => {
         received.push(req);
-        res.end('ok');
+        setTimeout(() => res.end('ok'), lateMs);
       });
       upstream.listen(0, '127.0.0.1');
       await once(upstream, 'listening');
@@ -217,6 +218,30 @@ describe('nginx', () => {
       for (const name of ['forwarded', 'x-forwarded-port', 'x-real-ip']) {
         expect(headers, name).not.toHaveProperty(name);
       }
+    });
+
+    it.each([
+      ['/live', 'websocket', 'upgrade'],
+      ['/', 'WebSocket', 'upgrade'],
+      ['/', 'h2c', undefined],
+      ['/live', undefined, undefined],
+    ])(
+      'should ask an instance for an upgrade only if its client does: %s, %s',
+      async (...given) => {
+        const [path, upgrade, connection] = given;
+        const asked = upgrade && { connection: 'Upgrade', upgrade };
+        await send(stack.url + path, { headers: { ...asked } });
+        expect(received.at(-1)?.headers.connection).toBe(connection);
+        expect(received.at(-1)?.headers.upgrade).toBe(connection && 'websocket');
+      },
+    );
+
+    it('should wait for a late reply under /live and /socket.io, and nowhere else', async () => {
+      lateMs = 2500;
+      const paths = ['/live', '/live/poll', '/socket.io/?transport=polling', '/lively', '/'];
+      const replies = await Promise.all(paths.map((path) => send(stack.url + path)));
+      lateMs = 0;
+      expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 504, 504]);
     });
 
     it('should send a POST to the next instance if one dies, as often as there are instances', async () => {

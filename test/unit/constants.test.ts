@@ -7,6 +7,7 @@ import {
   HEARTBEAT_MS,
   HEARTBEAT_TTL_MS,
 } from '../../services/app/heartbeat/record.ts';
+import { CHECK_MS } from '../../services/app/live/messages.ts';
 import { VALUES } from '../../services/dashboard/page/switches-panel.js';
 import { switchesBody } from '../../services/dashboard/routes/stack.ts';
 import { MAX_AGE_MS } from '../../services/shared/http/idempotency.ts';
@@ -53,14 +54,19 @@ function expectAscending(values: number[]): void {
 }
 
 describe('the constants', () => {
-  const nginx = (setting: string) =>
-    amount(valueIn('nginx/nginx.conf', new RegExp(`^\\s*${setting} (\\w+);`)));
+  const nginx = (setting: string, indent = '\\s*') =>
+    amount(valueIn('nginx/nginx.conf', new RegExp(`^${indent}${setting} (\\w+);`)));
+  const [ofServer, ofLocation] = [' {8}', ' {12}'];
 
   it('should let an instance answer before nginx tries another, and nginx try at least two', () => {
     const { REQUEST_TIMEOUT_MS } = commonVariables.parse({});
-    const tryMs = nginx('proxy_read_timeout');
+    const tryMs = nginx('proxy_read_timeout', ofServer);
     expectAscending([REQUEST_TIMEOUT_MS, tryMs, nginx('proxy_next_upstream_timeout')]);
     expect(nginx('proxy_next_upstream_timeout')).toBeGreaterThan(2 * tryMs);
+  });
+
+  it('should check a WebSocket twice before nginx gives it up', () => {
+    expectAscending([2 * CHECK_MS, nginx('proxy_read_timeout', ofLocation)]);
   });
 
   it.each(['nginx/compose/upstream.conf', 'tools/stack/nginx.ts'])(
@@ -80,7 +86,7 @@ describe('the constants', () => {
   it('should remember an applied request for longer than it can arrive again', () => {
     const { CACHE_TTL_SECONDS } = variables.parse({});
     const roundMs = nginx('proxy_next_upstream_timeout') + nginx('proxy_connect_timeout');
-    const firstRoundMs = roundMs + nginx('proxy_read_timeout');
+    const firstRoundMs = roundMs + nginx('proxy_read_timeout', ofServer);
     // The second round, in @again, has a time of its own. Clocks may differ by MAX_AGE_MS.
     const retriedMs = firstRoundMs + 2 * MAX_AGE_MS;
     expectAscending([roundMs, MAX_AGE_MS, retriedMs, APPLIED_SECONDS * 1000]);

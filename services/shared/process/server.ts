@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import {
   createServer,
+  type IncomingMessage,
   type RequestListener,
   type Server,
-  type ServerResponse,
+  ServerResponse,
   STATUS_CODES,
 } from 'node:http';
-import { Server as NetServer } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -33,10 +34,13 @@ const REFUSALS: Record<string, [status: number, detail: string]> = {
 };
 const OTHER_REFUSAL = [400, 'This is not a valid HTTP request.'] as const;
 
-/** An HTTP server that can shut down without cutting off a request. */
+/** An HTTP server that can shut down without cutting off a request. A listener that has opened WebSockets
+ * closes them itself at the shutdown. */
 export class HttpServer {
   #server: Server;
   #inProgress = new Set<ServerResponse>();
+  /** Connections that Node's HTTP server does not know any more. */
+  #upgrading = new Set<Duplex>();
   #refused = new WeakSet<Duplex>();
   #isDraining = false;
 
@@ -44,9 +48,11 @@ export class HttpServer {
     this.#server = createServer({
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: MAX_HEADERS_KB * 1024,
+      shouldUpgradeCallback: isWebSocket,
     });
     this.#server.on('request', (_req, res) => this.#track(res));
     this.#server.on('request', listener);
+    this.#server.on('upgrade', (req, socket, head) => this.#upgrade(req, socket as Socket, head));
     this.#server.on('clientError', (err, socket) => this.#refuse(err, socket));
   }
 
@@ -74,6 +80,7 @@ export class HttpServer {
     const timer = setTimeout(() => {
       cut = this.#inProgress.size;
       this.#server.closeAllConnections();
+      for (const socket of this.#upgrading) socket.destroy();
     }, timeoutMs);
     const closed = once(this.#server, 'close');
     await delay(LINGER_MS);
@@ -95,6 +102,25 @@ export class HttpServer {
       if (this.#isDraining && this.#inProgressOn(socket).length === 0) socket.end();
     });
     if (this.#isDraining) this.#closeAfterLast(socket);
+  }
+
+  /**
+   * Answers a request for a WebSocket like any other, and then closes its connection, unless the
+   * listener calls {@link takeSocket}.
+   */
+  #upgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
+    this.#upgrading.add(socket);
+    const res = new ServerResponse(req);
+    res.shouldKeepAlive = false;
+    res.assignSocket(socket);
+    res.once('finish', () => takeSocket(res).end());
+    socket.on('error', () => {}); // `close` follows
+    socket.once('close', () => {
+      this.#upgrading.delete(socket);
+      res.emit('close');
+    });
+    if (head.length > 0) socket.unshift(head);
+    this.#server.emit('request', req, res);
   }
 
   /** The requests in progress on a connection, in order: a client may send several at once. */
@@ -123,6 +149,19 @@ export class HttpServer {
     if (last) last.once('close', () => sendRefusal(code, socket));
     else sendRefusal(code, socket);
   }
+}
+
+/** Other upgrades, to HTTP/2 for example, are declined by an ordinary reply. */
+function isWebSocket({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+/** Ends a request for a WebSocket without a reply. From here on, its connection is the caller's. */
+export function takeSocket(res: ServerResponse): Duplex {
+  const { socket } = res.req;
+  res.detachSocket(socket);
+  res.emit('close');
+  return socket;
 }
 
 /** Sends a problem document, as the routes do. */
