@@ -129,7 +129,7 @@ describe('GET /live', () => {
     expect(other.messages).toEqual([]);
   });
 
-  it('should refuse a text that is empty, and end a connection with one that is too large', async () => {
+  it('should refuse a text that is empty, and end a connection for a message that is too large', async () => {
     const client = await open();
     client.socket.send('');
     client.socket.send('x'.repeat(201));

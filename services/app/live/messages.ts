@@ -107,7 +107,7 @@ export function liveMessages(options: LiveOptions): RequestHandler {
     }
     if (!isStored(req)) return sendProblem(res, 401, 'You have no session. GET / starts one.');
     if (draining.aborted || server.clients.size >= MAX_CONNECTIONS) {
-      return sendProblem(res, 503, 'This instance accepts no more connections.');
+      return sendProblem(res, 503, 'This instance has too many connections, or ends.');
     }
     const { sessionID, session } = req;
     server.handleUpgrade(req, takeSocket(res), Buffer.alloc(0), (client) => {
