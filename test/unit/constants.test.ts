@@ -15,6 +15,8 @@ import { commonVariables } from '../../services/shared/process/config.ts';
 import { KEEP_ALIVE_MS, MAX_HEADERS_KB } from '../../services/shared/process/server.ts';
 import { CLOSE_REDIS_MS, DRAIN_MS } from '../../services/shared/process/service.ts';
 import { APPLIED_SECONDS, APPLIED_TTL_SECONDS } from '../../services/shared/session/scripts.ts';
+import { BACKLOG } from '../../tools/capacity/describe.ts';
+import { MEMORY_PLANNED } from '../../tools/capacity/model.ts';
 import { ROOT } from '../../tools/lib/root.mjs';
 import { NODE_OPTIONS } from '../../tools/stack/instance.ts';
 import { STOP_MS } from '../../tools/stack/managed-process.ts';
@@ -134,6 +136,14 @@ describe('the constants', () => {
     expectAscending([2 * pollMs, dashboard('page/event-stream.js', 'SILENT_MS')]);
     expectAscending([dashboard('instances.ts', 'SCRAPE_TIMEOUT_MS'), scrapeMs]);
     expectAscending([2 * scrapeMs, dashboard('instances.ts', 'WINDOW_MS')]);
+  });
+
+  it('should calculate capacity with the limits of this system', () => {
+    const scripts = 'services/shared/session/scripts.ts';
+    const share = valueIn(scripts, /^const REQUIRE_HEADROOM = requireHeadroom\(([\d.]+),/);
+    expect(Number(share)).toBe(MEMORY_PLANNED);
+    const backlog = valueIn('tools/stack/redis-topology.ts', /'repl-backlog-size (\d+)mb'/);
+    expect(Number(backlog) * 2 ** 20).toBe(BACKLOG);
   });
 
   it('should keep a participant while the page connects again', () => {

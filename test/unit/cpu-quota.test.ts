@@ -9,17 +9,17 @@ import { cpuMs, HAS_PROC } from '../../tools/lib/process-use.ts';
 const SHARE = 0.2;
 const MEASURE_MS = 2000;
 
-const mechanisms: [string, Mechanism[] | undefined][] = [
-  ['the most precise mechanism of this system', undefined],
-  ['stopping and continuing', [stopAndContinue]],
+const mechanisms: [string, { mechanisms?: Mechanism[] }][] = [
+  ['the most precise mechanism of this system', {}],
+  ['stopping and continuing', { mechanisms: [stopAndContinue] }],
 ];
 
 describe.skipIf(!HAS_PROC)('a CPU limit', () => {
-  it.each(mechanisms)('should limit a busy process to its share, by %s', async (_, allowed) => {
+  it.each(mechanisms)('should limit a busy process to its share, by %s', async (_, options) => {
     const busy = spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' });
     const pid = busy.pid ?? 0;
     try {
-      const quota = await limitCpu(pid, SHARE, allowed);
+      const quota = await limitCpu(pid, SHARE, options);
       expect(await shareOf(pid)).toBeLessThan(SHARE * 1.15);
       await quota.lift();
       await eventually(async () => expect(await shareOf(pid)).toBeGreaterThan(SHARE * 1.15));

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { StackError } from '../lib/errors.mjs';
 import { assertAllOk, type Job, type Load, runAutocannon } from '../lib/load.ts';
-import { groupCpuMs, HAS_PROC, pidsOf } from '../lib/process-use.ts';
-import { sum } from '../lib/statistics.ts';
 import { Visitor } from '../lib/visitor.ts';
 import { Stack } from '../stack/stack.ts';
-import { type CpuUse, lostUpdates, type Measurement, mapCpu, orderOf } from './summary.ts';
+import { cpuUse } from './cpu-use.ts';
+import { lostUpdates, type Measurement, mapCpu, orderOf } from './summary.ts';
 import type { Variant } from './variants.ts';
 import { runWrk } from './wrk.ts';
 
@@ -115,17 +114,5 @@ async function warmUp(variant: Variant, stack: Stack, generate: Generator): Prom
       cpuUs: cpuBefore && cpuAfter && mapCpu((kind) => cpuAfter[kind] - cpuBefore[kind]),
       lost: counts ? lostUpdates(requests, before, after, visitors.size) : undefined,
     };
-  };
-}
-
-/** The CPU time that the processes of a stack have used so far. */
-async function cpuUse({ instances, nginx, redis }: Stack): Promise<CpuUse | undefined> {
-  if (!HAS_PROC) return undefined;
-  const used = async (processes: Parameters<typeof pidsOf>[0]) =>
-    sum((await pidsOf(processes)).map(groupCpuMs)) * 1000;
-  return {
-    instances: await used(instances),
-    nginx: await used([nginx]),
-    redis: await used([redis]),
   };
 }

@@ -4,13 +4,13 @@ import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { failure } from '../lib/errors.mjs';
+import { failure, StackError } from '../lib/errors.mjs';
 import { assertKnown, chooseByName, wholeNumber } from '../lib/options.ts';
 import { findTools, type Tools } from '../lib/programs.mjs';
 import { checkSections, describeMachine, textTable, writeSection } from '../lib/report.ts';
 import { type BenchmarkOptions, GENERATORS, runBenchmark } from './benchmark.ts';
 import { chart } from './chart.ts';
-import { type Figure, figure } from './measures/figure.ts';
+import { type Figure, figure, isMet } from './measures/figure.ts';
 import { measures } from './measures/index.ts';
 import { figureTable, summaryTable } from './report.ts';
 import { ratios, summarize } from './summary.ts';
@@ -38,16 +38,17 @@ try {
   assertKnown('--generator', values.generator, Object.keys(GENERATORS));
   const chosen = new Set(chooseByName(values.only, [...variants, ...measures]));
   const { json, docs } = values;
-  if (docs) checkSections(docs, ['benchmark', 'figures']);
   const report = (line: string) => console.log(line);
   const [busy = 0] = loadavg();
   if (busy > BUSY)
     report(`The machine is busy (load ${busy.toFixed(1)}), so the ratios will vary.`);
-  const machine = describeRun(options, findTools(report));
+  const load = `load average ${busy.toFixed(1)} at the start`;
+  const machine = `${describeRun(options, findTools(report))}, ${load}.`;
 
   // The baseline is always measured too.
   const compared = variants.filter((one) => chosen.has(one) || one.name === BASELINE);
   const isCompared = variants.some((variant) => chosen.has(variant));
+  if (docs) checkSections(docs, isCompared ? ['benchmark', 'figures'] : ['figures']);
   const measurements = isCompared ? await runBenchmark(compared, options, report) : [];
   const figures = FAST_PATH.flatMap(([fast, slow]) => gain(fast, ratios(measurements, fast, slow)));
   for (const measure of measures.filter((one) => chosen.has(one))) {
@@ -70,6 +71,12 @@ try {
       writeFileSync(join(dirname(docs), 'performance.svg'), chart(summaries, title, machine));
     }
   }
+  const missed = figures.filter((one) => one.isRequired && !isMet(one)).map(({ name }) => name);
+  if (missed.length > 0) {
+    throw new StackError(
+      `${missed.join('; ')}: out of range. Find the cause, or correct tools/capacity/costs.ts.`,
+    );
+  }
   process.exit(0);
 } catch (err) {
   const { text, exitCode } = failure(err);
@@ -89,7 +96,7 @@ function describeRun({ rounds, seconds, generator }: BenchmarkOptions, tools: To
   const nginx = versionOf(tools.nginx, '-v', /(nginx)\/([\d.]+)/);
   const redis = versionOf(tools.redis, '--version', /^(\w+) server v=(\S+)/);
   const run = `${generator}, ${rounds} rounds of ${seconds} s each`;
-  return `${describeMachine()}, ${nginx}, ${redis}, ${run}.`;
+  return `${describeMachine()}, ${nginx}, ${redis}, ${run}`;
 }
 
 function versionOf(file: string, option: string, pattern: RegExp): string | undefined {

@@ -42,9 +42,11 @@ function figureRow(figure: Figure): string[] {
   const { name, value, unit, target, note = '', samples } = figure;
   const range = samples.length > 1 ? [Math.min(...samples), Math.max(...samples)].map(show) : [];
   const { atMost, atLeast } = target ?? {};
-  const wanted = atMost !== undefined ? `≤ ${show(atMost)}` : atLeast && `≥ ${show(atLeast)}`;
+  const least = atLeast === undefined ? '' : `≥ ${show(atLeast)}`;
+  const most = atMost === undefined ? '' : `≤ ${show(atMost)}`;
+  const wanted = [least, most].filter(Boolean).join(', ');
   const met = { undefined: '', true: 'yes', false: 'no' }[`${isMet(figure)}`];
-  return [name, `${show(value)} ${unit}`, range.join('–'), wanted || '', met, note];
+  return [name, `${show(value)} ${unit}`, range.join('–'), wanted, met, note];
 }
 
 /** Three digits, or all digits of a larger whole number. */

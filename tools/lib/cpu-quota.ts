@@ -18,11 +18,13 @@ export interface Mechanism {
   name: string;
   /** Resolves to whether the mechanism has an effect on this system, for this user. */
   works(): Promise<boolean>;
-  /** Limits a process to a share of one core. Resolves to a function that removes the limit. */
-  limit(pid: number, share: number): Promise<Quota['lift']>;
+  /**
+   * Limits a process to a share of one core in each period of milliseconds. Resolves to a function
+   * that removes the limit.
+   */
+  limit(pid: number, share: number, periodMs: number): Promise<Quota['lift']>;
 }
 
-/** Period of the limit in milliseconds. */
 const PERIOD_MS = 20;
 const CGROUPS = '/sys/fs/cgroup';
 /** Share and milliseconds of a trial; so small that a busy process is limited on any machine. */
@@ -46,7 +48,7 @@ function controlGroups(
       const busy = spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' });
       const pid = busy.pid ?? 0;
       try {
-        const lift = await this.limit(pid, TRIAL_SHARE);
+        const lift = await this.limit(pid, TRIAL_SHARE, PERIOD_MS);
         await delay(TRIAL_MS);
         const stat = readFileSync(join(groupOf(pid), 'cpu.stat'), 'utf8');
         await lift();
@@ -57,14 +59,14 @@ function controlGroups(
         busy.kill('SIGKILL');
       }
     },
-    async limit(pid, share) {
+    async limit(pid, share, periodMs) {
       const before = join(parent, groupNow(pid, controller), 'cgroup.procs');
       const group = groupOf(pid);
       const remove = () =>
         eventually(() => existsSync(group) && rmdirSync(group), REMOVAL_MS).catch(() => {});
       mkdirSync(group, { recursive: true });
       try {
-        const files = settings(Math.round(share * PERIOD_MS * 1000), PERIOD_MS * 1000);
+        const files = settings(Math.round(share * periodMs * 1000), periodMs * 1000);
         for (const [file, value] of Object.entries(files)) set(join(group, file), value);
         set(join(group, 'cgroup.procs'), pid);
       } catch (err) {
@@ -120,7 +122,7 @@ const CHECK_MS = 5;
 export const stopAndContinue: Mechanism = {
   name: 'SIGSTOP and SIGCONT',
   works: async () => HAS_PROC,
-  async limit(pid, share) {
+  async limit(pid, share, periodMs) {
     let at = performance.now();
     let used = cpuMs(pid);
     let allowance = 0;
@@ -128,7 +130,7 @@ export const stopAndContinue: Mechanism = {
       const [before, usedBefore] = [at, used];
       [at, used] = [performance.now(), cpuMs(pid)];
       const earned = share * (at - before);
-      allowance = Math.min(allowance + earned - (used - usedBefore), share * PERIOD_MS);
+      allowance = Math.min(allowance + earned - (used - usedBefore), share * periodMs);
       process.kill(pid, allowance < 0 ? 'SIGSTOP' : 'SIGCONT');
     };
     const timer = setInterval(() => {
@@ -149,22 +151,28 @@ export const stopAndContinue: Mechanism = {
 const MECHANISMS = [cgroup2, cgroup1, stopAndContinue];
 const known = new Map<Mechanism, Promise<boolean>>();
 
+interface LimitOptions {
+  mechanisms?: Mechanism[];
+  periodMs?: number;
+}
+
 /**
  * Limits a process to a share of the time of one core: 0.15 is 15 %. The smallest share is 0.05.
  *
- * @param mechanisms are tried in this order
+ * @param options `mechanisms` are tried in this order. In each period of `periodMs` milliseconds the
+ * process runs for its share and then waits
  * @throws {Error} if none of them works on this system
  */
 export async function limitCpu(
   pid: number,
   share: number,
-  mechanisms: Mechanism[] = MECHANISMS,
+  { mechanisms = MECHANISMS, periodMs = PERIOD_MS }: LimitOptions = {},
 ): Promise<Quota> {
   for (const mechanism of mechanisms) {
     const works = known.get(mechanism) ?? mechanism.works();
     known.set(mechanism, works);
     if (!(await works)) continue;
-    return { mechanism: mechanism.name, lift: await mechanism.limit(pid, share) };
+    return { mechanism: mechanism.name, lift: await mechanism.limit(pid, share, periodMs) };
   }
   throw new Error('the CPU time of a process can be limited on Linux only');
 }

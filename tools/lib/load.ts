@@ -19,12 +19,18 @@ export interface Request {
   cookie?: string;
 }
 
+/**
+ * The least number of requests that a connection sends in turn. Of a longer list each connection
+ * sends its own part, because autocannon prepares all requests of a connection beforehand.
+ */
+const SHORT_LIST = 100;
+
 /** A load to generate: each connection sends the next request as soon as it has a reply. */
 export interface Job {
   url: string;
   connections: number;
   seconds: number;
-  /** Each connection sends all of them in turn, and each begins with another one. */
+  /** Each connection begins with another one. */
   requests: Request[];
 }
 
@@ -59,9 +65,10 @@ export async function runAutocannon({ url, connections, seconds, requests }: Job
     sampleInt: 100, // autocannon stops at the end of a sample
     reconnectRate: RECONNECT_AFTER,
     setupClient: (client) => {
-      const first = clients % list.length;
+      const first = Math.floor((clients * list.length) / connections);
       clients += 1;
-      client.setRequests([...list.slice(first), ...list.slice(0, first)]);
+      const length = Math.max(SHORT_LIST, Math.ceil(list.length / connections));
+      client.setRequests([...list.slice(first), ...list.slice(0, first)].slice(0, length));
       // autocannon's own histogram has whole milliseconds only.
       client.on('response', (status, _bytes, ms) => {
         if (status === 200) times.push(ms);

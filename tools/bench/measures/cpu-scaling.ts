@@ -1,20 +1,27 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { join } from 'node:path';
 import { limitCpu, type Quota } from '../../lib/cpu-quota.ts';
 import { newVisitors, saturate } from '../../lib/load.ts';
-import { cpuMs, pidsOf } from '../../lib/process-use.ts';
+import { pidsOf } from '../../lib/process-use.ts';
+import { infoNumber, inRedis } from '../../lib/redis-client.ts';
 import { median, sum } from '../../lib/statistics.ts';
 import { Stack } from '../../stack/stack.ts';
+import { cpuUse } from '../cpu-use.ts';
+import { type CpuUse, mapCpu, orderOf } from '../summary.ts';
 import { type Figure, figure } from './figure.ts';
 
 /** The share of one core for each instance; so small that six leave most of two cores unused. */
 const SHARE = 0.1;
-const COUNTS = [2, 3, 6];
-const ROUNDS = 3;
+/** So long that an instance answers many requests before it has to wait. */
+const PERIOD_MS = 100;
+const COUNTS = [1, 2, 3, 4, 6];
+const ROUNDS = 5;
 const SECONDS = 5;
 const WARM_UP_SECONDS = 10;
-/** For each instance: enough to keep it busy, and few enough for the keep-alive limit of nginx. */
-const CONNECTIONS = 20;
-const VISITORS = 48;
+/** Requests in progress for each instance: enough to keep it busy. */
+const CONNECTIONS = 16;
+const VISITORS = 96;
 /** Of the throughput if each instance added as much as the first. */
 const TARGET = { atLeast: 0.9 };
 /** The share of all cores in use at which the machine, and not the quota, is the limit. */
@@ -23,67 +30,84 @@ const FULL = 0.95;
 /** The result of a load on some of the instances. */
 interface Answered {
   perSecond: number;
-  /** Microseconds of CPU time of an instance for each request. */
-  cpuUs: number;
-  /** The used share of the allowed CPU time. */
+  /** Microseconds of CPU time for each request. */
+  cpuUs: CpuUse;
+  /** The used share of the CPU time that the instances may use. */
   used: number;
   /** The share of all cores that was in use. */
   machine: number;
+  /** The mean number of requests that reach Redis together. */
+  batch: number;
 }
 
 /** Compares the throughput of several instances with that of one, with equal shares of a core. */
 export async function measureCpuScaling(): Promise<Figure[]> {
-  await using stack = await Stack.start({ scale: Math.max(...COUNTS) });
+  const most = Math.max(...COUNTS);
+  await using stack = await Stack.start({ scale: most });
   const cookies = await newVisitors(stack.url, VISITORS);
   const requests = cookies.map((cookie) => ({ path: '/', cookie }));
-  const pids = await pidsOf(stack.instances);
   const answer = async (count: number, seconds: number): Promise<Answered> => {
     await useOnly(stack, count);
-    const usedMs = () => sum(pids.slice(0, count).map(cpuMs));
-    const [before, cores] = [usedMs(), coreTimes()];
+    const before = await countersOf(stack, count);
     const load = await saturate(stack.url, CONNECTIONS * count, seconds, requests);
-    const [ms, after] = [usedMs() - before, coreTimes()];
+    const after = await countersOf(stack, count);
+    const views = load.perSecond * load.seconds;
+    const cpuUs = mapCpu((kind) => (after.cpuUs[kind] - before.cpuUs[kind]) / views);
     return {
-      perSecond: load.perSecond,
-      cpuUs: (ms * 1000) / (load.perSecond * load.seconds),
-      used: ms / (SHARE * count * load.seconds * 1000),
-      machine: 1 - (after.idle - cores.idle) / (after.all - cores.all),
+      ...{ perSecond: load.perSecond, cpuUs },
+      used: (cpuUs.instances * load.perSecond) / (SHARE * count * 1e6),
+      machine: 1 - (after.idleMs - before.idleMs) / (after.allMs - before.allMs),
+      batch: views / (after.reads - before.reads),
     };
   };
-  await answer(pids.length, WARM_UP_SECONDS);
+  await answer(most, WARM_UP_SECONDS);
 
   const quotas: Quota[] = [];
-  const alone: Answered[] = [];
-  const together = new Map<number, Answered[]>(COUNTS.map((count) => [count, []]));
+  const answers = new Map<number, Answered[]>(COUNTS.map((count) => [count, []]));
   try {
-    for (const pid of pids) quotas.push(await limitCpu(pid, SHARE));
+    for (const pid of await pidsOf(stack.instances)) {
+      quotas.push(await limitCpu(pid, SHARE, { periodMs: PERIOD_MS }));
+    }
     for (let round = 0; round < ROUNDS; round += 1) {
-      alone.push(await answer(1, SECONDS));
-      for (const [count, its] of together) its.push(await answer(count, SECONDS));
+      for (const count of orderOf(COUNTS, round)) {
+        answers.get(count)?.push(await answer(count, SECONDS));
+      }
     }
   } finally {
     await Promise.all(quotas.map((quota) => quota.lift()));
   }
   const limit = `each limited to ${SHARE * 100} % of a core by ${quotas[0]?.mechanism}`;
-  const rates = alone.map(({ perSecond }) => perSecond);
-  const note = `${limit}; ${describe(alone)}`;
-  const one = figure('GET /, 1 instance', 'requests/s', rates, { note });
-  return [one, ...[...together].map(([count, its]) => gainOf(count, its, rates))];
+  const [one = [], ...more] = answers.values();
+  const rates = one.map(({ perSecond }) => perSecond);
+  return [
+    figure('GET /, 1 instance', 'requests/s', rates, { note: `${limit}; ${describe(one)}` }),
+    ...more.map((its, i) => gainOf(COUNTS[i + 1] as number, its, rates)),
+  ];
 }
 
-/** Makes nginx use the first `count` instances only. The others keep running, warm and idle. */
-async function useOnly(stack: Stack, count: number): Promise<void> {
-  const app = stack.instances.slice(0, count).map((instance) => instance.port);
-  stack.nginx.write({ app, dashboard: [stack.dashboard.port] });
-  await stack.nginx.reload();
+/**
+ * Makes nginx use the first `count` instances only, each with as many requests in progress. The
+ * others keep running, warm and idle.
+ */
+async function useOnly({ folder, nginx, instances, dashboard }: Stack, count: number) {
+  const app = instances.slice(0, count).map((instance) => instance.port);
+  nginx.write({ app, dashboard: [dashboard.port] });
+  const file = join(folder, 'nginx/site/upstream.conf');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('upstream app {', '$& least_conn;'));
+  await nginx.reload();
 }
 
-/** Milliseconds of all cores together since the start of the machine. */
-function coreTimes(): { idle: number; all: number } {
+/** What has been used so far, of which the first `count` instances. */
+async function countersOf({ instances, nginx, redis }: Stack, count: number) {
+  const cpuUs = await cpuUse({ instances: instances.slice(0, count), nginx, redis });
+  if (!cpuUs) throw new Error('the CPU time of a process can be measured on Linux only');
   const cores = cpus().map(({ times }) => times);
   return {
-    idle: sum(cores.map(({ idle }) => idle)),
-    all: sum(cores.flatMap((times) => Object.values(times))),
+    cpuUs,
+    /** Milliseconds of all cores together since the start of the machine. */
+    idleMs: sum(cores.map(({ idle }) => idle)),
+    allMs: sum(cores.flatMap((times) => Object.values(times))),
+    reads: await inRedis(redis.url, (client) => infoNumber(client, 'total_reads_processed')),
   };
 }
 
@@ -97,10 +121,13 @@ function gainOf(count: number, its: Answered[], alone: number[]): Figure {
 }
 
 function describe(its: Answered[]): string {
-  const middle = (what: keyof Answered, factor = 1) =>
-    Math.round(median(its.map((some) => some[what])) * factor);
+  const middle = (of: (answered: Answered) => number) => Math.round(median(its.map(of)));
+  const cpu = (kind: keyof CpuUse) => middle(({ cpuUs }) => cpuUs[kind]);
+  const batch = median(its.map((answered) => answered.batch)).toFixed(1);
   return (
-    `${middle('perSecond')} requests/s of ${middle('cpuUs')} µs of CPU each, ` +
-    `${middle('used', 100)} % of the limit used, machine ${middle('machine', 100)} % busy`
+    `${middle(({ perSecond }) => perSecond)} requests/s; CPU of each: ${cpu('instances')} µs, ` +
+    `nginx ${cpu('nginx')} µs, Redis ${cpu('redis')} µs; ${batch} reach Redis together; ` +
+    `${middle(({ used }) => used * 100)} % of the limit used, ` +
+    `machine ${middle(({ machine }) => machine * 100)} % busy`
   );
 }

@@ -8,6 +8,8 @@ export interface Figure {
   unit: string;
   /** The wanted range of the value. */
   target?: { atMost?: number; atLeast?: number };
+  /** The run fails if the target is missed. */
+  isRequired?: boolean;
   /** The circumstances of the measurement. */
   note?: string;
   samples: number[];

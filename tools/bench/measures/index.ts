@@ -1,3 +1,4 @@
+import { measureCapacity } from './capacity.ts';
 import { measureCpuScaling } from './cpu-scaling.ts';
 import type { Figure } from './figure.ts';
 import { measureFrames } from './frames.ts';
@@ -24,6 +25,7 @@ export const measures: Measure[] = [
   { name: 'session-bytes', run: measureSessionBytes },
   { name: 'many-sessions', run: measureManySessions },
   { name: 'cpu-scaling', run: measureCpuScaling },
+  { name: 'capacity', run: measureCapacity },
   { name: 'frames', run: measureFrames },
   { name: 'watched', run: measureWatched },
   { name: 'replication', run: measureReplication },

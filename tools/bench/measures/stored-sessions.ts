@@ -14,8 +14,7 @@ export async function onlySession(redis: RedisClientType): Promise<string> {
 }
 
 /**
- * Stores sessions of visitors who have viewed the page once: copies of the session `model` with its
- * time to live, under other ids.
+ * Stores copies of the session `model` with all its state and its time to live, under other ids.
  *
  * @returns the ids
  */
@@ -25,11 +24,10 @@ export async function copySession(
   count: number,
 ): Promise<string[]> {
   const ids = Array.from({ length: count }, () => randomBytes(24).toString('base64url'));
-  const [session, views] = sessionKeys(model);
   for (let i = 0; i < count; i += AT_ONCE) {
     const copies = ids.slice(i, i + AT_ONCE).flatMap((id) => {
-      const [sessionCopy, viewsCopy] = sessionKeys(id);
-      return [redis.copy(session, sessionCopy), redis.copy(views, viewsCopy)];
+      const keys = sessionKeys(id);
+      return sessionKeys(model).map((key, part) => redis.copy(key, keys[part] as string));
     });
     await Promise.all(copies);
   }
