@@ -152,7 +152,8 @@ async function keyBytes({ redis }: Stack, id: string): Promise<number> {
 async function replyBytes({ nginx }: Stack, cookie: string): Promise<number> {
   const socket = connect(nginx.port, nginx.bind);
   const lines = ['GET / HTTP/1.1', 'Host: localhost', `Cookie: ${cookie}`, 'Connection: close'];
-  socket.end(`${lines.join('\r\n')}\r\n\r\n`).resume();
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  socket.resume();
   await once(socket, 'close');
   return socket.bytesRead;
 }

@@ -80,7 +80,7 @@ export async function measureCpuScaling(): Promise<Figure[]> {
   const [one = [], ...more] = answers.values();
   const rates = one.map(({ perSecond }) => perSecond);
   return [
-    figure('GET /, 1 instance', 'requests/s', rates, { note: `${limit}; ${describe(one)}` }),
+    figure('GET /, 1 instance', 'requests/s', rates, { note: `${limit}. ${describe(one)}` }),
     ...more.map((its, i) => gainOf(COUNTS[i + 1] as number, its, rates)),
   ];
 }
@@ -125,8 +125,8 @@ function describe(its: Answered[]): string {
   const cpu = (kind: keyof CpuUse) => middle(({ cpuUs }) => cpuUs[kind]);
   const batch = median(its.map((answered) => answered.batch)).toFixed(1);
   return (
-    `${middle(({ perSecond }) => perSecond)} requests/s; CPU of each: ${cpu('instances')} µs, ` +
-    `nginx ${cpu('nginx')} µs, Redis ${cpu('redis')} µs; ${batch} reach Redis together; ` +
+    `${middle(({ perSecond }) => perSecond)} requests/s. CPU of each: ${cpu('instances')} µs, ` +
+    `nginx ${cpu('nginx')} µs, Redis ${cpu('redis')} µs. ${batch} reach Redis together. ` +
     `${middle(({ used }) => used * 100)} % of the limit used, ` +
     `machine ${middle(({ machine }) => machine * 100)} % busy`
   );
