@@ -108,7 +108,7 @@ describe.skipIf(missing)(`deploy/tls${missing ? ` (skipped: ${missing})` : ''}`,
     chmodSync(file, 0o755);
     const context = { folder: prefix, watchdog: {} as Watchdog, report: () => {} };
     const tls = { ...certificates('given'), hstsSeconds: 60 };
-    const nginx = new Nginx(file, '127.0.0.1', 8443, context, { tls });
+    const nginx = new Nginx(file, '127.0.0.1', { nginx: 8443, status: 8081 }, context, { tls });
     nginx.write({ app: [1], dashboard: [2] });
     const words = ['-p', `${prefix}/nginx/`, '-c', `${prefix}/nginx/nginx.conf`, '-t'];
     const own = ['-g', 'user nginx;']; // the default may be a user that the image does not have

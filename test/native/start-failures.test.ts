@@ -103,7 +103,7 @@ describe('a process that does not start', () => {
   });
 
   it('should be reported if nginx rejects its configuration', async () => {
-    const nginx = new Nginx(tools.nginx, HOST, await freePort(), context);
+    const nginx = new Nginx(tools.nginx, HOST, { nginx: await freePort(), status: 1 }, context);
     nginx.write({ app: [99_999], dashboard: [1] });
     await expect(nginx.start()).rejects.toThrow(
       /^nginx did not start: .*\[emerg\].* invalid port in upstream "127\.0\.0\.1:99999"/,

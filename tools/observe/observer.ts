@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ROOT } from '../lib/root.mjs';
 import { send } from '../lib/visitor.ts';
 import { ManagedProcess, type ProcessStatus, type StackContext } from '../stack/managed-process.ts';
-import { STATUS_SOCKET } from '../stack/nginx.ts';
+import { statusUrl } from '../stack/nginx.ts';
 import { freePort } from '../stack/port.ts';
 import { Watchdog } from '../stack/watchdog.ts';
 import { findPrograms, type Programs } from './programs.ts';
@@ -64,7 +64,7 @@ export class Observer implements AsyncDisposable {
     };
     const nginx = await create('nginx-exporter', {
       probe: '/metrics',
-      args: [`--nginx.scrape-uri=unix:${join(observed.folder, STATUS_SOCKET)}:/stub_status`],
+      args: [`--nginx.scrape-uri=${statusUrl(observed.folder)}`],
     });
     const redis = await create('redis-exporter', {
       probe: '/',

@@ -5,7 +5,6 @@ import {
   copyFileSync,
   mkdirSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -18,8 +17,21 @@ import { listenWithTls, type Tls } from './tls.ts';
 /** Milliseconds to wait after a reload for the workers with the old configuration. */
 const RELOAD_MS = 10_000;
 
-/** The Unix socket in the folder of a stack on which nginx answers /stub_status. */
-export const STATUS_SOCKET = 'nginx.sock';
+/** Where nginx has the port of its figures, in the folder of a stack. */
+const STATUS_CONF = 'nginx/observe/status.conf';
+const LISTEN = /listen \S*?(\d+);/;
+
+/** The URL at which the nginx of a running stack answers with its figures. */
+export function statusUrl(folder: string): string {
+  const [, port] = LISTEN.exec(readFileSync(join(folder, STATUS_CONF), 'utf8')) ?? [];
+  return `http://127.0.0.1:${port}/stub_status`;
+}
+
+export interface NginxPorts {
+  nginx: number;
+  /** The port of its figures, on loopback. */
+  status: number;
+}
 
 export interface NginxOptions {
   /** The addresses and CIDR ranges of proxies in front of nginx, whose claims nginx believes. */
@@ -33,41 +45,33 @@ export class Nginx extends ManagedProcess {
   readonly bind: string;
   protected override readonly stdout = 'access.log';
   #prefix: string;
-  #statusSocket: string;
   #workers = new Set<string>();
 
   /** @param bind the address that nginx listens on; the services listen on loopback */
   constructor(
     file: string,
     bind: string,
-    port: number,
+    ports: NginxPorts,
     context: StackContext,
     { trustedProxies = [], tls }: NginxOptions = {},
   ) {
-    super('nginx', file, port, context);
+    super('nginx', file, ports.nginx, context);
     this.bind = bind;
     this.#prefix = join(context.folder, 'nginx');
     mkdirSync(join(this.#prefix, 'site'), { recursive: true });
     chmodSync(this.#prefix, 0o711); // for the workers, with any umask
     copyFileSync(join(ROOT, 'nginx/nginx.conf'), join(this.#prefix, 'nginx.conf'));
-    const address = `${bind.includes(':') ? `[${bind}]` : bind}:${port}`;
+    const address = `${bind.includes(':') ? `[${bind}]` : bind}:${ports.nginx}`;
     const listen = tls ? this.#prepareTls(address, tls) : [`listen ${address};`];
     writeFileSync(join(this.#prefix, 'site/listen.conf'), `${listen.join('\n')}\n`);
     const trusted = trustedProxies.map((proxy) => `${proxy} 1;\n`).join('');
     writeFileSync(join(this.#prefix, 'site/trusted-proxies.conf'), trusted);
-    this.#statusSocket = join(context.folder, STATUS_SOCKET);
     mkdirSync(join(this.#prefix, 'observe'), { recursive: true });
-    const status = readFileSync(join(ROOT, 'deploy/observe/nginx/status.conf'), 'utf8');
-    const ownStatus = status.replace(/listen \d+;/, `listen unix:${this.#statusSocket};`);
-    writeFileSync(join(this.#prefix, 'observe/status.conf'), ownStatus);
+    const status = readFileSync(join(ROOT, 'nginx/status.conf'), 'utf8');
+    const ownStatus = status.replace(LISTEN, `listen 127.0.0.1:${ports.status};`);
+    writeFileSync(join(context.folder, STATUS_CONF), ownStatus);
     this.on('line', (line) => this.#followWorkers(line));
     this.on('end', () => this.#workers.clear());
-  }
-
-  override async start(): Promise<void> {
-    // A killed nginx leaves it behind, and could not bind it again.
-    if (!this.isRunning) rmSync(this.#statusSocket, { force: true });
-    await super.start();
   }
 
   /** Writes the upstreams of the configuration: the ports of each service. */

@@ -8,7 +8,7 @@ import { createStackFolder, DEFAULT_NAME } from './folder.ts';
 import { Instance } from './instance.ts';
 import { limitLogs } from './log-limit.ts';
 import type { ManagedProcess, ProcessStatus, StackContext } from './managed-process.ts';
-import { Nginx, type NginxOptions } from './nginx.ts';
+import { Nginx, type NginxOptions, type NginxPorts } from './nginx.ts';
 import { assertFree, freePort, freePorts } from './port.ts';
 import { publicUrl, urlOf } from './public-url.ts';
 import type { Redis } from './redis.ts';
@@ -30,6 +30,8 @@ export const TOPOLOGIES = {
 /** `REDIS_TOPOLOGY=cluster npm test` runs the tests on another one. */
 const { REDIS_TOPOLOGY } = process.env;
 const DEFAULT_TOPOLOGY = (REDIS_TOPOLOGY || 'single') as keyof typeof TOPOLOGIES;
+
+type Ports = NginxPorts & { dashboard: number };
 
 export interface StackOptions extends NginxOptions {
   /** The name of the stack; by default a random one, and the cookie of the default stack. */
@@ -81,8 +83,9 @@ export class Stack implements AsyncDisposable {
     const { redis = DEFAULT_TOPOLOGY } = options;
     const program = programFile(options.program ?? 'app');
     const tools = findTools(report, install);
-    const ports = [port || (await freePort(bind)), await freePort()] as const;
-    await assertFree(ports[0], bind);
+    const [dashboard, status] = await freePorts(2);
+    const ports = { nginx: port || (await freePort(bind)), status, dashboard } as Ports;
+    await assertFree(ports.nginx, bind);
     const { create, data, ports: count } = TOPOLOGIES[redis];
     const redisPorts = await freePorts(count);
     const folder = await createStackFolder(name, keepData ? data : undefined);
@@ -112,7 +115,7 @@ export class Stack implements AsyncDisposable {
     program: string,
     nginx: string,
     topology: RedisTopology,
-    ports: readonly [number, number],
+    ports: Ports,
     context: StackContext,
   ) {
     const { bind, env = process.env, tls } = options;
@@ -120,7 +123,7 @@ export class Stack implements AsyncDisposable {
     this.folder = context.folder;
     this.#context = context;
     this.#logLimit = limitLogs(context.folder);
-    this.nginx = new Nginx(nginx, bind, ports[0], context, options);
+    this.nginx = new Nginx(nginx, bind, ports, context, options);
     this.#scheme = tls ? 'https' : 'http';
     this.topology = topology;
     // The app agrees on a secret through Redis; a simpler program requires one.
@@ -134,7 +137,7 @@ export class Stack implements AsyncDisposable {
       const fixed = { SESSION_SECRET, SESSION_COOKIE_NAME, ...redisOnly, BIND: bind };
       return { PUBLIC_URL: this.publicUrl, ...own, ...fixed };
     };
-    this.dashboard = this.#newInstance('dashboard', programFile('dashboard'), ports[1]);
+    this.dashboard = this.#newInstance('dashboard', programFile('dashboard'), ports.dashboard);
   }
 
   /** The only Redis, or the first one of the topology. */
