@@ -49,7 +49,7 @@ describe('a user of Redis with the documented rules', () => {
 
   async function start(): Promise<{ instance: Running; base: string }> {
     const port = await freePort();
-    const env = { REDIS_URL: url, PORT: String(port), FAULT_INJECTION: 'on', LOGIN_LIMIT: '9' };
+    const env = { REDIS_URL: url, PORT: String(port), FAULT_INJECTION: 'on', LOGIN_LIMIT: '100' };
     const instance = runInstance({ ...env, HOST: '127.0.0.1', LOG_LEVEL: 'warn' });
     const base = `http://127.0.0.1:${port}`;
     await eventually(async () => expect((await send(`${base}/readyz`)).status).toBe(200), 20_000);

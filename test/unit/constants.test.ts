@@ -63,8 +63,8 @@ describe('the constants', () => {
   it('should let an instance answer before nginx tries another, and nginx try at least two', () => {
     const { REQUEST_TIMEOUT_MS } = commonVariables.parse({});
     const tryMs = nginx('proxy_read_timeout', ofServer);
-    expectAscending([REQUEST_TIMEOUT_MS, tryMs, nginx('proxy_next_upstream_timeout')]);
-    expect(nginx('proxy_next_upstream_timeout')).toBeGreaterThan(2 * tryMs);
+    expectAscending([REQUEST_TIMEOUT_MS, tryMs, nginx('proxy_next_upstream_timeout', ofServer)]);
+    expect(nginx('proxy_next_upstream_timeout', ofServer)).toBeGreaterThan(2 * tryMs);
   });
 
   it('should check a WebSocket twice before nginx gives it up', () => {
@@ -87,7 +87,7 @@ describe('the constants', () => {
 
   it('should remember an applied request for longer than it can arrive again', () => {
     const { CACHE_TTL_SECONDS } = variables.parse({});
-    const roundMs = nginx('proxy_next_upstream_timeout') + nginx('proxy_connect_timeout');
+    const roundMs = nginx('proxy_next_upstream_timeout', ofServer) + nginx('proxy_connect_timeout');
     const firstRoundMs = roundMs + nginx('proxy_read_timeout', ofServer);
     // The second round, in @again, has a time of its own. Clocks may differ by MAX_AGE_MS.
     const retriedMs = firstRoundMs + 2 * MAX_AGE_MS;
