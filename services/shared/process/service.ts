@@ -69,7 +69,7 @@ export async function runService<Config extends CommonConfig>(
   };
   const { promise: listening, resolve: hasPort } = Promise.withResolvers<number>();
   const drain = new AbortController();
-  const lastWork: (() => Promise<unknown>)[] = [];
+  const lastWork: (() => Promise<unknown>)[] = tracing ? [() => tracing.flush()] : [];
   const app = createApp({
     config,
     instance,
@@ -86,7 +86,7 @@ export async function runService<Config extends CommonConfig>(
     drain.abort();
     const cut = await server.drain(DRAIN_MS);
     if (cut > 0) log.warn(`${cut} requests were cut off`);
-    await Promise.allSettled([...lastWork.map((work) => work()), tracing?.flush()]);
+    await Promise.allSettled(lastWork.map((work) => work()));
     await Promise.all(clients.map((client) => closeRedis(client, CLOSE_REDIS_MS)));
     log.info('ended');
     process.exit(0);
