@@ -474,8 +474,8 @@ const groups: Group[] = [
       },
       {
         name: 'post-not-repeated',
-        find: 'error timeout non_idempotent',
-        replace: 'error timeout',
+        find: 'error timeout non_idempotent;',
+        replace: 'error timeout;',
         only: 'repeat a POST',
       },
       {
