@@ -452,6 +452,30 @@ const groups: Group[] = [
   },
   {
     file: 'nginx/nginx.conf',
+    test: 'test/native/other-instance.test.ts',
+    mutants: [
+      {
+        name: 'one-more-instance',
+        find: ' http_503;',
+        replace: ';',
+        only: 'send it every request',
+      },
+    ],
+  },
+  {
+    file: 'services/shared/process/redis-errors.ts',
+    test: 'test/native/other-instance.test.ts',
+    mutants: [
+      {
+        name: 'offline-for-all',
+        find: 'return err instanceof ClientOfflineError || err instanceof ClientClosedError;',
+        replace: 'return false;',
+        only: 'send it every request',
+      },
+    ],
+  },
+  {
+    file: 'nginx/nginx.conf',
     test: 'test/native/nginx.test.ts',
     mutants: [
       {
