@@ -16,7 +16,7 @@ const SHARE = 0.1;
 /** So long that an instance answers many requests before it has to wait. */
 const PERIOD_MS = 100;
 const COUNTS = [1, 2, 3, 4, 6];
-const ROUNDS = 5;
+const ROUNDS = 9;
 const SECONDS = 5;
 const WARM_UP_SECONDS = 10;
 /** Requests in progress for each instance: enough to keep it busy. */
