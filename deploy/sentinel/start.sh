@@ -14,7 +14,8 @@ redis() {
   echo "dir /data
 protected-mode no
 replica-announce-ip $name
-repl-backlog-size 64mb"
+repl-backlog-size 64mb
+repl-diskless-sync-delay 0"
   [ -z "$password" ] || echo "requirepass $password
 masterauth $password"
   [ "$name" = "$primary" ] || echo "replicaof $primary 6379"

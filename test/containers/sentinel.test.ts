@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { Visitor } from '../../tools/lib/visitor.ts';
 import { ComposeStack, docker, dockerMissing, UP_MS } from '../support/docker.ts';
-import { range } from '../support/proofs.ts';
+import { range, viewUntilAnswered } from '../support/proofs.ts';
 
 const missing = dockerMissing();
 const title = 'deploy/sentinel/compose.yml';
@@ -37,15 +36,7 @@ describe.skipIf(missing)(`${title}${missing ? ` (skipped: ${missing})` : ''}`, (
 
   it('should count on after the primary died, with nothing lost and nothing counted twice', async () => {
     const visitor = new Visitor(stack.url);
-    /** Repeats a view, as a client may, until it is answered. */
-    const view = async () => {
-      const headers = { 'idempotency-key': randomUUID(), accept: 'application/json' };
-      return eventually(async () => {
-        const { status, body } = await visitor.send('/', { headers });
-        expect(status, body).toBe(200);
-        return JSON.parse(body).views as number;
-      }, BACK_MS);
-    };
+    const view = () => viewUntilAnswered(visitor, BACK_MS);
     const seen: number[] = [];
     for (const _ of range(1, 20)) seen.push(await view());
     expect([roleOf('redis'), roleOf('redis-2'), roleOf('redis-3')]).toEqual([

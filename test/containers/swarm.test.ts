@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
@@ -7,7 +7,7 @@ import { Running } from '../../tools/lib/running.ts';
 import { type Seen, Visitor } from '../../tools/lib/visitor.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { docker, dockerMissing, UP_MS } from '../support/docker.ts';
-import { proveNothingLost, range } from '../support/proofs.ts';
+import { proveNothingLost, range, viewUntilAnswered } from '../support/proofs.ts';
 import { MANAGER, NodeNetwork, nodesMissing, SwarmNode } from '../support/swarm-node.ts';
 import { underLoad } from '../support/under-load.ts';
 
@@ -17,6 +17,7 @@ const STACK = `shared-state-test-${randomBytes(4).toString('hex')}`;
 const NODE_IMAGE = process.env.NODE_IMAGE ?? 'node:24-slim';
 const NGINX_IMAGE = process.env.NGINX_IMAGE ?? 'nginx:1.30-alpine';
 const REDIS_IMAGE = process.env.REDIS_IMAGE ?? 'redis:8-alpine';
+const REDIS = ['redis', 'redis-2', 'redis-3'];
 /** Milliseconds in which a change succeeds again after the primary died. */
 const BACK_MS = 15_000;
 /** Milliseconds for which a node is cut off. */
@@ -136,6 +137,41 @@ describe.skipIf(missing)(`deploy/swarm${missing ? ` (skipped: ${missing})` : ''}
       .filter(Boolean);
   }
 
+  /** Runs `docker VERB ID WORDS` on the container of a service, on whichever node it is. */
+  function onContainerOf(service: string, verb: string, ...words: string[]): string {
+    const engines = [(...all: string[]) => docker(all), ...workers.map((node) => node.docker)];
+    for (const engine of engines) {
+      const id = engine('ps', '--quiet', '--filter', `name=${STACK}_${service}\\.`).trim();
+      if (id) return engine(verb, id, ...words);
+    }
+    throw new Error(`no node has a container of ${service}`);
+  }
+
+  function redis(service: string, command: string): string {
+    const cli = `REDISCLI_AUTH=$(cat /run/secrets/redis_password) redis-cli ${command}`;
+    return onContainerOf(service, 'exec', 'sh', '-c', cli);
+  }
+  const roleOf = (service: string) => redis(service, 'ROLE');
+
+  /** Both replicas have all changes, and each Sentinel knows them and the other Sentinels. */
+  async function redisIsComplete(): Promise<void> {
+    await eventually(() => {
+      for (const number of range(1, 3)) {
+        const known = redis(`sentinel-${number}`, '-p 26379 INFO sentinel');
+        expect(known).toMatch(/slaves=2,sentinels=3/);
+      }
+      const replication = REDIS.map((service) => redis(service, 'INFO replication')).join('');
+      expect(replication.match(/state=online/g)).toHaveLength(2);
+    }, REPLACED_MS);
+  }
+
+  /** A node whose loss is no outage of Redis. */
+  function nodeWithoutPrimary(): SwarmNode | undefined {
+    const primary = REDIS.find((service) => roleOf(service).startsWith('master'));
+    const filter = `name=${STACK}_${primary}\\.`;
+    return workers.find((node) => node.docker('ps', '--quiet', '--filter', filter) === '');
+  }
+
   async function instancesAre(count: number, ms = REPLACED_MS): Promise<void> {
     await eventually(async () => {
       const seen = await new Visitor(url).viewInTurn(3 * count);
@@ -184,34 +220,21 @@ describe.skipIf(missing)(`deploy/swarm${missing ? ` (skipped: ${missing})` : ''}
 
   it('should lose nothing that was answered if the primary is killed', async () => {
     const visitor = new Visitor(url);
-    /** Repeats a view, as a client may, until it is answered. */
-    const view = async () => {
-      const headers = { 'idempotency-key': randomUUID(), accept: 'application/json' };
-      return eventually(async () => {
-        const { status, body } = await visitor.send('/', { headers });
-        expect(status, body).toBe(200);
-        return JSON.parse(body).views as number;
-      }, BACK_MS);
-    };
+    const view = () => viewUntilAnswered(visitor, BACK_MS);
     const seen: number[] = [];
     for (const _ of range(1, 20)) seen.push(await view());
-    const [primary = ''] = containersOf('redis');
-    await run('kill', primary);
+    await redisIsComplete();
+    onContainerOf('redis', 'kill');
     for (const _ of range(1, 20)) seen.push(await view());
     expect(seen).toEqual(range(1, 40));
     // It comes back as a replica, under its name but with another address.
-    await eventually(() => {
-      const [container = ''] = containersOf('redis');
-      expect(container).not.toBe(primary);
-      const role = 'REDISCLI_AUTH=$(cat /run/secrets/redis_password) redis-cli ROLE';
-      expect(docker(['exec', container, 'sh', '-c', role])).toMatch(/^slave[\s\S]*connected/);
-    }, REPLACED_MS);
+    await eventually(() => expect(roleOf('redis')).toMatch(/^slave[\s\S]*connected/), REPLACED_MS);
   }, 240_000);
 
   it('should require the password of Redis', () => {
-    const [container = ''] = containersOf('redis');
     for (const cli of ['redis-cli PING', 'redis-cli -h sentinel-1 -p 26379 PING']) {
-      expect(docker(['exec', container, 'sh', '-c', `${cli} 2>&1 || true`])).toContain('NOAUTH');
+      const ping = `${cli} 2>&1 || true`;
+      expect(onContainerOf('redis', 'exec', 'sh', '-c', ping)).toContain('NOAUTH');
     }
   });
 
@@ -240,14 +263,17 @@ describe.skipIf(missing)(`deploy/swarm${missing ? ` (skipped: ${missing})` : ''}
     });
 
     it('should not fail a request if a node is cut off, nor when it is back', async () => {
-      const [node] = workers;
+      await redisIsComplete();
+      const node = nodeWithoutPrimary();
       await loadFor(CUT_OFF_MS, () => node?.disconnect());
       await loadFor(CUT_OFF_MS, () => node?.connect());
       await instancesAre(3);
     }, 300_000);
 
     it('should not fail a request if a node dies', async () => {
-      await loadFor(CUT_OFF_MS, () => workers[1]?.kill());
+      await redisIsComplete();
+      const node = nodeWithoutPrimary();
+      await loadFor(CUT_OFF_MS, () => node?.kill());
       await instancesAre(3);
     }, 300_000);
   });

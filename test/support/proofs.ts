@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
+import { eventually } from '../../tools/lib/eventually.ts';
 import { type Reply, type Seen, Visitor } from '../../tools/lib/visitor.ts';
 
 /** The whole numbers from `first` to `last`. */
@@ -11,6 +13,16 @@ export function viewsIn({ status, body }: Reply): number {
   expect(status, body).toBe(200);
   expect(body).toMatch(/^Views: \d+$/);
   return Number(body.slice('Views: '.length));
+}
+
+/** Repeats a view, as a client may, until it is answered: for `ms` milliseconds at most. */
+export async function viewUntilAnswered(visitor: Visitor, ms: number): Promise<number> {
+  const headers = { 'idempotency-key': randomUUID(), accept: 'application/json' };
+  return eventually(async () => {
+    const { status, body } = await visitor.send('/', { headers });
+    expect(status, body).toBe(200);
+    return (JSON.parse(body) as Seen).views;
+  }, ms);
 }
 
 const viewsOf = (seen: Seen[]) => seen.map(({ views }) => views);

@@ -31,9 +31,17 @@ export class NodeNetwork implements Disposable {
     run('ip', 'link', 'add', BRIDGE, 'type', 'bridge');
     run('ip', 'address', 'add', `${MANAGER}/24`, 'dev', BRIDGE);
     run('ip', 'link', 'set', BRIDGE, 'up');
+    this.#letNodesTalk('--insert');
+  }
+
+  /** Docker lets the system forward nothing else, which includes packets from one node to another. */
+  #letNodesTalk(action: '--insert' | '--delete'): void {
+    const between = ['--in-interface', BRIDGE, '--out-interface', BRIDGE];
+    run('iptables', '--wait', action, 'FORWARD', ...between, '--jump', 'ACCEPT');
   }
 
   [Symbol.dispose](): void {
+    this.#letNodesTalk('--delete');
     run('ip', 'link', 'delete', BRIDGE);
   }
 }
@@ -96,9 +104,8 @@ export class SwarmNode implements AsyncDisposable {
   }
 
   /** Runs `docker` with the engine of this node and returns its output. Throws if it fails. */
-  docker(...words: string[]): string {
-    return docker(['--host', `unix://${this.#folder}/docker.sock`, ...words]);
-  }
+  docker = (...words: string[]): string =>
+    docker(['--host', `unix://${this.#folder}/docker.sock`, ...words]);
 
   /** Loads images of this machine. */
   load(images: string[]): void {
