@@ -1,11 +1,15 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that run last and one at a time: they measure response times under load. */
+/**
+ * Files that run last and one at a time: they measure response times under load. When an engine
+ * leaves a swarm, the networks of all its containers are interrupted.
+ */
 const ALONE = [
   'test/native/faults.test.ts',
   'test/loadtest/matrix.test.ts',
   'test/containers/compose.test.ts',
+  'test/containers/swarm.test.ts',
   'test/containers/loadtest.test.ts',
 ];
 
