@@ -41,7 +41,7 @@ export interface Span {
   isError: boolean;
 }
 
-/** Where the spans are sent to. */
+/** The receiver of the spans. */
 export interface ExporterOptions {
   url: URL;
   headers: Record<string, string>;

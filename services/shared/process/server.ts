@@ -34,8 +34,10 @@ const REFUSALS: Record<string, [status: number, detail: string]> = {
 };
 const OTHER_REFUSAL = [400, 'This is not a valid HTTP request.'] as const;
 
-/** An HTTP server that can shut down without cutting off a request. A listener that has opened WebSockets
- * closes them itself at the shutdown. */
+/**
+ * An HTTP server that can shut down without cutting off a request. A listener that has opened
+ * WebSockets closes them itself at the shutdown.
+ */
 export class HttpServer {
   #server: Server;
   #inProgress = new Set<ServerResponse>();

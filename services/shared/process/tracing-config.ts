@@ -33,7 +33,7 @@ const endpoint = z.url({ protocol: /^https?$/ }).optional();
  */
 export const tracingVariables = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: endpoint.meta({
-    allowed: 'where traces are sent to, without /v1/traces: http://localhost:4318',
+    allowed: 'the URL of the receiver, without /v1/traces: http://localhost:4318',
     fallback: 'off: nothing is traced',
     secret: true,
   }),
@@ -74,7 +74,7 @@ export const tracingVariables = z.object({
 /** The settings of tracing, under the names of their environment variables. */
 export type TracingConfig = z.output<typeof tracingVariables>;
 
-/** Where traces are sent to; `undefined` if tracing is off. */
+/** The URL of the receiver; `undefined` if tracing is off. */
 export function tracesUrl(config: TracingConfig): URL | undefined {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: base } = config;
   const url =

@@ -39,7 +39,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 /** What tracing needs. */
 export interface TracingOptions {
   config: TracingConfig;
-  /** Where the spans are sent to. */
+  /** The receiver of the spans. */
   url: URL;
   /** The name of the service, if the settings have none. */
   service: string;
