@@ -166,10 +166,13 @@ describe.skipIf(missing)(`deploy/swarm${missing ? ` (skipped: ${missing})` : ''}
   }
 
   /** A node whose loss is no outage of Redis. */
-  function nodeWithoutPrimary(): SwarmNode | undefined {
+  function nodeWithoutPrimary(): SwarmNode {
     const primary = REDIS.find((service) => roleOf(service).startsWith('master'));
+    expect(primary).toBeDefined();
     const filter = `name=${STACK}_${primary}\\.`;
-    return workers.find((node) => node.docker('ps', '--quiet', '--filter', filter) === '');
+    const found = workers.find((node) => node.docker('ps', '--quiet', '--filter', filter) === '');
+    if (!found) throw new Error('each worker has the primary');
+    return found;
   }
 
   async function instancesAre(count: number, ms = REPLACED_MS): Promise<void> {
@@ -247,6 +250,9 @@ describe.skipIf(missing)(`deploy/swarm${missing ? ` (skipped: ${missing})` : ''}
       console.log(`${requests} requests, the slowest took ${Math.round(slowestMs)} ms`);
     };
 
+    const stateOf = ({ name }: SwarmNode) =>
+      docker(['node', 'inspect', '--format', '{{.Status.State}}', name]).trim();
+
     it('should scale up and down, without a failed request', async () => {
       await underLoad(url, '/data', async () => {
         for (const count of [5, 2, 3]) {
@@ -265,15 +271,18 @@ describe.skipIf(missing)(`deploy/swarm${missing ? ` (skipped: ${missing})` : ''}
     it('should not fail a request if a node is cut off, nor when it is back', async () => {
       await redisIsComplete();
       const node = nodeWithoutPrimary();
-      await loadFor(CUT_OFF_MS, () => node?.disconnect());
-      await loadFor(CUT_OFF_MS, () => node?.connect());
+      await loadFor(CUT_OFF_MS, () => node.disconnect());
+      expect(stateOf(node)).toBe('down');
+      await loadFor(CUT_OFF_MS, () => node.connect());
+      expect(stateOf(node)).toBe('ready');
       await instancesAre(3);
     }, 300_000);
 
     it('should not fail a request if a node dies', async () => {
       await redisIsComplete();
       const node = nodeWithoutPrimary();
-      await loadFor(CUT_OFF_MS, () => node?.kill());
+      await loadFor(CUT_OFF_MS, () => node.kill());
+      expect(stateOf(node)).toBe('down');
       await instancesAre(3);
     }, 300_000);
   });
