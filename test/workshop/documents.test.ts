@@ -98,7 +98,7 @@ describe('updateDocument', () => {
   });
 
   it('should insert a whole file', () => {
-    const file = 'workshop/05-rolling-update/wrong-exit-at-once.ts';
+    const file = 'workshop/08-rolling-update/wrong-exit-at-once.ts';
     expect(updateDocument(document(`code: ${file}`, 'old\n'))).toBe(
       document(`code: ${file}`, read(file)),
     );

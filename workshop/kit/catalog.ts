@@ -6,7 +6,7 @@ import type { Lesson } from './lesson.ts';
 
 /** A lesson in the list of lessons. */
 export interface Entry {
-  /** `lost-updates` for the folder 03-lost-updates. */
+  /** `lost-updates` for the folder 04-lost-updates. */
   name: string;
   number: string;
   /** Relative to the project. */

@@ -67,7 +67,7 @@ export default lesson({
       'cart items lost': exactly(0),
     },
     observe: (environment) =>
-      observe(environment, 'workshop/05-rolling-update/wrong-exit-at-once.ts', (conf) =>
+      observe(environment, 'workshop/08-rolling-update/wrong-exit-at-once.ts', (conf) =>
         defaultRetries(longNginxTimeouts(conf)),
       ),
   },
