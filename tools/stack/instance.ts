@@ -57,7 +57,8 @@ export class Instance extends ManagedProcess {
     const req = get({ host: '127.0.0.1', port, path: '/readyz', agent: false, signal });
     const [res] = await once(req, 'response').catch(() => []);
     res?.resume();
-    return res?.statusCode === 200;
+    // 404: a program without this route serves as soon as it listens.
+    return res?.statusCode === 200 || res?.statusCode === 404;
   }
 
   protected override failureReason(lines: string[]): string | undefined {
@@ -67,7 +68,7 @@ export class Instance extends ManagedProcess {
 }
 
 /** The error that ended Node. Node prints the place, the source line, `^`, the error and its stack. */
-function uncaughtError(output: string): string | undefined {
+export function uncaughtError(output: string): string | undefined {
   const [, message] = /^\s*\^+\s*\n([\s\S]+?)\n(?: +at |\s*Node\.js v)/m.exec(output) ?? [];
   if (!message) return /^FATAL ERROR: .*/m.exec(output)?.[0];
   const [, code = ''] = /^ {2}code: '(\w+)'/m.exec(output) ?? [];

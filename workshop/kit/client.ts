@@ -1,4 +1,5 @@
-import { send } from '../../tools/lib/visitor.ts';
+import { quoted } from '../../tools/lib/errors.mjs';
+import { send, type Visitor } from '../../tools/lib/visitor.ts';
 import type { Deployment } from './environment.ts';
 
 /** The user that the application sees behind a cookie: a name, or the refusal. */
@@ -11,4 +12,16 @@ export async function userOf({ url }: Deployment, cookie: string, path = '/me'):
 export async function redisInfo(deployment: Deployment, field: string): Promise<string> {
   const info = await deployment.redis('INFO', 'everything');
   return new RegExp(`^${field}:(\\S+)`, 'm').exec(info)?.[1] ?? '';
+}
+
+/**
+ * Views the page of an exercise once, as `visitor`.
+ *
+ * @throws {Error} if the reply is not `Views: N` with status 200
+ */
+export async function viewsOf(visitor: Visitor): Promise<number> {
+  const { status, body } = await visitor.send();
+  const [, views] = /^Views: (\d+)$/.exec(body) ?? [];
+  if (status === 200 && views) return Number(views);
+  throw new Error(`GET / answered ${status} with ${quoted(body)}, not 200 with "Views: N".`);
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { limitCpu, type Quota } from '../../tools/lib/cpu-quota.ts';
 import { inRedis } from '../../tools/lib/redis-client.ts';
 import { startControlServer } from '../../tools/stack/control-server.ts';
+import { uncaughtError } from '../../tools/stack/instance.ts';
 import { faultInjectionSettings } from '../../tools/stack/public-url.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import type { Action, Deployment, DeploymentOptions, NginxChange } from './environment.ts';
@@ -15,6 +16,9 @@ export class NativeDeployment implements Deployment {
   #options: DeploymentOptions;
   #name: string | undefined;
   #env: NodeJS.ProcessEnv;
+  #firstEnv: NodeJS.ProcessEnv;
+  /** Instances that have ended by themselves since the last start, with the reason. */
+  #crashed = new Map<string, string>();
   /** Set by `start`. */
   #stack!: Stack;
   #commands: { close(): unknown } | undefined;
@@ -28,6 +32,7 @@ export class NativeDeployment implements Deployment {
       ...faultInjectionSettings('127.0.0.1', process.env),
       ...options.env,
     };
+    this.#firstEnv = { ...this.#env };
   }
 
   async start(): Promise<void> {
@@ -38,6 +43,10 @@ export class NativeDeployment implements Deployment {
       ...(program && { program }),
       scale,
       env: () => this.#env,
+      report: (line) => {
+        const [, instance, exit] = /^(app-\d+) is dead \((exit code \d+)\)$/.exec(line) ?? [];
+        if (instance && exit) this.#crashed.set(instance, exit);
+      },
     });
     if (this.#name) this.#commands = await startControlServer(this.#name, this.#stack);
     if (nginx) await this.#changeNginx(nginx);
@@ -65,6 +74,37 @@ export class NativeDeployment implements Deployment {
       await instance.stop();
       await instance.start();
     }
+  }
+
+  /**
+   * Starts all instances again, with the first environment and an empty Redis.
+   *
+   * @throws {StackError} if one does not start
+   */
+  async startAgain(): Promise<void> {
+    const { redis, instances } = this.#stack;
+    this.#env = { ...this.#firstEnv };
+    await Promise.all(instances.filter(({ isRunning }) => isRunning).map((one) => one.kill()));
+    const { state } = await redis.status();
+    if (state === 'paused') redis.resume();
+    if (state === 'dead' || state === 'stopped') await redis.start();
+    await this.redis('FLUSHALL');
+    await this.startMissing();
+  }
+
+  /** Starts the instances that are not running. @throws {StackError} */
+  async startMissing(): Promise<void> {
+    this.#crashed.clear();
+    const missing = this.#stack.instances.filter(({ isRunning }) => !isRunning);
+    await Promise.all(missing.map((instance) => instance.start()));
+  }
+
+  /** The instances that have ended by themselves since then, each with its error. */
+  crashes(): string[] {
+    return [...this.#crashed].map(([name, exit]) => {
+      const log = readFileSync(join(this.#stack.folder, `${name}.log`), 'utf8');
+      return `${name} ended by itself: ${uncaughtError(log) ?? exit}`;
+    });
   }
 
   async limitCpu(share: number): Promise<(() => Promise<void>) | undefined> {

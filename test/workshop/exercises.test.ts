@@ -1,0 +1,64 @@
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../tools/lib/root.mjs';
+import { exercises, loadExercise } from '../../workshop/kit/catalog.ts';
+import { ExerciseStack, type StepResult } from '../../workshop/kit/exercise-stack.ts';
+
+/** Programs of participants that do not meet the requirements; the first line tells why. */
+const ATTEMPTS = 'test/workshop/attempts';
+/** What the check must say about the program with which a participant starts. */
+const START_FAULTS: Record<string, string> = {
+  'share-the-session': 'each instance keeps its sessions in its own memory',
+  'count-every-view': 'Two requests read the same number',
+};
+
+describe.each(exercises().map((entry) => [entry.name, entry] as const))(
+  'the exercise %s',
+  (name, { folder, number }) => {
+    const attempts = `${ATTEMPTS}/${number}-${name}`;
+    const files = readdirSync(join(ROOT, attempts)).map((file) => `${attempts}/${file}`);
+    let temporary: string;
+    let program: string;
+    let stack: ExerciseStack;
+    beforeAll(async () => {
+      temporary = mkdtempSync(join(tmpdir(), 'shared-state-exercise-'));
+      symlinkSync(join(ROOT, 'node_modules'), join(temporary, 'node_modules'));
+      program = join(temporary, 'program.ts');
+      stack = new ExerciseStack(await loadExercise({ folder } as never), program);
+    });
+    afterAll(async () => {
+      await stack.close();
+      rmSync(temporary, { recursive: true });
+    });
+
+    /** Checks a program. Resolves to the fault that a participant reads; `undefined` if all is well. */
+    async function faultOf(file: string): Promise<string | undefined> {
+      copyFileSync(join(ROOT, file), program);
+      const results: StepResult[] = [];
+      const passed = await stack.check((result) => results.push(result));
+      const fault = results.at(-1)?.fault;
+      expect(passed).toBe(fault === undefined);
+      return fault;
+    }
+
+    it('should reject the program that it starts with, and say why', async () => {
+      expect(await faultOf(`${folder}/start.ts`)).toContain(START_FAULTS[name] ?? 'unknown');
+    });
+
+    it('should accept the solution', async () => {
+      expect(await faultOf(`${folder}/solution.ts`)).toBeUndefined();
+    });
+
+    it('should have at least three wrong attempts', () => {
+      expect(files.length).toBeGreaterThanOrEqual(3);
+    });
+
+    it.each(files)('should reject %s, and say why', async (file) => {
+      const [, expected = 'no expectation'] =
+        /^\/\/ .+ Expected: (.+)\n/.exec(readFileSync(join(ROOT, file), 'utf8')) ?? [];
+      expect(await faultOf(file)).toContain(expected);
+    });
+  },
+);
