@@ -6,7 +6,7 @@ export interface Exercise {
   lesson: string;
   /** How the stack differs from three instances with the usual settings. */
   stack?: Omit<DeploymentOptions, 'program'>;
-  /** In order; the first one that fails ends the check. */
+  /** In order. The check ends at the first step that fails. */
   steps: Step[];
   /** One sentence to remember, shown when all steps pass. */
   rule: string;
