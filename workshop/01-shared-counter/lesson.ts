@@ -1,6 +1,6 @@
 import { Visitor } from '../../tools/lib/visitor.ts';
 import type { Deployment, DeploymentOptions, Environment } from '../kit/environment.ts';
-import { exactly, lesson } from '../kit/lesson.ts';
+import { exactly, harm, lesson, neutral } from '../kit/lesson.ts';
 
 const VIEWS = 9;
 const MINIMAL = {
@@ -36,12 +36,28 @@ export default lesson({
   claim:
     'With sessions in the memory of each instance, the counter starts again at every request. With sessions in Redis, it continues on every instance.',
   scene: 2,
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'views, in turn',
+      question:
+        'One visitor views the page nine times, on three instances. Sessions are in the memory of each instance. Which numbers does the visitor see?',
+      choices: ['1 1 1 2 2 2 3 3 3', '1 2 3 1 2 3 1 2 3', '1 1 1 1 1 1 1 1 1', '1 2 3 4 5 6 7 8 9'],
+    },
+    {
+      way: 'right',
+      figure: 'views, in turn',
+      question:
+        'One visitor views the page nine times, on three instances. Sessions are in Redis. Which numbers does the visitor see?',
+      choices: ['1 1 1 2 2 2 3 3 3', '1 2 3 1 2 3 1 2 3', '1 1 1 1 1 1 1 1 1', '1 2 3 4 5 6 7 8 9'],
+    },
+  ],
   wrong: {
     summary: 'SESSION_STORE=memory: each instance keeps its own sessions',
     predicted: {
-      'views, in turn': exactly('1 1 1 1 1 1 1 1 1'),
-      'instances that answered': exactly(3),
-      'sessions of one visitor': exactly(9),
+      'views, in turn': harm(exactly('1 1 1 1 1 1 1 1 1')),
+      'instances that answered': neutral(exactly(3)),
+      'sessions of one visitor': harm(exactly(9)),
     },
     observe: async (environment) => {
       const seen = await observe(environment, { env: { SESSION_STORE: 'memory' } });
@@ -61,7 +77,7 @@ export default lesson({
       'views, in turn': exactly('1 2 3 4 5 6 7 8 9'),
       'instances that answered': exactly(3),
       'sessions of one visitor': exactly(1),
-      'sessions, nine first requests at once': exactly(9),
+      'sessions, nine first requests at once': harm(exactly(9)),
       'sessions, one request before the others': exactly(1),
     },
     observe: async (environment) => {

@@ -2,7 +2,7 @@ import { eventually } from '../../tools/lib/eventually.ts';
 import { newVisitors, saturate } from '../../tools/lib/load.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import type { Deployment, DeploymentOptions, Environment } from '../kit/environment.ts';
-import { atLeast, exactly, lesson } from '../kit/lesson.ts';
+import { atLeast, exactly, harm, lesson } from '../kit/lesson.ts';
 
 const INSTANCES = 3;
 const REQUESTS = 30;
@@ -100,11 +100,25 @@ function gains([one = 0, , three = 0]: number[]): boolean {
 export default lesson({
   claim:
     'If nginx looks up its instances only once, instances that start later get no requests. If it gets the new list or looks again, it uses them at once, and three answer more than one.',
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'instances that answered, of 3',
+      question:
+        'nginx starts with one instance and keeps its list. You start two more. How many of the three instances answer?',
+    },
+    {
+      way: 'right',
+      figure: 'answers from new instances, of 30',
+      question:
+        'nginx starts with one instance. You start two more, and nginx gets the new list. How many of 30 answers come from the new ones?',
+    },
+  ],
   wrong: {
     summary: 'nginx keeps the list of instances from its start',
     predicted: {
-      'instances that answered, of 3': exactly(1),
-      'answers from new instances, of 30': exactly(0),
+      'instances that answered, of 3': harm(exactly(1)),
+      'answers from new instances, of 30': harm(exactly(0)),
     },
     observe: async (environment) => {
       const options = { nginx: { upstream: withoutResolve } };
@@ -123,6 +137,7 @@ export default lesson({
       'requests/s of 1, 2, 3 instances': {
         text: `3 at least ${GAIN} times 1`,
         holds: (seen) => seen === NO_LIMITS || gains(String(seen).split(', ').map(Number)),
+        meaning: 'good',
       },
     },
     observe: async (environment) => {

@@ -3,7 +3,7 @@ import { sessionKeys } from '../../services/shared/session/keys.ts';
 import { Visitor } from '../../tools/lib/visitor.ts';
 import { redisInfo, userOf } from '../kit/client.ts';
 import type { Deployment } from '../kit/environment.ts';
-import { atLeast, exactly, lesson } from '../kit/lesson.ts';
+import { atLeast, exactly, harm, lesson, neutral } from '../kit/lesson.ts';
 
 /** A secret from a tutorial. Attackers try it first. */
 const TUTORIAL_SECRET = 'keyboard cat keyboard cat keyboard cat';
@@ -40,9 +40,26 @@ export default lesson({
   claim:
     'The cookie holds an id and its signature, and Redis holds everything else. An attacker who knows the secret can become any user whose id leaks; without the secret, no user.',
   scene: 3,
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'the attacker is',
+      question:
+        "The secret is from a tutorial, and the cookie has an unusual name. An attacker learns the id of Ada's session, but not its signature. Who is the attacker for the site?",
+      choices: ['not logged in (401)', 'Ada'],
+    },
+    {
+      way: 'right',
+      figure: 'sess:<id>, TTL in seconds',
+      question: "How many seconds does Redis keep Ada's session after her last request?",
+    },
+  ],
   wrong: {
     summary: `SESSION_SECRET='${TUTORIAL_SECRET}', hidden by SESSION_COOKIE_NAME=visit`,
-    predicted: { 'name of the cookie': exactly('visit'), 'the attacker is': exactly('Ada') },
+    predicted: {
+      'name of the cookie': neutral(exactly('visit')),
+      'the attacker is': harm(exactly('Ada')),
+    },
     observe: async (environment) => {
       const env = { SESSION_SECRET: TUTORIAL_SECRET, SESSION_COOKIE_NAME: 'visit' };
       const deployment = await environment.start({ scale: 2, env });
@@ -56,7 +73,7 @@ export default lesson({
   right: {
     summary: 'a random secret that the instances agree on',
     predicted: {
-      'name of the cookie': exactly('connect.sid'),
+      'name of the cookie': neutral(exactly('connect.sid')),
       'attributes of the cookie': exactly('Path=/; HttpOnly; SameSite=Lax'),
       'length of the id': exactly(32),
       'sess:<id>, TTL in seconds': atLeast(ALMOST_A_DAY),

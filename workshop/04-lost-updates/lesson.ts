@@ -1,6 +1,6 @@
 import { Visitor } from '../../tools/lib/visitor.ts';
 import type { DeploymentOptions, Environment } from '../kit/environment.ts';
-import { atLeast, exactly, lesson } from '../kit/lesson.ts';
+import { atLeast, exactly, harm, lesson } from '../kit/lesson.ts';
 
 const VIEWS = 200;
 
@@ -18,9 +18,23 @@ export default lesson({
   claim:
     'Reading a number, adding one and writing it back loses views when two requests of one visitor overlap. Adding one in a single step in Redis loses none.',
   scene: 4,
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'views lost of 200',
+      question:
+        'One visitor sends 200 views at once. How many are lost if the session holds the counter?',
+    },
+    {
+      way: 'right',
+      figure: 'views lost of 200',
+      question:
+        'One visitor sends 200 views at once. How many are lost if Redis adds one in a single step?',
+    },
+  ],
   wrong: {
     summary: 'COUNTER=session: req.session.views += 1, then save',
-    predicted: { 'views lost of 200': atLeast(20) },
+    predicted: { 'views lost of 200': harm(atLeast(20)) },
     observe: (environment) => observe(environment, { env: { COUNTER: 'session' } }),
   },
   right: {

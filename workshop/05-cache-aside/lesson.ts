@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Reply, send } from '../../tools/lib/visitor.ts';
 import type { Environment } from '../kit/environment.ts';
-import { atLeast, atMost, exactly, lesson } from '../kit/lesson.ts';
+import { atLeast, atMost, exactly, harm, lesson } from '../kit/lesson.ts';
 
 const REQUESTS = 20;
 const ORIGIN_DELAY_MS = '200';
@@ -48,11 +48,25 @@ async function getDataInTurn(url: string): Promise<Reply[]> {
 export default lesson({
   claim:
     'Without a cache, every request waits for the origin. With a cache in Redis, one call serves all instances. A second cache in each process also saves requests to Redis, and is never stale.',
+  asks: [
+    {
+      way: 'right',
+      figure: 'redis: origin calls for 20 requests',
+      question:
+        'The cache is in Redis. Twenty requests reach three instances, one after the other. How many calls does the origin get?',
+    },
+    {
+      way: 'right',
+      figure: 'local: stale answers of 20 after DELETE',
+      question:
+        'Each process has a cache, and Redis too. The data changes, and one instance gets DELETE /data. How many of the next 20 answers are stale?',
+    },
+  ],
   wrong: {
     summary: 'CACHE=off: each request calls the origin, which takes 200 ms',
     predicted: {
-      'median, ms': atLeast(190),
-      'origin calls for 20 requests': exactly(20),
+      'median, ms': harm(atLeast(190)),
+      'origin calls for 20 requests': harm(exactly(20)),
     },
     observe: async (environment) => {
       const { medianMs, originCalls } = await observe(environment, 'off');

@@ -1,6 +1,6 @@
 import { Visitor } from '../../tools/lib/visitor.ts';
 import { type DeploymentOptions, type Environment, replaceText } from '../kit/environment.ts';
-import { exactly, lesson } from '../kit/lesson.ts';
+import { exactly, harm, lesson } from '../kit/lesson.ts';
 
 const VISITORS = 12;
 const VIEWS = 5;
@@ -31,12 +31,26 @@ async function observe(environment: Environment, options: DeploymentOptions) {
 export default lesson({
   claim:
     'Sticky sessions send all visitors behind one address to one instance and lose their sessions when it dies. Shared sessions use all instances and lose none.',
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'instances that answered',
+      question:
+        'Twelve visitors share one address, and nginx uses ip_hash. How many of the three instances answer them?',
+    },
+    {
+      way: 'wrong',
+      figure: 'logged in after the kill, of 12',
+      question:
+        'Twelve visitors log in. nginx uses ip_hash, and sessions are in memory. The instance of the first visitor is killed. How many are still logged in?',
+    },
+  ],
   wrong: {
     summary: 'ip_hash and SESSION_STORE=memory: a visitor stays on one instance',
     predicted: {
-      'instances that answered': exactly(1),
-      'logged in after the kill, of 12': exactly(0),
-      'views of the first visitor': exactly('6, then 1'),
+      'instances that answered': harm(exactly(1)),
+      'logged in after the kill, of 12': harm(exactly(0)),
+      'views of the first visitor': harm(exactly('6, then 1')),
     },
     observe: (environment) =>
       observe(environment, {

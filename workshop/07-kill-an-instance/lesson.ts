@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Visitor } from '../../tools/lib/visitor.ts';
 import { type Environment, LONG_TIMEOUTS, longNginxTimeouts } from '../kit/environment.ts';
-import { atLeast, exactly, lesson } from '../kit/lesson.ts';
+import { atLeast, exactly, harm, lesson } from '../kit/lesson.ts';
 
 const VISITORS = 60;
 const VICTIM = 'app-1';
@@ -49,12 +49,26 @@ export default lesson({
   claim:
     'A proxy that retries hides the death of an instance, but counts twice what that instance had already done. With idempotency keys, each request counts once.',
   scene: 5,
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'requests failed, of 60',
+      question:
+        'Sixty visitors send a request at once. One of three instances is killed, and nginx retries its requests. How many of the 60 fail?',
+    },
+    {
+      way: 'wrong',
+      figure: 'views counted twice',
+      question:
+        'Sixty visitors send a request at once. One of three instances is killed, and nginx retries its requests. How many views are counted twice?',
+    },
+  ],
   wrong: {
     summary: 'IDEMPOTENCY=off: every request that arrives is counted',
     predicted: {
       'requests failed, of 60': exactly(0),
       'views lost': exactly(0),
-      'views counted twice': atLeast(2),
+      'views counted twice': harm(atLeast(2)),
     },
     observe: (environment) => observe(environment, { IDEMPOTENCY: 'off' }),
   },

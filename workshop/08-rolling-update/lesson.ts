@@ -7,7 +7,7 @@ import {
   longNginxTimeouts,
   replaceText,
 } from '../kit/environment.ts';
-import { atLeast, exactly, lesson } from '../kit/lesson.ts';
+import { atLeast, exactly, harm, lesson, neutral } from '../kit/lesson.ts';
 
 const VISITORS = 24;
 /** Two of three are enough to see the effect. */
@@ -59,11 +59,25 @@ async function observe(environment: Environment, program: string, conf: (text: s
 export default lesson({
   claim:
     'An instance that exits at once on SIGTERM breaks the requests in progress. An instance that finishes them first can be replaced during the day.',
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'requests failed',
+      question:
+        'Two of three instances restart under load. Each exits at once on SIGTERM. How many requests fail?',
+    },
+    {
+      way: 'right',
+      figure: 'requests failed',
+      question:
+        'Two of three instances restart under load. Each finishes its requests before it exits. How many requests fail?',
+    },
+  ],
   wrong: {
     summary: 'no drain: the process exits on SIGTERM; nginx with its default retries',
     predicted: {
-      'requests sent': atLeast(100),
-      'requests failed': atLeast(3),
+      'requests sent': neutral(atLeast(100)),
+      'requests failed': harm(atLeast(3)),
       'cart items lost': exactly(0),
     },
     observe: (environment) =>
@@ -75,7 +89,7 @@ export default lesson({
     summary:
       'drain: finish requests, then exit; nginx retries refused requests on another instance',
     predicted: {
-      'requests sent': atLeast(100),
+      'requests sent': neutral(atLeast(100)),
       'requests failed': exactly(0),
       'cart items lost': exactly(0),
     },

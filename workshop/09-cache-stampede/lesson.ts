@@ -1,7 +1,7 @@
 import { eventually } from '../../tools/lib/eventually.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import type { Environment } from '../kit/environment.ts';
-import { atLeast, exactly, lesson } from '../kit/lesson.ts';
+import { atLeast, exactly, harm, lesson } from '../kit/lesson.ts';
 
 const REQUESTS = 60;
 /** Long enough for all requests to arrive while the first one waits for the origin. */
@@ -31,11 +31,25 @@ export default lesson({
   claim:
     'When an entry expires, every request that misses it calls the origin. Single-flight in each instance leaves one call per instance, and a lock in Redis leaves one call in total.',
   scene: 7,
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'origin calls for 60 requests, off',
+      question:
+        'A cache entry expires, and 60 requests arrive at once. How many calls does the origin get without any guard?',
+    },
+    {
+      way: 'wrong',
+      figure: 'origin calls for 60 requests, instance',
+      question:
+        'A cache entry expires, and 60 requests arrive at once. Each of three instances lets one request load while its others wait. How many calls does the origin get?',
+    },
+  ],
   wrong: {
     summary: 'CACHE_GUARD=off, then CACHE_GUARD=instance',
     predicted: {
-      'origin calls for 60 requests, off': atLeast(20),
-      'origin calls for 60 requests, instance': exactly(3),
+      'origin calls for 60 requests, off': harm(atLeast(20)),
+      'origin calls for 60 requests, instance': harm(exactly(3)),
     },
     observe: async (environment) => ({
       'origin calls for 60 requests, off': await callsAfterExpiry(environment, 'off'),

@@ -7,7 +7,7 @@ import {
   type Environment,
   longNginxTimeouts,
 } from '../kit/environment.ts';
-import { atMost, exactly, lesson } from '../kit/lesson.ts';
+import { atMost, exactly, harm, lesson, neutral } from '../kit/lesson.ts';
 
 /** Enough for each of three instances to get some of them. */
 const REQUESTS = 9;
@@ -100,11 +100,26 @@ function cacheResults(replies: Reply[]): string {
 export default lesson({
   claim:
     'With the default Redis client, a visitor waits as long as Redis hangs. With deadlines, every visitor gets an answer within two seconds, and routes that can work without Redis do.',
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'views answered within 4 s, of 9',
+      question:
+        'Redis hangs, and the Redis client has no deadlines. How many of nine requests get an answer within four seconds?',
+    },
+    {
+      way: 'right',
+      figure: 'status of these answers',
+      question:
+        'Redis hangs, and the Redis client has deadlines. Which status do the requests get?',
+      choices: ['200', '404', '500', '503'],
+    },
+  ],
   wrong: {
     summary: 'createClient({ url }): no deadline for a command that was sent',
     predicted: {
-      'views answered within 4 s, of 9': exactly(0),
-      'views answered after Redis resumes': exactly(9),
+      'views answered within 4 s, of 9': harm(exactly(0)),
+      'views answered after Redis resumes': neutral(exactly(9)),
     },
     observe: (environment) =>
       observeWrong(environment, {
@@ -116,10 +131,10 @@ export default lesson({
     summary: 'deadlines, and a cache that works without Redis or without the origin',
     predicted: {
       'views answered within 4 s, of 9': exactly(9),
-      'status of these answers': exactly('503'),
+      'status of these answers': neutral(exactly('503')),
       'longest wait, ms': atMost(3000),
       'earlier views lost': exactly(0),
-      'views refused, but counted later': atMost(9),
+      'views refused, but counted later': neutral(atMost(9)),
       'GET /data without Redis': exactly('200 BYPASS'),
       'GET /data without its origin': exactly('200 STALE'),
     },

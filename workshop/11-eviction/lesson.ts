@@ -2,7 +2,7 @@ import { eventually } from '../../tools/lib/eventually.ts';
 import { Visitor } from '../../tools/lib/visitor.ts';
 import { redisInfo } from '../kit/client.ts';
 import type { Deployment, Environment } from '../kit/environment.ts';
-import { atLeast, atMost, exactly, lesson } from '../kit/lesson.ts';
+import { atLeast, atMost, exactly, harm, lesson, neutral } from '../kit/lesson.ts';
 
 const VISITORS = 200;
 const CONCURRENCY = 20;
@@ -68,19 +68,33 @@ async function untilIdle(deployment: Deployment): Promise<void> {
 export default lesson({
   claim:
     'If Redis evicts the least recently used keys, a flood of cache entries logs all visitors out. If it evicts the keys that expire soonest, it evicts cache entries and no session.',
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'sessions left of 200',
+      question:
+        'A flood of cache entries fills the memory. Redis evicts the least recently used keys. How many of 200 sessions are left?',
+    },
+    {
+      way: 'right',
+      figure: 'sessions left of 200',
+      question:
+        'A flood of cache entries fills the memory. Redis evicts the keys that expire soonest. How many of 200 sessions are left?',
+    },
+  ],
   wrong: {
     summary: 'maxmemory-policy allkeys-lru: the usual advice for a cache',
     predicted: {
-      'keys evicted': atLeast(5000),
-      'sessions left of 200': atMost(50),
-      'visitors with a second view, of 200': atMost(50),
+      'keys evicted': neutral(atLeast(5000)),
+      'sessions left of 200': harm(atMost(50)),
+      'visitors with a second view, of 200': harm(atMost(50)),
     },
     observe: (environment) => observe(environment, 'allkeys-lru'),
   },
   right: {
     summary: 'maxmemory-policy volatile-ttl: the keys that expire soonest go first',
     predicted: {
-      'keys evicted': atLeast(5000),
+      'keys evicted': neutral(atLeast(5000)),
       'sessions left of 200': exactly(200),
       'visitors with a second view, of 200': exactly(200),
     },

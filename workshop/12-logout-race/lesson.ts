@@ -2,7 +2,7 @@ import { eventually } from '../../tools/lib/eventually.ts';
 import { send, Visitor } from '../../tools/lib/visitor.ts';
 import { userOf } from '../kit/client.ts';
 import { type Environment, inBackground, longNginxTimeouts } from '../kit/environment.ts';
-import { exactly, lesson } from '../kit/lesson.ts';
+import { exactly, harm, lesson, neutral } from '../kit/lesson.ts';
 
 const PROGRAM = 'workshop/12-logout-race/report-app.ts';
 
@@ -37,13 +37,28 @@ async function observe(environment: Environment, STORE: 'plain' | 'guarded') {
 export default lesson({
   claim:
     'With a plain SET, a slow request brings back a session that has ended. A store that only overwrites existing sessions does not.',
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'user of the cookie after the report',
+      question:
+        'Ada logs out during a slow report, which writes into her session when it ends. A thief has a copy of her cookie. Who is the thief after the report?',
+      choices: ['Ada', 'not logged in (401)'],
+    },
+    {
+      way: 'right',
+      figure: 'status of the slow report',
+      question:
+        'Ada logs out during a slow report. The store only overwrites sessions that exist. Which HTTP status does the report get?',
+    },
+  ],
   wrong: {
     summary: 'connect-redis with its default: SET',
     predicted: {
       'user of the cookie after the logout': exactly('not logged in (401)'),
-      'status of the slow report': exactly(200),
-      'user of the cookie after the report': exactly('Ada'),
-      'sessions in Redis': exactly(1),
+      'status of the slow report': neutral(exactly(200)),
+      'user of the cookie after the report': harm(exactly('Ada')),
+      'sessions in Redis': harm(exactly(1)),
     },
     observe: (environment) => observe(environment, 'plain'),
   },

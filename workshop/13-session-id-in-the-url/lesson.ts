@@ -5,7 +5,7 @@ import { eventually } from '../../tools/lib/eventually.ts';
 import { send, Visitor } from '../../tools/lib/visitor.ts';
 import { userOf } from '../kit/client.ts';
 import type { Deployment, DeploymentOptions, Environment } from '../kit/environment.ts';
-import { exactly, lesson } from '../kit/lesson.ts';
+import { exactly, harm, lesson } from '../kit/lesson.ts';
 import { referrerOf } from './referrer.ts';
 
 const SESSION_COOKIE_NAME = 'connect.sid';
@@ -78,14 +78,29 @@ async function userOfStolenId(deployment: Deployment, text: string): Promise<str
 export default lesson({
   claim:
     'An id in the URL reaches the access log and, in the Referer header, other sites. Anyone who has it is logged in. An id in a cookie reaches neither.',
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'lines of the access log with an id',
+      question:
+        "The id of Ada's session is in the URL. She logs in, views the page and opens her cart. How many lines of the access log contain the id?",
+    },
+    {
+      way: 'wrong',
+      figure: 'the owner of the other site is',
+      question:
+        "The id of Ada's session is in the URL. She follows a link to another site, and its owner tries the id from the Referer header. Who is the owner for our site?",
+      choices: ['Ada', 'not logged in (401)'],
+    },
+  ],
   wrong: {
     summary: 'the id in the URL, with the default Referrer-Policy of browsers before 2020',
     predicted: {
-      'lines of the access log with an id': exactly(2),
-      'ids sent to the other site': exactly(1),
+      'lines of the access log with an id': harm(exactly(2)),
+      'ids sent to the other site': harm(exactly(1)),
       'the same with the default policy of today': exactly(0),
-      'a reader of the access log is': exactly('Ada'),
-      'the owner of the other site is': exactly('Ada'),
+      'a reader of the access log is': harm(exactly('Ada')),
+      'the owner of the other site is': harm(exactly('Ada')),
     },
     observe: (environment) =>
       observe(environment, { program: 'workshop/13-session-id-in-the-url/wrong-id-in-url.ts' }),

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { unsign } from 'cookie-signature';
 import { send, Visitor } from '../../tools/lib/visitor.ts';
 import { type Deployment, type Environment, inBackground } from '../kit/environment.ts';
-import { atLeast, exactly, lesson } from '../kit/lesson.ts';
+import { atLeast, exactly, harm, lesson, neutral } from '../kit/lesson.ts';
 
 const OLD = 'the-old-secret-of-32-characters-';
 const NEW = 'the-new-secret-of-32-characters-';
@@ -81,9 +81,23 @@ function secretOf(cookie = ''): string {
 export default lesson({
   claim:
     'A new secret that replaces the old one ends all sessions. If both secrets verify for a while before the new one signs, no session ends.',
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'sessions left of 20',
+      question:
+        'A new secret replaces the old one on all instances. How many of twenty users are still logged in?',
+    },
+    {
+      way: 'right',
+      figure: 'sessions left of 20',
+      question:
+        'Both secrets verify cookies for a while before the new one signs. How many of twenty users are still logged in?',
+    },
+  ],
   wrong: {
     summary: 'old → new',
-    predicted: { 'sessions left of 20': exactly(0) },
+    predicted: { 'sessions left of 20': harm(exactly(0)) },
     async observe(environment) {
       const { 'sessions left of 20': left } = await observe(environment, [NEW]);
       return { 'sessions left of 20': left };
@@ -95,7 +109,7 @@ export default lesson({
       'sessions left of 20': exactly(20),
       'answers 401 during the rotation': exactly(0),
       'answers 200 during the rotation': atLeast(100),
-      'secret of an old cookie': exactly('old'),
+      'secret of an old cookie': neutral(exactly('old')),
       'secret of a new cookie': exactly('new'),
       'secret after a second login': exactly('new'),
     },

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { type Reply, Visitor } from '../../tools/lib/visitor.ts';
 import type { Deployment, Environment } from '../kit/environment.ts';
-import { atMost, exactly, lesson } from '../kit/lesson.ts';
+import { atMost, exactly, harm, lesson, neutral } from '../kit/lesson.ts';
 
 const VIEWS = 20;
 /** Milliseconds for the failover. A late one is a figure that contradicts the claim, not an error. */
@@ -49,12 +49,26 @@ async function viewUntilAnswered(visitor: Visitor): Promise<number> {
 export default lesson({
   claim:
     'If a primary dies before its replicas have the last changes, these are lost, although they were acknowledged. If each change waits for a replica, no acknowledged change is lost.',
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'acknowledged views lost',
+      question:
+        'No replica gets changes any more. The primary answers 200 to 20 views, and then it dies. How many of these views are lost?',
+    },
+    {
+      way: 'right',
+      figure: 'views answered 200 without replicas, of 20',
+      question:
+        'Each change waits for a replica, but no replica gets changes. How many of 20 views are answered with 200?',
+    },
+  ],
   wrong: {
     summary: 'REDIS_WAIT_REPLICAS=0: a change is done when the primary has it',
     predicted: {
-      'views answered 200 without replicas, of 20': exactly(VIEWS),
-      'views answered 503 without replicas, of 20': exactly(0),
-      'acknowledged views lost': exactly(VIEWS),
+      'views answered 200 without replicas, of 20': neutral(exactly(VIEWS)),
+      'views answered 503 without replicas, of 20': neutral(exactly(0)),
+      'acknowledged views lost': harm(exactly(VIEWS)),
       'ms until a view succeeds again': atMost(10_000),
     },
     observe: (environment) => observe(environment, '0'),
@@ -62,8 +76,8 @@ export default lesson({
   right: {
     summary: 'REDIS_WAIT_REPLICAS=1: a change is done when a replica has it too',
     predicted: {
-      'views answered 200 without replicas, of 20': exactly(0),
-      'views answered 503 without replicas, of 20': exactly(VIEWS),
+      'views answered 200 without replicas, of 20': neutral(exactly(0)),
+      'views answered 503 without replicas, of 20': neutral(exactly(VIEWS)),
       'acknowledged views lost': exactly(0),
       'ms until a view succeeds again': atMost(10_000),
     },

@@ -2,7 +2,7 @@ import { eventually } from '../../tools/lib/eventually.ts';
 import { LiveClient } from '../../tools/lib/live-client.ts';
 import { Visitor } from '../../tools/lib/visitor.ts';
 import type { DeploymentOptions, Environment } from '../kit/environment.ts';
-import { atMost, exactly, lesson } from '../kit/lesson.ts';
+import { atMost, exactly, harm, lesson } from '../kit/lesson.ts';
 
 const CLIENTS = 6;
 const PROGRAM = 'workshop/16-websockets/wrong-own-clients.ts';
@@ -53,12 +53,26 @@ async function receivers(clients: LiveClient[], text: string): Promise<number> {
 export default lesson({
   claim:
     'If an instance sends messages to its own clients, most clients miss them. If instances publish messages in Redis, all clients receive them, through whichever instance they are connected.',
+  asks: [
+    {
+      way: 'wrong',
+      figure: 'clients that receive a message, of 6',
+      question:
+        'Six browsers are connected to three instances. Each instance sends a message to its own clients. How many browsers get a message?',
+    },
+    {
+      way: 'right',
+      figure: 'clients that receive a message, of 6',
+      question:
+        'Six browsers are connected to three instances. The instances publish each message in Redis. How many browsers get a message?',
+    },
+  ],
   wrong: {
     summary: 'each instance sends a message to its own clients',
     predicted: {
-      'clients that receive a message, of 6': exactly(2),
-      'close code of the connections to a stopped instance': exactly(1006),
-      'clients that receive a message after that, of 6': atMost(4),
+      'clients that receive a message, of 6': harm(exactly(2)),
+      'close code of the connections to a stopped instance': harm(exactly(1006)),
+      'clients that receive a message after that, of 6': harm(atMost(4)),
     },
     observe: (environment) => observe(environment, { program: PROGRAM }),
   },
