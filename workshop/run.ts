@@ -11,14 +11,18 @@ import { catalog, type Entry, find, load } from './kit/catalog.ts';
 import { ContainerDeployment } from './kit/container-deployment.ts';
 import { updateDocument } from './kit/documents.ts';
 import { Environment } from './kit/environment.ts';
+import type { Lesson } from './kit/lesson.ts';
 import { NativeDeployment } from './kit/native-deployment.ts';
-import { matchesClaim, type Result, report, toJson } from './kit/report.ts';
+import { recordPrediction } from './kit/progress.ts';
+import { askAll } from './kit/questions.ts';
+import { guessesOf, matchesClaim, type Result, report, toJson } from './kit/report.ts';
 
 const USAGE = `npm run lesson -- NAME   runs a lesson; NAME can be its number
   --all      runs all lessons
   --docker   runs them in containers
   --keep     keeps the last stack of the right way running until Ctrl-C
   --show     as --keep, and opens its page in the browser, at the lesson's step of the tour
+  --no-ask   asks no questions before the run; on a terminal it asks one or two
   --json     prints the results as JSON: [{name, claim, wrong, right, ok}]
   --docs     updates the output and the code in README.md of the lesson
 Exit code 1: an observation contradicts the claim of a lesson.`;
@@ -40,6 +44,7 @@ try {
       show: flag,
       json: flag,
       docs: flag,
+      'no-ask': flag,
     },
   });
   const entries = values.all ? catalog() : positionals.map(find);
@@ -52,13 +57,20 @@ try {
   const environment = createEnvironment(values.docker, isKept ? KEPT : undefined);
   closeOnSignal(environment);
   // With --json, only the results go to the standard output.
-  const say = values.json ? console.error : console.log;
+  const output = values.json ? process.stderr : process.stdout;
+  const say = (text: string) => output.write(`${text}\n`);
+  const hasUser = process.stdin.isTTY && process.stdout.isTTY;
+  const isAsking = hasUser && !values['no-ask'] && !values.docs;
   const results: Result[] = [];
   for (const entry of entries) {
     say(`\n${entry.number} ${entry.name}: ${entry.question}\n`);
-    const result = await run(entry, environment);
+    const lesson = await load(entry);
+    const answers = isAsking ? await askAll(lesson.asks, output) : [];
+    const result = { ...(await run(entry.name, lesson, environment)), answers };
     results.push(result);
-    say(report(result));
+    say(report(result, output));
+    const guesses = guessesOf(result);
+    if (guesses.length > 0) recordPrediction(entry.name, guesses);
     if (values.docs) writeDocs(entry, result);
   }
   if (values.json) console.log(JSON.stringify(results.map(toJson), null, 2));
@@ -89,9 +101,8 @@ function createEnvironment(docker: boolean, name: string | undefined): Environme
 }
 
 /** Runs the wrong way, then the right way. An error ends this lesson, but not the run. */
-async function run(entry: Entry, environment: Environment): Promise<Result> {
-  const lesson = await load(entry);
-  const result: Result = { name: entry.name, lesson, wrong: {}, right: {} };
+async function run(name: string, lesson: Lesson, environment: Environment): Promise<Result> {
+  const result: Result = { name, lesson, wrong: {}, right: {} };
   try {
     for (const way of ['wrong', 'right'] as const) {
       showProgress(`${way}: ${lesson[way].summary} ...`);
