@@ -16,6 +16,7 @@ import { NativeDeployment } from './kit/native-deployment.ts';
 import { recordPrediction } from './kit/progress.ts';
 import { askAll } from './kit/questions.ts';
 import { guessesOf, matchesClaim, type Result, report, toJson } from './kit/report.ts';
+import { writeSummary } from './kit/summary.ts';
 
 const USAGE = `npm run lesson -- NAME   runs a lesson; NAME can be its number
   --all      runs all lessons
@@ -70,7 +71,10 @@ try {
     results.push(result);
     say(report(result, output));
     const guesses = guessesOf(result);
-    if (guesses.length > 0) recordPrediction(entry.name, guesses);
+    if (guesses.length > 0) {
+      recordPrediction(entry.name, guesses);
+      writeSummary();
+    }
     if (values.docs) writeDocs(entry, result);
   }
   if (values.json) console.log(JSON.stringify(results.map(toJson), null, 2));

@@ -10,7 +10,7 @@ import {
 } from '../../workshop/kit/progress.ts';
 
 const GUESS = { question: 'How many are lost?', guess: 20, observed: 131, claimed: 'at least 20' };
-const EXERCISE = { passedAt: '2026-01-02T03:04:05.678Z', seconds: 90, figures: { lost: '0' } };
+const EXERCISE = { passedAt: '2026-01-02T03:04:05.678Z', figures: { lost: '0' } };
 
 describe('the progress of a user', () => {
   let parent: string;
