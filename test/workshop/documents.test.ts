@@ -8,6 +8,41 @@ import { documentedOutput, maskVariableFigures } from '../support/lesson-output.
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+/** Terms that people search for. Each one has to be the concept of a lesson. */
+const TERMS = [
+  'cache stampede',
+  'cache-aside',
+  'csrf',
+  'graceful shutdown',
+  'horizontal scaling',
+  'idempotency key',
+  'liveness',
+  'lost update',
+  'race condition',
+  'readiness',
+  'round robin',
+  'secret rotation',
+  'session affinity',
+  'session fixation',
+  'stateless',
+  'sticky session',
+  'thundering herd',
+  'zero-downtime deployment',
+];
+const glossary = read('workshop/glossary.md')
+  .split(/^### /m)
+  .slice(1)
+  .map((entry) => {
+    const [term = '', text = ''] = entry.split('\n');
+    return { term, text };
+  });
+
+/** The bold terms of the first paragraph below the question. */
+function conceptsOf(lesson: string): string[] {
+  const [, , paragraph = ''] = /^## Question\n+(.+)\n+(.+)$/m.exec(lesson) ?? [];
+  return [...paragraph.matchAll(/\*\*(.+?)\*\*/g)].map(([, term = '']) => term.toLowerCase());
+}
+
 const lessons = catalog().map((entry) => [entry.name, entry] as const);
 
 describe.each(lessons)('README.md of the lesson %s', (_, entry) => {
@@ -28,6 +63,13 @@ describe.each(lessons)('README.md of the lesson %s', (_, entry) => {
     expect(entry.question).toMatch(/\?$/);
     expect(text).toContain(`npm run lesson -- ${entry.name}\n`);
     expect(text).toContain('<details>');
+  });
+
+  it('should name its concept below the question, with a term of the glossary', () => {
+    const terms = conceptsOf(text);
+    expect(terms).not.toHaveLength(0);
+    expect(glossary.map(({ term }) => term.toLowerCase())).toEqual(expect.arrayContaining(terms));
+    expect(text).toContain('](../glossary.md)');
   });
 
   it('should name the step of the tour that the lesson opens', async () => {
@@ -54,7 +96,8 @@ describe.each(lessons)('README.md of the lesson %s', (_, entry) => {
 });
 
 describe('the documents of the workshop', () => {
-  const files = ['workshop/README.md', ...lessons.map(([, { folder }]) => `${folder}/README.md`)];
+  const others = ['README.md', 'glossary.md', 'quiz.md'].map((name) => `workshop/${name}`);
+  const files = [...others, ...lessons.map(([, { folder }]) => `${folder}/README.md`)];
 
   it.each(files)('%s should link to existing files and name existing npm scripts', (file) => {
     const text = read(file);
@@ -71,6 +114,42 @@ describe('the documents of the workshop', () => {
     expect([...new Set(schedule.map(([, folder]) => `workshop/${folder}`))].sort()).toEqual(
       lessons.map(([, { folder }]) => folder),
     );
+  });
+});
+
+describe('workshop/glossary.md', () => {
+  it('should be in alphabetical order', () => {
+    const terms = glossary.map(({ term }) => term.toLowerCase());
+    expect(terms).toEqual(terms.toSorted());
+  });
+
+  it('should have every term that people search for, and a lesson with this concept', () => {
+    const concepts = lessons.flatMap(([, { folder }]) => conceptsOf(read(`${folder}/README.md`)));
+    expect(concepts).toEqual(expect.arrayContaining(TERMS));
+  });
+
+  it.each(glossary.map(({ term, text }) => [term, text]))(
+    'should explain "%s" in a few sentences, with a lesson or exercise and an outside link',
+    (_, text) => {
+      const [explanation = ''] = text.split(/(?:See )?\[/);
+      expect(explanation.match(/\.(?=\s|$)/g)?.length ?? 0).toBeLessThanOrEqual(3);
+      expect(text).toMatch(/\]\((?:exercises\/)?\d\d-[\w-]+\/README\.md\)/);
+      expect(text).toMatch(/ · \[.+\]\(https:\/\/\S+\)$/);
+    },
+  );
+});
+
+describe('workshop/quiz.md', () => {
+  it('should have ten questions, each with an answer that names its lesson', () => {
+    const questions = read('workshop/quiz.md')
+      .split(/^## \d+$/m)
+      .slice(1);
+    expect(questions).toHaveLength(10);
+    for (const question of questions) {
+      const [asked = '', answer = ''] = question.split('<summary>Answer</summary>');
+      expect(asked).toContain('?');
+      expect(answer).toMatch(/\]\(\d\d-[\w-]+\/README\.md/);
+    }
   });
 });
 
