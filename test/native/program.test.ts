@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { send } from '../../tools/lib/visitor.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 
@@ -41,5 +42,17 @@ describe('a stack with another program', () => {
       ['app-1', secret],
       ['app-2', secret],
     ]);
+  });
+
+  it('should run a program with no more than workshop/README.md asks for', async () => {
+    const workshop = readFileSync(join(ROOT, 'workshop/README.md'), 'utf8');
+    const [, needed = ''] = /^## Your own program$.*?```ts\n(.*?)```/ms.exec(workshop) ?? [];
+    const own = join(folder, 'server.ts');
+    writeFileSync(own, `import express from 'express';\nconst app = express();\n${needed}`);
+    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    await using stack = await Stack.start({ program: own });
+    const replies = [1, 2, 3].map(() => send(`${stack.url}/cart`));
+    const instances = (await Promise.all(replies)).map(({ headers }) => headers['x-instance']);
+    expect(instances.sort()).toEqual(['app-1', 'app-2', 'app-3']);
   });
 });
