@@ -7,8 +7,10 @@ import {
   readCertificate,
 } from './lib/certificate.mjs';
 import { failure } from './lib/errors.mjs';
+import { eraseBanner } from './lib/terminal.mjs';
 import { typedPath } from './lib/typed-path.mjs';
 
+eraseBanner();
 try {
   const [folder] = process.argv.slice(2);
   const target = folder ? typedPath(folder) : CERTIFICATES;

@@ -8,10 +8,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { endAll, start } from './lib/child.mjs';
 import { failure, StackError } from './lib/errors.mjs';
 import { installedNode, installNode, isNewEnough } from './lib/node.mjs';
-import { installPackages } from './lib/packages.mjs';
+import { installPackages, PRODUCTION_ONLY } from './lib/packages.mjs';
 import { ON_WINDOWS } from './lib/programs.mjs';
 import { ROOT } from './lib/root.mjs';
-import { END_SIGNALS, hasTerminal } from './lib/terminal.mjs';
+import { END_SIGNALS, eraseBanner, hasTerminal } from './lib/terminal.mjs';
 
 /** Milliseconds between two checks whether npm, the parent process, is still there. */
 const PARENT_MS = 500;
@@ -20,6 +20,7 @@ const [program = '', ...args] = process.argv.slice(2);
 /** @type {NodeJS.Signals | undefined} */
 let received;
 
+eraseBanner();
 if (process.platform === 'win32') {
   console.error(`This project does not run on Windows itself. ${ON_WINDOWS}`);
   process.exit(1);
@@ -27,7 +28,8 @@ if (process.platform === 'win32') {
 followParent();
 for (const signal of END_SIGNALS) process.on(signal, passOn);
 if (isNewEnough()) {
-  await orExit(installPackages(console.error));
+  const dev = !PRODUCTION_ONLY.some((folder) => program.startsWith(folder));
+  await orExit(installPackages(console.error, { dev }));
   for (const signal of END_SIGNALS) process.off(signal, passOn);
   const isFile = program.includes('/');
   const file = realpathSync(join(ROOT, isFile ? program : `node_modules/.bin/${program}`));

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { StackError } from '../lib/errors.mjs';
-import { assertAllOk, type Job, type Load, runAutocannon } from '../lib/load.ts';
 import { Visitor } from '../lib/visitor.ts';
 import { Stack } from '../stack/stack.ts';
+import { assertAllOk, type Job, type Load, runAutocannon } from './autocannon.ts';
 import { cpuUse } from './cpu-use.ts';
 import { lostUpdates, type Measurement, mapCpu, orderOf } from './summary.ts';
 import type { Variant } from './variants.ts';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { StackError } from '../lib/errors.mjs';
-import { type Job, type Load, TIMEOUT_SECONDS } from '../lib/load.ts';
+import { type Job, type Load, TIMEOUT_SECONDS } from './autocannon.ts';
 
 const SCRIPT = fileURLToPath(new URL('wrk.lua', import.meta.url));
 

@@ -7,6 +7,7 @@ import { ask, runNpm } from './child.mjs';
 import { StackError } from './errors.mjs';
 import { withLock } from './lock.mjs';
 import { THIS_PLATFORM } from './packages.mjs';
+import { withProgress } from './progress.mjs';
 
 /** The oldest major version that runs this project. */
 const NODE_MAJOR = 24;
@@ -58,7 +59,6 @@ export async function installNode(report, args = []) {
   return withLock(join(CACHE, 'node.lock'), report, async (tell) => {
     const there = installedNode();
     if (there) return there;
-    report(`Downloading Node ${NODE_MAJOR} into ${CACHE} (once) …`);
     const work = join(CACHE, 'download');
     rmSync(work, { recursive: true, force: true }); // what a killed process has left
     const spec = nodePackage(THIS_PLATFORM);
@@ -70,7 +70,12 @@ export async function installNode(report, args = []) {
       '--ignore-scripts',
       '--fetch-retries=1',
     ];
-    await runNpm(['install', ...how, ...args, spec], CACHE, tell);
+    await withProgress(
+      `Downloading Node ${NODE_MAJOR} into ${CACHE} (once)`,
+      report,
+      () => '50 MB',
+      () => runNpm(['install', ...how, ...args, spec], CACHE, tell),
+    );
     const [name = ''] = spec.split('@');
     const { ok, stdout, said } = ask(join(work, 'node_modules', name, 'bin/node'), ['--version']);
     if (!ok || !isNewEnough(stdout)) throw new StackError(`${spec} does not run here: ${said}`);

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { endAll } from '../lib/child.mjs';
 import { failure } from '../lib/errors.mjs';
-import { END_SIGNALS } from '../lib/terminal.mjs';
+import { END_SIGNALS, eraseBanner } from '../lib/terminal.mjs';
 
 /** @type {Set<string>} */
 const folders = new Set();
@@ -30,6 +30,7 @@ function removeFolders() {
  * @param {(args: string[]) => Promise<void>} task
  */
 export async function runTask(usage, task) {
+  eraseBanner();
   const args = process.argv.slice(2);
   if (args.includes('--help')) return console.log(usage);
   let interrupted = false;

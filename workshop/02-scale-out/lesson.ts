@@ -1,5 +1,5 @@
 import { eventually } from '../../tools/lib/eventually.ts';
-import { newVisitors, saturate } from '../../tools/lib/load.ts';
+import { newVisitors, viewConstantly } from '../../tools/lib/load.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import type { Deployment, DeploymentOptions, Environment } from '../kit/environment.ts';
 import { atLeast, exactly, harm, lesson } from '../kit/lesson.ts';
@@ -65,10 +65,9 @@ async function untilAnswering(deployment: Deployment, count: number): Promise<vo
 /** Requests per second of one, two and three instances, each with the same share of a core. */
 async function throughput(deployment: Deployment): Promise<string> {
   const cookies = await newVisitors(deployment.url, VISITORS);
-  const asks = cookies.map((cookie) => ({ path: '/', cookie }));
   const answers = async (count: number): Promise<number> => {
-    const { perSecond } = await saturate(deployment.url, CONNECTIONS * count, SECONDS, asks);
-    return Math.round(perSecond);
+    const connections = CONNECTIONS * count;
+    return Math.round(await viewConstantly(deployment.url, cookies, connections, SECONDS));
   };
   const best = Array.from({ length: INSTANCES }, () => 0);
   for (let attempt = 0; attempt < ATTEMPTS && !gains(best); attempt += 1) {

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { newVisitors, saturate } from '../../lib/load.ts';
+import { newVisitors } from '../../lib/load.ts';
 import { usesOf } from '../../lib/process-use.ts';
 import { median } from '../../lib/statistics.ts';
 import { Stack } from '../../stack/stack.ts';
+import { saturate } from '../autocannon.ts';
 import { type Figure, figure } from './figure.ts';
 
 /** Megabytes. */

@@ -1,5 +1,6 @@
-import { newVisitors, saturate } from '../../lib/load.ts';
+import { newVisitors } from '../../lib/load.ts';
 import { Stack } from '../../stack/stack.ts';
+import { saturate } from '../autocannon.ts';
 import { type Figure, figure } from './figure.ts';
 
 const ROUNDS = 9;

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { newVisitors, saturate } from '../../lib/load.ts';
+import { newVisitors } from '../../lib/load.ts';
 import { cpuMs, HAS_PROC, pidsOf } from '../../lib/process-use.ts';
 import { Stack } from '../../stack/stack.ts';
+import { saturate } from '../autocannon.ts';
 import { orderOf } from '../summary.ts';
 import { type Figure, figure } from './figure.ts';
 
