@@ -45,12 +45,17 @@ export function checkNode({ native }, folders) {
 
 /**
  * @param {Requirements} requirements
- * @param {string | undefined} missing
+ * @param {string | undefined} missing why the packages of a stack must be installed
+ * @param {string | undefined} missingForTests the same with those for development
  * @returns {Finding}
  */
-export function checkPackages({ native }, missing) {
+export function checkPackages({ native }, missing, missingForTests) {
   const name = 'packages';
-  if (!missing) return { name, found: 'installed' };
+  if (!missing) {
+    const rest = native.testDownloadMB - native.downloadMB;
+    const found = missingForTests ? `installed; npm test downloads ${rest} MB more` : 'installed';
+    return { name, found };
+  }
   const found = `${missing}; ${native.downloadMB} MB to download`;
   const fix = 'npm start  installs them; without a network: npm run offline -- unpack FILE';
   return { name, found, fix, downloads: ['natively'] };

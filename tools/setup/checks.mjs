@@ -3,6 +3,7 @@
 
 import { missingPackages } from '../lib/packages.mjs';
 import { FOLDERS } from '../lib/programs.mjs';
+import { ROOT } from '../lib/root.mjs';
 import {
   checkAudience,
   checkDisk,
@@ -45,14 +46,15 @@ const WAYS = ['natively', 'in containers'];
  * @param {string[]} folders where programs are looked for
  */
 export async function checkAll(requirements, folders = FOLDERS) {
-  const packages = missingPackages();
+  const packages = missingPackages(ROOT, { dev: false });
+  const testPackages = missingPackages(ROOT);
   const docker = findDocker(folders);
   const images = docker.missing ? [] : listImages();
   const missing = images.filter(({ name }) => !hasImage(name));
   return [
     checkSystem(),
     checkNode(requirements, folders),
-    checkPackages(requirements, packages),
+    checkPackages(requirements, packages, testPackages),
     ...checkTools(folders),
     checkDocker(docker),
     ...(docker.missing ? [] : [checkImages(requirements, images, missing)]),

@@ -1,7 +1,7 @@
 // @ts-check
 // npm run preflight -- --measure: measures on this machine what a stack needs.
 import { randomBytes } from 'node:crypto';
-import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,7 +9,13 @@ import { gzipSync } from 'node:zlib';
 import { ask, ended, run, start } from '../lib/child.mjs';
 import { StackError } from '../lib/errors.mjs';
 import { nodePackage } from '../lib/node.mjs';
-import { PLATFORMS, packagesFor, readLock, THIS_PLATFORM } from '../lib/packages.mjs';
+import {
+  installPackages,
+  PLATFORMS,
+  packagesFor,
+  readLock,
+  THIS_PLATFORM,
+} from '../lib/packages.mjs';
 import { listProcesses } from '../lib/processes.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { STACKS } from '../lib/stack-folder.mjs';
@@ -19,6 +25,8 @@ import { megabytes } from './requirements.mjs';
 import { temporaryFolder } from './task.mjs';
 import { unpack } from './unpack.mjs';
 
+/** @typedef {import('./requirements.mjs').Requirements} Requirements */
+
 /** Requests before memory is measured, and how many run at once. Each is a new visitor. */
 const REQUESTS = 2000;
 const CONCURRENCY = 20;
@@ -27,36 +35,101 @@ const REST_MS = 2000;
 const START_MS = 30_000;
 
 /**
- * Measures everything. Takes minutes, and downloads the packages of all platforms.
+ * Measures everything that runs here. Takes minutes.
  *
+ * @param {Requirements} before what stays if Docker is missing
  * @param {(line: string) => void} report
- * @returns {Promise<import('./requirements.mjs').Requirements>}
- * @throws {StackError} if the stack does not run here both natively and in containers
+ * @returns {Promise<Requirements>}
+ * @throws {StackError} if the stack does not run here natively
  */
-export async function measure(report) {
+export async function measure(before, report) {
+  const machine = describeMachine();
+  const now = () => ({
+    date: new Date().toISOString().slice(0, 10),
+    machine,
+    load: round(loadavg()[0] ?? 0),
+  });
+  const native = { measured: now(), ...(await measureNatively(report)) };
+  report('running the lessons …');
+  const lessonSeconds = await measureLessons();
   const { missing } = findDocker();
-  if (missing) throw new StackError(`Measurements in containers are impossible: ${missing}`);
+  if (missing) {
+    report(`containers and pack: not measured, because ${missing}`);
+    return { ...before, native, lessonSeconds };
+  }
+  const measured = now();
+  const { containers, pack } = await measureWithDocker(report);
+  return { native, lessonSeconds, containers: { measured, ...containers }, pack };
+}
+
+/** @param {(line: string) => void} report */
+async function measureNatively(report) {
+  report('downloading and installing the packages of this platform …');
+  const all = await measurePackages({ dev: true });
+  const { downloadMB, diskMB } = await measurePackages({ dev: false });
+  const nodeMB = await downloadOf([nodePackage(THIS_PLATFORM)]);
+
+  report('running natively …');
+  await measureStack(); // Node compiles the code at the first start only
+  const stack = await measureStack();
+  return {
+    ...stack,
+    downloadMB,
+    testDownloadMB: all.downloadMB,
+    nodeMB,
+    diskMB: diskMB + stack.runDiskMB,
+    testDiskMB: all.diskMB + stack.runDiskMB,
+  };
+}
+
+/**
+ * Installs the packages of this platform in an empty folder.
+ *
+ * @param {{dev: boolean}} which
+ * @returns {Promise<{downloadMB: number, diskMB: number}>}
+ */
+async function measurePackages({ dev }) {
+  const root = temporaryFolder(join(tmpdir(), 'shared-state-packages-'));
+  for (const file of ['package.json', 'package-lock.json'])
+    cpSync(join(ROOT, file), join(root, file));
+  await installPackages(() => {}, { root, dev });
+  return {
+    downloadMB: await downloadOf(packagesFor(readLock(), [THIS_PLATFORM], { dev })),
+    diskMB: megabytes(diskUse(join(root, 'node_modules'))),
+  };
+}
+
+/**
+ * Runs each lesson as a participant does.
+ *
+ * @returns {Promise<Requirements['lessonSeconds']>}
+ * @throws {StackError} if one contradicts its claim
+ */
+async function measureLessons() {
+  const names = readdirSync(join(ROOT, 'workshop'))
+    .filter((folder) => /^\d\d-/.test(folder))
+    .map((folder) => folder.slice(3));
+  /** @type {Requirements['lessonSeconds']} */
+  const lessonSeconds = {};
+  for (const name of names) {
+    const { seconds } = await timed(() => run('npm', ['run', 'lesson', name]));
+    lessonSeconds[name] = seconds;
+  }
+  return lessonSeconds;
+}
+
+/** @param {(line: string) => void} report */
+async function measureWithDocker(report) {
   const work = temporaryFolder(join(tmpdir(), 'shared-state-measure-'));
   const file = join(work, 'pack.tar');
   const root = join(work, 'shared-state');
-  const lock = readLock();
-  const load = round(loadavg()[0] ?? 0); // before the measurements add to it
-
   report('packing …');
-  const options = { platforms: PLATFORMS, withImages: true };
+  const options = { platforms: PLATFORMS, withTests: false, withImages: true };
   const packing = await timed(() => pack(file, options, report));
   await run('tar', ['-xf', file, '-C', work, 'shared-state']);
   const unpacking = await timed(() => unpack(file, root, report));
 
-  report('downloading the packages of this platform …');
-  const downloadMB = await downloadOf(packagesFor(lock, [THIS_PLATFORM]));
-  const productionMB = await downloadOf(packagesFor(lock, [THIS_PLATFORM], { all: false }));
-  const nodeMB = await downloadOf([nodePackage(THIS_PLATFORM)]);
-
-  report('running natively …');
-  await measureNative(); // Node compiles the code at the first start only
-  const native = await measureNative();
-
+  const packages = packagesFor(readLock(), [THIS_PLATFORM], { dev: false });
   report('running in containers …');
   const containers = await measureContainers();
   const images = listImages();
@@ -70,16 +143,9 @@ export async function measure(report) {
   const layers = Number(await run('sh', ['-c', 'gzip -dc "$0" | wc -c', all]));
 
   return {
-    measured: { date: new Date().toISOString().slice(0, 10), machine: describeMachine(), load },
-    native: {
-      ...native,
-      downloadMB,
-      nodeMB,
-      diskMB: megabytes(diskUse(join(root, 'node_modules'))) + native.runDiskMB,
-    },
     containers: {
       ...containers,
-      downloadMB: megabytes(statSync(compressed).size) + productionMB,
+      downloadMB: megabytes(statSync(compressed).size) + (await downloadOf(packages)),
       diskMB: megabytes(layers),
       images: pulled,
     },
@@ -141,7 +207,7 @@ async function downloadOf(packages) {
  * @returns {Promise<{memoryMB: number, runDiskMB: number, startSeconds: number}>}
  * @throws {StackError} if it does not start
  */
-export async function measureNative() {
+export async function measureStack() {
   const name = `measure-${randomBytes(4).toString('hex')}`;
   const args = ['start', '--', '--port', '0', '--name', name];
   const npm = start('npm', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -12,6 +12,7 @@ import { unpack } from './unpack.mjs';
 
 const USAGE = `npm run offline -- pack FILE      packs source, npm packages, Node and images into FILE
     --for linux-x64,darwin-arm64  for these platforms only; of ${PLATFORMS.join(', ')}
+    --with-tests                  with the packages that npm test needs; three times as large
     --without-images              for machines without Docker; smaller
 npm run offline -- unpack [FILE]  installs from FILE (../shared-state.tar) without a network
 Without a clone: tar -xf FILE shared-state && cd shared-state && npm run offline -- unpack ../FILE`;
@@ -21,6 +22,7 @@ await runTask(USAGE, async (args) => {
     args,
     options: {
       for: { type: 'string', default: PLATFORMS.join() },
+      'with-tests': { type: 'boolean', default: false },
       'without-images': { type: 'boolean', default: false },
     },
     allowPositionals: true,
@@ -34,7 +36,12 @@ await runTask(USAGE, async (args) => {
     if (unknown !== undefined) {
       throw new UsageError(`\`--for\` expects ${PLATFORMS.join(', ')}, not ${unknown}.`);
     }
-    await pack(typedPath(file), { platforms, withImages: !values['without-images'] }, console.log);
+    const options = {
+      platforms,
+      withTests: values['with-tests'],
+      withImages: !values['without-images'],
+    };
+    await pack(typedPath(file), options, console.log);
   } else if (command === 'unpack') {
     await unpack(file ? typedPath(file) : join(ROOT, '../shared-state.tar'), ROOT, console.log);
   } else {

@@ -22,6 +22,7 @@ process.env.COPYFILE_DISABLE = '1'; // keeps macOS from adding files of its own 
  * @property {string} commit
  * @property {import('../lib/packages.mjs').Lock} lock
  * @property {string[]} platforms of the npm packages
+ * @property {boolean} dev whether it has the packages for development
  * @property {string} registry part of the keys in npm's cache; nothing is requested from it
  * @property {{platform: string, names: string[], absent?: string[], settings: Record<string, string>}} [images]
  *   `absent`: the commands that get the other ones
@@ -33,12 +34,12 @@ process.env.COPYFILE_DISABLE = '1'; // keeps macOS from adding files of its own 
  * Packs the last commit, its npm packages, Node and the images.
  *
  * @param {string} file exists only after it is complete
- * @param {{platforms: string[], withImages: boolean}} options
+ * @param {{platforms: string[], withTests: boolean, withImages: boolean}} options
  * @param {Report} report
  * @returns {Promise<{total: number, images: number}>} bytes
  * @throws {StackError}
  */
-export async function pack(file, { platforms, withImages }, report) {
+export async function pack(file, { platforms, withTests: dev, withImages }, report) {
   if (!existsSync(dirname(file))) throw new StackError(`There is no folder ${dirname(file)}`);
   const work = temporaryFolder(`${file}.`);
   const at = (/** @type {string} */ name) => join(work, name);
@@ -46,7 +47,7 @@ export async function pack(file, { platforms, withImages }, report) {
   const lock = readLock(at('shared-state'));
   const registry = ask('npm', ['config', 'get', 'registry']).stdout;
 
-  const packages = [...packagesFor(lock, platforms), ...platforms.map(nodePackage)];
+  const packages = [...packagesFor(lock, platforms, { dev }), ...platforms.map(nodePackage)];
   report(`npm packages: ${packages.length}, for ${platforms.join(', ')} …`);
   await fillCache(at('npm'), packages);
   await run('tar', ['-czf', at('npm.tar.gz'), '-C', work, 'npm']);
@@ -58,7 +59,7 @@ export async function pack(file, { platforms, withImages }, report) {
 
   const made = new Date().toISOString().slice(0, 10);
   /** @type {Contents} */
-  const contents = { made, commit, lock, platforms, registry, ...(images && { images }) };
+  const contents = { made, commit, lock, platforms, dev, registry, ...(images && { images }) };
   writeFileSync(at('pack.json'), JSON.stringify(contents));
   const parts = ['shared-state', 'npm.tar.gz', ...(images ? ['images.tar.gz'] : []), 'pack.json'];
   await run('tar', ['-cf', at('pack.tar'), '-C', work, ...parts]);

@@ -1,14 +1,19 @@
 // @ts-check
 // npm run preflight: checks whether the stack will run here, before anything is installed.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ROOT } from '../lib/root.mjs';
 import { checkAll, judge } from './checks.mjs';
+import { updateTimes } from './lesson-times.mjs';
 import { measure } from './measure.mjs';
 import { readRequirements, writeRequirements } from './requirements.mjs';
 import { runTask } from './task.mjs';
 
 const USAGE = `npm run preflight              checks whether the stack will run here
 npm run preflight -- --json    the same as JSON
-npm run preflight -- --measure measures its requirements (minutes) and writes requirements.json`;
+npm run preflight -- --measure measures its requirements and the lessons (minutes), and writes
+                               requirements.json and the times in workshop/README.md`;
 
 /** @type {Record<string, string>} */
 const SIGN = { ok: '✓', warning: '!', error: '✗' };
@@ -18,7 +23,12 @@ await runTask(USAGE, async (args) => {
     args,
     options: { json: { type: 'boolean' }, measure: { type: 'boolean' } },
   });
-  if (values.measure) writeRequirements(await measure(console.error));
+  if (values.measure) {
+    const measured = await measure(readRequirements(), console.error);
+    writeRequirements(measured);
+    const document = join(ROOT, 'workshop/README.md');
+    writeFileSync(document, updateTimes(readFileSync(document, 'utf8'), measured));
+  }
   const requirements = readRequirements();
   const { works, ways, checks } = judge(await checkAll(requirements));
   if (values.json) {
@@ -40,11 +50,17 @@ function verdict({ way, blockedBy, downloads }) {
 }
 
 /** @param {import('./requirements.mjs').Requirements} requirements */
-function table({ native, containers, measured }) {
+function table({ native, containers }) {
+  const { date, machine } = native.measured;
   const rows = Object.entries({ natively: native, 'in containers': containers }).map(
     ([way, { memoryMB, downloadMB, diskMB, startSeconds }]) =>
       `${way.padEnd(15)}${memoryMB} MB of memory, ${downloadMB} MB to download, ` +
       `${diskMB} MB on disk, ${startSeconds} s to start`,
   );
-  return `Requirements, measured ${measured.date} on ${measured.machine}:\n${rows.join('\n')}`;
+  const tests = `${native.testDownloadMB} MB to download, ${native.testDiskMB} MB on disk`;
+  return [
+    `Requirements, measured ${date} on ${machine}:`,
+    ...rows,
+    `${'for npm test'.padEnd(15)}${tests}`,
+  ].join('\n');
 }

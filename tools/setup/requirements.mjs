@@ -8,25 +8,38 @@ const FILE = new URL('requirements.json', import.meta.url);
  * Megabytes are millions of bytes, rounded up.
  *
  * @typedef {object} Requirements
- * @property {{date: string, machine: string, load: number}} measured `load`: the load average before
- *   the measurement. If it is not below the number of cores, the seconds say little.
  * @property {Native} native
+ * @property {Record<string, number>} lessonSeconds by the name of the lesson, measured with `native`
  * @property {Containers} containers
  * @property {Pack} pack
  */
 
 /**
- * @typedef {object} Native `npm start`
+ * When and where something was measured.
+ *
+ * @typedef {object} Measured
+ * @property {string} date
+ * @property {string} machine
+ * @property {number} load the load average before. If it is not below the number of cores, the seconds
+ *   say little.
+ */
+
+/**
+ * @typedef {object} Native `npm start` and, for `npm test`, the packages for development
+ * @property {Measured} measured
  * @property {number} memoryMB all processes with npm, after some requests
  * @property {number} downloadMB the npm packages
+ * @property {number} testDownloadMB the npm packages with those for development
  * @property {number} nodeMB the download of Node for a machine with an older one
  * @property {number} diskMB the installed packages and `runDiskMB`
+ * @property {number} testDiskMB the same with the packages for development
  * @property {number} runDiskMB the files of a stack after some requests
  * @property {number} startSeconds until the stack is ready, without installation
  */
 
 /**
  * @typedef {object} Containers `docker compose up`
+ * @property {Measured} measured with `pack`
  * @property {number} memoryMB all containers after as many requests, without the engine
  * @property {number} downloadMB the images, compressed, and the npm packages for the built ones
  * @property {number} diskMB the images, each layer once

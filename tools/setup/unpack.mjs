@@ -67,9 +67,10 @@ async function readContents(file) {
  * @param {Contents} contents
  * @param {Report} report
  */
-async function installFrom(file, root, { platforms, registry }, report) {
+async function installFrom(file, root, { platforms, dev, registry }, report) {
   const needsNode = !isNewEnough() && !installedNode();
-  if (!needsNode && !missingPackages(root)) return report('npm packages: installed already');
+  if (!needsNode && !missingPackages(root, { dev }))
+    return report('npm packages: installed already');
   if (!platforms.includes(THIS_PLATFORM)) {
     const has = `has packages for ${platforms.join(', ')}, not for ${THIS_PLATFORM}`;
     throw new StackError(`${file} ${has}: pack it with --for ${[...platforms, THIS_PLATFORM]}`);
@@ -78,7 +79,7 @@ async function installFrom(file, root, { platforms, registry }, report) {
   const work = temporaryFolder(join(tmpdir(), 'shared-state-offline-'));
   await pipe(['tar', '-xOf', file, 'npm.tar.gz'], ['tar', '-xzf', '-', '-C', work]);
   const args = ['--offline', '--cache', join(work, 'npm'), '--registry', registry];
-  const result = await installPackages(report, { root, args });
+  const result = await installPackages(report, { root, dev, args });
   report(`npm packages: ${result ?? 'installed already'}`);
   if (needsNode) report(`Node: ${(await installNode(report, args)).version}`);
 }
