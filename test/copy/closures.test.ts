@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { closureOf, copyTable, filesImportedBy, pieces, tableIn } from '../../tools/copy-table.ts';
+import { PRODUCTION_ONLY } from '../../tools/lib/packages.mjs';
 import { ROOT } from '../../tools/lib/root.mjs';
 
 const closureOfPiece = (path: string) => {
@@ -96,6 +97,18 @@ describe('the imports of the project', () => {
     const allowed = /→ services\/(shared|minimal)\//;
     const others = [...arrows('services/shared/', 'services/'), ...arrows('services/minimal/', '')];
     expect(others.filter((arrow) => !allowed.test(arrow))).toEqual([]);
+  });
+
+  it('should need no package for development in what participants run', () => {
+    const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    const others = (folder: string) =>
+      closureOf(files.filter((path) => path.startsWith(folder))).packages.filter(
+        (name) => !(name in dependencies) && name !== 'k6', // its runner has those modules
+      );
+    for (const folder of [...PRODUCTION_ONLY, 'services/']) {
+      expect(others(folder), folder).toEqual([]);
+    }
+    expect(others('tools/bench/')).toEqual(['autocannon', 'playwright-core']);
   });
 
   it('should have no cycle', () => {

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -8,12 +8,14 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
+import { installPackages, missingPackages } from '../../tools/lib/packages.mjs';
 import { isAlive } from '../../tools/lib/processes.mjs';
 import { ROOT } from '../../tools/lib/root.mjs';
 import { Running } from '../../tools/lib/running.ts';
@@ -21,18 +23,28 @@ import { Checkout } from '../support/checkout.ts';
 import { newName, ready } from '../support/npm.ts';
 import { oldNode } from '../support/old-node.ts';
 
-/** Stands in for npm: logs its arguments, and waits in the middle as long as the file "hold" exists. */
+/**
+ * Stands in for npm: logs its arguments, and after each package waits as long as the file "hold"
+ * exists.
+ */
 const NPM = `#!/bin/sh
 echo "$*" >>"$PROJECT/npm.log"
 hold() { while [ -e "$PROJECT/hold" ]; do sleep 0.02; done; }
 if [ -e "$PROJECT/fail" ]; then echo 'npm error network no route to the registry' >&2; exit 1; fi
-if [ "$1" = ci ]; then
-  rm -rf node_modules
-  mkdir -p node_modules/a node_modules/b
-  echo '{}' >node_modules/a/package.json
-  hold
-  echo '{}' >node_modules/b/package.json
-  cp package-lock.json node_modules/.package-lock.json
+if [ "\${*#*--prefix}" = "$*" ]; then
+  [ "$1" = install ] || rm -rf node_modules
+  case $* in *--omit=dev*) names=a ;; *) names='a b' ;; esac
+  for name in $names; do
+    [ -e node_modules/$name/package.json ] && continue
+    mkdir -p node_modules/$name
+    echo '{}' >node_modules/$name/package.json
+    hold
+  done
+  if [ "$names" = a ]; then
+    echo '{"packages":{"node_modules/a":{"version":"1.0.0"}}}' >node_modules/.package-lock.json
+  else
+    cp package-lock.json node_modules/.package-lock.json
+  fi
 else
   while [ "$1" != --prefix ]; do shift; done
   for name; do case $name in *@24) break ;; esac; done
@@ -71,7 +83,7 @@ describe('tools/run.mjs', () => {
   beforeEach(() => {
     project = realpathSync(mkdtempSync(join(tmpdir(), 'shared-state-run-')));
     cache = join(project, 'cache');
-    for (const folder of ['bin', 'cache', 'tools/lib']) {
+    for (const folder of ['bin', 'cache', 'tools/lib', 'workshop']) {
       mkdirSync(join(project, folder), { recursive: true });
     }
     for (const file of readdirSync(join(ROOT, 'tools/lib')).filter((name) => /mjs$/.test(name))) {
@@ -80,7 +92,9 @@ describe('tools/run.mjs', () => {
     cpSync(join(ROOT, 'tools/run.mjs'), join(project, 'tools/run.mjs'));
     writeFileSync(join(project, 'bin/npm'), NPM, { mode: 0o755 });
     writeFileSync(join(project, 'package-lock.json'), JSON.stringify(LOCK));
-    writeFileSync(join(project, 'tools/hello.mjs'), HELLO);
+    for (const folder of ['tools', 'workshop']) {
+      writeFileSync(join(project, folder, 'hello.mjs'), HELLO);
+    }
     writeFileSync(join(project, 'tools/wait.mjs'), WAIT);
     env = {
       PROJECT: project,
@@ -93,8 +107,8 @@ describe('tools/run.mjs', () => {
 
   const run = (program: string, ...args: string[]) =>
     new Running(process.execPath, ['tools/run.mjs', program, ...args], env, project);
-  const hello = async () => {
-    await using running = run('tools/hello.mjs', 'one', '--two');
+  const hello = async (program = 'tools/hello.mjs') => {
+    await using running = run(program, 'one', '--two');
     return await running.ended;
   };
   const set = (name: string) => writeFileSync(join(project, name), '');
@@ -115,6 +129,31 @@ describe('tools/run.mjs', () => {
     expect(await hello()).toMatchObject({ code: 7, stderr: '' });
     expect(npmCommands()).toEqual(['ci']);
     expect(existsSync(join(project, 'node_modules.lock'))).toBe(false);
+  });
+
+  it('should install what participants need, and later add the packages for development', async () => {
+    const { stderr } = await hello('workshop/hello.mjs');
+    expect(stderr).toBe('Installing packages (once) …\n');
+    expect(readdirSync(join(project, 'node_modules'))).not.toContain('b');
+    expect(await hello('workshop/hello.mjs')).toMatchObject({ code: 7, stderr: '' });
+    const added = await hello();
+    expect(added.stderr).toBe('Installing packages for development (once) …\n');
+    expect(await hello()).toMatchObject({ code: 7, stderr: '' });
+    expect(await hello('workshop/hello.mjs')).toMatchObject({ code: 7, stderr: '' });
+    expect(npmCommands()).toEqual(['ci', 'install']);
+  });
+
+  it('should install all again if npm was killed while it added packages', async () => {
+    await hello('workshop/hello.mjs');
+    set('hold');
+    await using killed = run('tools/hello.mjs');
+    await eventually(() => expect(existsSync(join(project, 'node_modules/b'))).toBe(true));
+    process.kill(-(killed.child.pid ?? 0), 'SIGKILL'); // npm too
+    await killed.ended;
+    unset('hold');
+    expect(await hello('workshop/hello.mjs')).toMatchObject({ code: 7, stderr: '' });
+    expect(await hello()).toMatchObject({ code: 7, stderr: 'Installing packages (once) …\n' });
+    expect(npmCommands()).toEqual(['ci', 'install', 'ci']);
   });
 
   it('should name WSL 2 and Docker Desktop on Windows, before anything else', async () => {
@@ -225,7 +264,6 @@ describe('tools/run.mjs', () => {
   });
 
   it('should need less than 50 ms of CPU time to check the packages of this checkout', async () => {
-    const { missingPackages } = await import('../../tools/lib/packages.mjs');
     const times = Array.from({ length: 5 }, () => {
       const before = process.threadCpuUsage();
       expect(missingPackages()).toBeUndefined();
@@ -319,16 +357,57 @@ describe('tools/run.mjs', () => {
   });
 });
 
+describe('npm', () => {
+  it('should leave the installed packages in place when it adds those for development', async () => {
+    const root = realpathSync(mkdtempSync(join(tmpdir(), 'shared-state-packages-')));
+    try {
+      for (const name of ['a', 'b']) {
+        mkdirSync(join(root, name, 'package'), { recursive: true });
+        const manifest = JSON.stringify({ name, version: '1.0.0' });
+        writeFileSync(join(root, name, 'package/package.json'), manifest);
+        execFileSync('tar', ['-czf', `${name}.tgz`, '-C', name, 'package'], { cwd: root });
+      }
+      const manifest = { dependencies: { a: 'file:a.tgz' }, devDependencies: { b: 'file:b.tgz' } };
+      writeFileSync(join(root, 'package.json'), JSON.stringify(manifest));
+      execFileSync('npm', ['install', '--package-lock-only', '--offline'], { cwd: root });
+      const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
+      const inode = () => statSync(join(root, 'node_modules/a/package.json')).ino;
+      const install = (dev: boolean) => installPackages(() => {}, { root, dev });
+
+      await install(false);
+      expect(missingPackages(root, { dev: false })).toBeUndefined();
+      expect(existsSync(join(root, 'node_modules/b'))).toBe(false);
+      const before = inode();
+      await install(true);
+      expect(missingPackages(root)).toBeUndefined();
+      expect(inode()).toBe(before);
+      expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).toBe(lock);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+});
+
 describe('npm start', () => {
-  it('should run in a bare clone on Node 20', async () => {
+  it('should run in a bare clone on Node 20, and lessons too, without packages for development', async () => {
     using checkout = new Checkout();
-    checkout.dropDevDependencies();
     const env = { ...oldNode(checkout.folder), npm_config_prefer_offline: 'true' };
-    const words = ['start', '--', '--port', '0', '--scale', '1', '--name', newName()];
+    const name = newName();
+    const words = ['start', '--', '--port', '0', '--scale', '1', '--name', name];
     await using running = checkout.start('npm', words, env);
     await eventually(() => expect(running.stdout).toContain('ready '), 150_000);
     const url = await ready(running);
     expect(await (await fetch(url)).text()).toBe('Views: 1');
+    for (const program of [
+      ['stack', '--', '--name', name, 'ps'],
+      ['lesson', '--', '01'],
+    ]) {
+      await using other = checkout.start('npm', ['run', ...program], env);
+      expect(await other.ended).toMatchObject({ code: 0, stderr: '' });
+    }
+    const installed = readdirSync(join(checkout.root, 'node_modules'));
+    expect(installed).toContain('express');
+    expect(installed).not.toContain('vitest');
     running.child.kill('SIGTERM');
     expect((await running.ended).code).toBe(0);
   }, 180_000);

@@ -1,20 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import {
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readLock } from '../../tools/lib/packages.mjs';
 import { ROOT } from '../../tools/lib/root.mjs';
 import { Running } from '../../tools/lib/running.ts';
 
-/** The files that a stack and tools/setup need. */
-const PARTS = ['services', 'nginx', 'redis', 'loadtest', 'tools', '*.json', '*.yml', '.*ignore'];
+/** The files that a stack, the lessons and tools/setup need. */
+const PARTS = [
+  ...['services', 'nginx', 'redis', 'loadtest', 'tools', 'workshop'],
+  ...['*.json', '*.yml', '.*ignore'],
+];
 
 /** A copy of the project in its current state, for tests that change or remove files. */
 export class Checkout implements Disposable {
@@ -35,19 +30,6 @@ export class Checkout implements Disposable {
     this.#git('add', '.');
     const author = ['-c', 'user.name=test', '-c', 'user.email=test@localhost'];
     this.#git(...author, 'commit', '--quiet', '--message', 'all');
-  }
-
-  /** Removes the packages for development, three quarters of all. */
-  dropDevDependencies(): void {
-    const change = (file: string, how: (content: Record<string, unknown>) => object) => {
-      const path = join(this.root, file);
-      writeFileSync(path, JSON.stringify(how(JSON.parse(readFileSync(path, 'utf8')))));
-    };
-    const kept = Object.entries(readLock(this.root).packages).filter(([, { dev }]) => !dev);
-    const packages = Object.fromEntries(kept);
-    Object.assign(packages[''] ?? {}, { devDependencies: {} });
-    change('package.json', (manifest) => ({ ...manifest, devDependencies: {} }));
-    change('package-lock.json', (lock) => ({ ...lock, packages }));
   }
 
   /** Uses the packages of this checkout. */

@@ -2,6 +2,8 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../tools/lib/root.mjs';
+import { describeTimes, updateTimes } from '../../tools/setup/lesson-times.mjs';
+import { readRequirements } from '../../tools/setup/requirements.mjs';
 import { catalog, load } from '../../workshop/kit/catalog.ts';
 import { updateDocument } from '../../workshop/kit/documents.ts';
 import { documentedOutput, maskVariableFigures } from '../support/lesson-output.ts';
@@ -150,6 +152,43 @@ describe('workshop/quiz.md', () => {
       expect(asked).toContain('?');
       expect(answer).toMatch(/\]\(\d\d-[\w-]+\/README\.md/);
     }
+  });
+});
+
+describe('the times in workshop/README.md', () => {
+  const text = read('workshop/README.md');
+  const requirements = readRequirements();
+
+  it('should be those of requirements.json; if not, run: npm run preflight -- --measure', () => {
+    expect(Object.keys(requirements.lessonSeconds)).toEqual(lessons.map(([name]) => name));
+    expect(updateTimes(text, requirements)).toBe(text);
+    const { lessonSeconds } = requirements;
+    const slower = { ...requirements, lessonSeconds: { ...lessonSeconds, eviction: 99 } };
+    expect(updateTimes(text, slower)).not.toBe(text);
+  });
+
+  it('should name the lessons that take long', () => {
+    const { measured } = requirements.native;
+    const lessonSeconds = { a: 3.2, b: 64.4, c: 12.4, d: 9 };
+    expect(describeTimes({ ...requirements, lessonSeconds })).toBe(
+      'A lesson takes 3 to 12 seconds; b takes 64. All 4 take 2 minutes ' +
+        `(measured ${measured.date} on ${measured.machine}).`,
+    );
+  });
+});
+
+describe('the devcontainer', () => {
+  const { postAttachCommand, forwardPorts, portsAttributes, customizations } = JSON.parse(
+    read('.devcontainer/devcontainer.json'),
+  );
+
+  it('should start the stack, and show its page and the first exercise', () => {
+    expect(postAttachCommand).toBe('npm start');
+    expect(forwardPorts).toEqual([8080]);
+    expect(portsAttributes['8080'].onAutoForward).toBe('openBrowser');
+    const { openFiles } = customizations.codespaces;
+    expect(openFiles).toHaveLength(1);
+    for (const file of openFiles) expect(existsSync(join(ROOT, file)), file).toBe(true);
   });
 });
 

@@ -60,7 +60,6 @@ describe('npm run offline', () => {
     checkout = new Checkout();
     folder = mkdtempSync(join(tmpdir(), 'shared-state-offline-test-'));
     file = join(folder, 'pack.tar');
-    checkout.dropDevDependencies();
     writeFileSync(join(checkout.root, 'services/app/Dockerfile'), 'FROM scratch\nCOPY . /\n');
     checkout.commit();
     if (!missing) {

@@ -18,10 +18,15 @@ import {
   checkMemory,
   checkSystem,
 } from '../../tools/setup/check-machine.mjs';
-import { checkDocker, checkImages, checkTools } from '../../tools/setup/check-programs.mjs';
+import {
+  checkDocker,
+  checkImages,
+  checkPackages,
+  checkTools,
+} from '../../tools/setup/check-programs.mjs';
 import { judge } from '../../tools/setup/checks.mjs';
 import { listImages } from '../../tools/setup/docker.mjs';
-import { measureNative } from '../../tools/setup/measure.mjs';
+import { measureStack } from '../../tools/setup/measure.mjs';
 import { readRequirements } from '../../tools/setup/requirements.mjs';
 import { freePort } from '../../tools/stack/port.ts';
 import { publicUrl } from '../../tools/stack/public-url.ts';
@@ -63,6 +68,9 @@ describe('npm run preflight', () => {
     expect(stdout).toMatch(/^✓ Redis: (Valkey )?\d+\.\d+\.\d+$/m);
     expect(stdout).toMatch(/^natively: ready$/m);
     expect(stdout).toMatch(new RegExp(`^natively +${requirements.native.memoryMB} MB`, 'm'));
+    expect(stdout).toMatch(
+      new RegExp(`^for npm test +${requirements.native.testDownloadMB} MB`, 'm'),
+    );
     expect(code).toBe(0);
   });
 
@@ -220,6 +228,18 @@ describe('the checks', () => {
     expect(missingPackages(folder)).toBeUndefined();
   });
 
+  it('should see that the packages for development are missing, and who needs them', () => {
+    const { downloadMB, testDownloadMB } = requirements.native;
+    expect(testDownloadMB).toBeGreaterThan(2 * downloadMB);
+    expect(checkPackages(requirements, 'not installed', 'not installed')).toMatchObject({
+      found: `not installed; ${downloadMB} MB to download`,
+    });
+    expect(checkPackages(requirements, undefined, 'different')).toEqual({
+      name: 'packages',
+      found: `installed; npm test downloads ${testDownloadMB - downloadMB} MB more`,
+    });
+  });
+
   it('should see too little memory and a full disk', () => {
     const required = Math.max(requirements.native.memoryMB, requirements.containers.memoryMB);
     expect(checkMemory(requirements, 99e6).found).toBe(`99 MB free, ${required} MB required`);
@@ -287,19 +307,17 @@ describe('the checks', () => {
 
 describe('requirements.json', () => {
   it('should agree with a measurement of today', async () => {
-    const now = await measureNative();
+    const now = await measureStack();
     expect(now.memoryMB / requirements.native.memoryMB).toBeGreaterThan(0.5);
     expect(now.memoryMB / requirements.native.memoryMB).toBeLessThan(2);
     expect(now.runDiskMB).toBeLessThan(2 * requirements.native.runDiskMB);
   });
 
   it('should have all figures', () => {
-    const figures = Object.values({
-      ...requirements.native,
-      ...requirements.containers,
-      ...requirements.pack,
-    });
-    for (const figure of figures) {
+    const { native, containers, pack, lessonSeconds } = requirements;
+    const { measured, ...figures } = { ...native, ...containers, ...pack, ...lessonSeconds };
+    expect(measured.machine).toMatch(/cores/);
+    for (const figure of Object.values(figures)) {
       if (typeof figure === 'number') expect(figure).toBeGreaterThan(0);
       else expect(figure.length).toBeGreaterThan(0);
     }
