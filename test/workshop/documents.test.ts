@@ -97,6 +97,19 @@ describe.each(lessons)('README.md of the lesson %s', (_, entry) => {
   });
 });
 
+describe.each(lessons)('the questions of the lesson %s', (_, entry) => {
+  it('should be one or two, about figures of the lesson', async () => {
+    const lesson = await load(entry);
+    expect([1, 2]).toContain(lesson.asks.length);
+    for (const { way, figure, question, choices } of lesson.asks) {
+      expect(question).toMatch(/\?$/);
+      const claimed = lesson[way].predicted[figure]?.text;
+      if (choices) expect(choices).toContain(claimed);
+      else expect(claimed).toMatch(/^(at least |at most )?\d+$/);
+    }
+  });
+});
+
 describe('the documents of the workshop', () => {
   const others = ['README.md', 'glossary.md', 'quiz.md'].map((name) => `workshop/${name}`);
   const files = [...others, ...lessons.map(([, { folder }]) => `${folder}/README.md`)];

@@ -19,18 +19,24 @@ export class Running implements AsyncDisposable {
   stdout = '';
   stderr = '';
 
-  constructor(file: string, args: string[], env: NodeJS.ProcessEnv = {}, cwd = ROOT) {
+  constructor(
+    file: string,
+    args: string[],
+    env: NodeJS.ProcessEnv = {},
+    cwd = ROOT,
+    stdin: 'ignore' | 'pipe' = 'ignore',
+  ) {
     const child = spawn(file, args, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe'],
       detached: true,
     });
     this.child = child;
-    child.stdout.on('data', (chunk) => {
+    child.stdout?.on('data', (chunk) => {
       this.stdout += chunk;
     });
-    child.stderr.on('data', (chunk) => {
+    child.stderr?.on('data', (chunk) => {
       this.stderr += chunk;
     });
     this.ended = once(child, 'close').then(([code, signal]) => ({

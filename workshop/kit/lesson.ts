@@ -12,8 +12,10 @@ export interface Prediction {
   meaning: 'good' | 'harm' | 'neutral';
 }
 
+export type WayName = 'wrong' | 'right';
+
 /** A question about one figure. The user answers it before the run. */
-interface AskAbout<Of extends 'wrong' | 'right', Name extends string> {
+interface AskAbout<Of extends WayName, Name extends string> {
   way: Of;
   figure: Name;
   /** Understandable alone, and without the answer. */

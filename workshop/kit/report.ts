@@ -1,5 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
-import type { Figure, Lesson, Prediction } from './lesson.ts';
+import type { Figure, Lesson, Prediction, WayName } from './lesson.ts';
 import type { Guess } from './progress.ts';
 import type { Answer } from './questions.ts';
 
@@ -15,7 +15,6 @@ export interface Result {
   error?: string;
 }
 
-type WayName = 'wrong' | 'right';
 type Style = Parameters<typeof styleText>[0];
 /** Where a report is shown; only a terminal gets colors. */
 type Output = Pick<NodeJS.WriteStream, 'isTTY'> & NodeJS.WritableStream;
