@@ -16,6 +16,15 @@ async function lesson(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ende
   return await running.ended;
 }
 
+/** The address of the stack that `--keep` keeps, once the lesson is over. */
+function keptUrl(running: Running): Promise<string> {
+  return eventually(() => {
+    const [, url] = /^The stack is running: (http:\S+)/m.exec(running.stdout) ?? [];
+    if (!url) throw new Error(running.stdout + running.stderr);
+    return url;
+  }, 55_000); // three stacks start one after the other
+}
+
 describe('npm run lesson', () => {
   it.each([[[]], [['--list']]])(
     'should list the lessons and explain how to run them: %j',
@@ -64,12 +73,10 @@ describe('npm run lesson', () => {
   });
 
   it('should print predictions, observations and a verdict, and with --keep right keep that way running', async () => {
-    await using running = new Running('npm', command('shared-counter', '--keep', 'right'));
-    const url = await eventually(() => {
-      const [, found] = /^The stack is running: (http:\S+)/m.exec(running.stdout) ?? [];
-      if (!found) throw new Error(running.stdout + running.stderr);
-      return found;
-    }, 55_000); // three stacks start one after the other
+    await using running = new Running('npm', command('shared-counter', '--keep', 'right'), {
+      FORCE_COLOR: '1', // only a terminal gets colors
+    });
+    const url = await keptUrl(running);
     const { stdout } = running;
     expect(stdout).toMatch(/^ +predicted +observed$/m);
     expect(stdout).toMatch(/^WRONG {2}\S/m);
@@ -83,23 +90,6 @@ describe('npm run lesson', () => {
     running.child.kill('SIGINT');
     expect((await running.ended).code).not.toBe(0);
     await expect(new Visitor(url).view()).rejects.toThrow('ECONNREFUSED');
-  });
-
-  it('should keep the wrong way running with --keep wrong', async () => {
-    await using running = new Running('npm', command('lost-updates', '--keep', 'wrong'));
-    const url = await eventually(() => {
-      const [, found] = /^The stack is running: (http:\S+)/m.exec(running.stdout) ?? [];
-      if (!found) throw new Error(running.stdout + running.stderr);
-      return found;
-    }, 55_000);
-    expect(running.stdout).toMatch(/^✓ .+\.$/m);
-    const visitor = new Visitor(url);
-    await visitor.view();
-    await visitor.viewAtOnce(50);
-    expect((await visitor.view()).views).toBeLessThan(52); // it loses views
-    running.child.kill('SIGINT');
-    expect((await running.ended).code).not.toBe(0);
-    await expect(visitor.view()).rejects.toThrow('ECONNREFUSED');
   });
 
   describe('with --show', () => {
@@ -223,13 +213,22 @@ describe('npm run lesson on a terminal', () => {
     expect(result.guesses).toEqual([expect.objectContaining({ guess: ones, observed: ones })]);
   });
 
-  it('should not ask with --no-ask, and use no color with NO_COLOR', async () => {
-    await using running = onTerminal(['lost-updates', '--no-ask'], { NO_COLOR: '1' });
-    const { code, stdout } = await running.ended;
-    expect(code).toBe(0);
+  it('should not ask with --no-ask, use no color with NO_COLOR, and keep the wrong way running', async () => {
+    const args = ['lost-updates', '--no-ask', '--keep', 'wrong'];
+    await using running = onTerminal(args, { NO_COLOR: '1' });
+    const visitor = new Visitor(await keptUrl(running));
+    const { stdout } = running;
     expect(stdout).not.toContain(PROMPT);
     expect(withColorNames(stdout)).toBe(stdout);
     expect(stdout).toMatch(/^ {2}views lost of 200 +at least 20 +\d+ +✓\r$/m);
+    expect(stdout).toMatch(/^✓ .+\.\r$/m);
     expect(existsSync(join(folder, 'progress.json'))).toBe(false);
+
+    await visitor.view();
+    await visitor.viewAtOnce(200);
+    expect((await visitor.view()).views).toBeLessThan(202);
+    running.child.stdin?.write(CTRL_C);
+    expect((await running.ended).code).not.toBe(0);
+    await expect(visitor.view()).rejects.toThrow('ECONNREFUSED');
   });
 });
