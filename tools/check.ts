@@ -10,6 +10,7 @@ const STEPS: [program: string, ...args: string[]][] = [
   ['tsc', '-p', 'loadtest'],
   ['tsc', '-p', 'loadtest/tsconfig.runner.json'], // with what the runner has of k6
   ['tsc', '-p', 'services/dashboard/page'],
+  ['tsc', '-p', 'workshop/wall/page'],
   ['biome', 'check', '--error-on-warnings'],
   ['oxlint', '--type-aware'], // floating promises; Biome's rule misses those of packages
   ['knip', '--no-progress'], // unused files, exports and packages

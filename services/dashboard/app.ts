@@ -61,7 +61,7 @@ export function createApp(context: ServiceContext<Config>): Express {
 
   // A page that is prerendered would join the audience before the user sees it.
   const ports = config.COMPARE_PORTS;
-  app.get(['/', '/dashboard'], noSpeculation, page(assets, ports));
+  app.get(['/', '/dashboard'], noSpeculation, page(assets, config.FRAME_PORT ?? ports?.[0]));
   if (ports) app.get('/dashboard/compare', noSpeculation, compare(assets, ports));
   app.get('/dashboard/assets/:version/:file', assets.send);
   app.get('/dashboard/qr.svg', qrCode(config.PUBLIC_URL));

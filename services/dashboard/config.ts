@@ -31,6 +31,12 @@ export const variables = commonVariables.extend({
     })
     .optional()
     .meta({ allowed: 'two TCP ports, separated by a comma; set by `npm start -- --compare`' }),
+  FRAME_PORT: z
+    .string()
+    .regex(/^\d{1,5}$/)
+    .transform(Number)
+    .optional()
+    .meta({ allowed: 'a TCP port; set by `npm run lesson -- --show`' }),
   CONTROL_SOCKET: z
     .string()
     .startsWith('/')

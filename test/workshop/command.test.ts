@@ -99,24 +99,45 @@ describe('npm run lesson', () => {
     });
     afterAll(() => rmSync(folder, { recursive: true }));
 
-    it('should open the page of the right way at the step of the tour, until Ctrl-C', async () => {
+    it('should open a page that shows both ways side by side, until Ctrl-C', async () => {
       const opened = join(folder, 'opened');
       const BROWSER = join(folder, 'browser');
       writeFileSync(BROWSER, `#!/bin/sh\necho "$#" "$@" > ${opened}\n`, { mode: 0o755 });
       await using running = new Running('npm', command('lost-updates', '--show'), { BROWSER });
       const url = await eventually(() => {
-        const [, found] = /^1 (http:\S+\/)#tour=4\n$/.exec(readFileSync(opened, 'utf8')) ?? [];
+        const [, found] = /^1 (http:\S+)\n$/.exec(readFileSync(opened, 'utf8')) ?? [];
         if (!found) throw new Error(running.stdout + running.stderr);
         return found;
-      }, 55_000);
-      await eventually(() => expect(running.stdout).toContain('Press Ctrl-C to end it.'));
-      expect(running.stdout).toContain(`\nTo see it on the page: ${url}#tour=4\n`);
-      const page = await fetch(url, { headers: { accept: 'text/html' } });
+      }, 10_000);
+      const page = await fetch(url);
       expect(page.status).toBe(200);
-      expect(await page.text()).toContain('<section id="tour-step"');
+      expect(page.headers.get('content-security-policy')).toContain('frame-src http://localhost:*');
+      await eventually(() => expect(running.stdout).toContain('Press Ctrl-C to end it.'), 55_000);
+      const stacks = await Promise.all(
+        ['lesson-wrong', 'lesson'].map(async (name) => {
+          const { stdout } = await npmRunStack('--name', name, 'ps', '--json');
+          const { port } = JSON.parse(stdout).find((one: { name: string }) => one.name === 'nginx');
+          return `http://localhost:${port}`;
+        }),
+      );
+      for (const stack of stacks) {
+        const { headers } = await fetch(`${stack}/dashboard`);
+        expect(headers.get('content-security-policy')).toContain(
+          `frame-ancestors ${new URL(url).origin}`,
+        );
+      }
+      const [wrong = '', right = ''] = stacks;
+      const lost = async (stack: string) => {
+        const visitor = new Visitor(stack);
+        await visitor.view();
+        await visitor.viewAtOnce(100);
+        return 102 - (await visitor.view()).views;
+      };
+      expect(await lost(wrong)).toBeGreaterThan(0);
+      expect(await lost(right)).toBe(0);
       running.child.kill('SIGINT');
       expect((await running.ended).code).not.toBe(0);
-      await expect(fetch(url)).rejects.toThrow('fetch failed');
+      for (const one of [url, ...stacks]) await expect(fetch(one)).rejects.toThrow('fetch failed');
     });
   });
 });

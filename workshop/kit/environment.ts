@@ -54,10 +54,16 @@ export interface Deployment {
 /** Runs one deployment at a time. */
 export class Environment {
   #create: (options: DeploymentOptions) => Deployment;
+  #onChange: (deployment: Deployment | undefined) => void;
   #deployment: Deployment | undefined;
 
-  constructor(create: (options: DeploymentOptions) => Deployment) {
+  /** @param onChange gets each deployment that has started; `undefined` before it ends */
+  constructor(
+    create: (options: DeploymentOptions) => Deployment,
+    onChange: (deployment: Deployment | undefined) => void = () => {},
+  ) {
     this.#create = create;
+    this.#onChange = onChange;
   }
 
   /** Ends the previous deployment and starts one with an empty Redis. */
@@ -65,6 +71,7 @@ export class Environment {
     await this.close();
     this.#deployment = this.#create(options);
     await this.#deployment.start();
+    this.#onChange(this.#deployment);
     return this.#deployment;
   }
 
@@ -79,6 +86,7 @@ export class Environment {
   }
 
   async close(): Promise<void> {
+    this.#onChange(undefined);
     await this.#deployment?.close();
     this.#deployment = undefined;
   }

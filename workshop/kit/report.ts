@@ -24,7 +24,7 @@ const REFUTED = '✗';
 const WAYS = ['wrong', 'right'] as const;
 
 /** One figure of one way, after the run. */
-interface Row {
+export interface Row {
   name: string;
   guess: string;
   claimed: string;
@@ -33,7 +33,8 @@ interface Row {
   meaning: Prediction['meaning'];
 }
 
-function rowsOf({ lesson, answers = [], ...observed }: Result, way: WayName): Row[] {
+/** The figures of a way, in the order of the lesson. */
+export function rowsOf({ lesson, answers = [], ...observed }: Result, way: WayName): Row[] {
   return Object.entries(lesson[way].predicted).map(([name, { text, holds, meaning }]) => {
     const figure = observed[way][name] ?? '';
     const answer = answers.find((one) => one.way === way && one.figure === name);
@@ -77,18 +78,26 @@ export function toJson(result: Result) {
   };
 }
 
+/** The observations in one sentence. */
+export function verdictOf(result: Result): string {
+  const { lesson, wrong, right, error } = result;
+  if (error !== undefined) return `The lesson did not finish: ${error}`;
+  if (matchesClaim(result)) return lesson.verdict(wrong, right);
+  return `The observations contradict the claim: ${lesson.claim}`;
+}
+
 /**
  * A table of predicted and observed figures, with a verdict.
  *
  * @param output gets colors and the word "refuted" if it is a terminal
  */
 export function report(result: Result, output?: Output): string {
-  const { lesson, answers = [], wrong, right, error } = result;
+  const { lesson, answers = [], error } = result;
   const isTerminal = output?.isTTY === true;
   const paint = (style: Style, text: string) =>
     isTerminal ? styleText(style, text, { stream: output }) : text;
   const refuted = paint(['bold', 'yellow'], isTerminal ? `${REFUTED} refuted` : REFUTED);
-  if (error !== undefined) return `${paint('red', REFUTED)} The lesson did not finish: ${error}`;
+  if (error !== undefined) return `${paint('red', REFUTED)} ${verdictOf(result)}`;
 
   const cellsOf = (row: Row) => {
     const style = styleOf(row);
@@ -118,14 +127,12 @@ export function report(result: Result, output?: Output): string {
     ...rightRows.map(line),
     '',
     ...guessLines(result),
-    matchesClaim(result)
-      ? `${OK} ${lesson.verdict(wrong, right)}`
-      : `${paint(['bold', 'yellow'], REFUTED)} The observations contradict the claim: ${lesson.claim}`,
+    `${matchesClaim(result) ? OK : paint(['bold', 'yellow'], REFUTED)} ${verdictOf(result)}`,
   ].join('\n');
 }
 
 /** Red for damage, also if it is as claimed. A figure that should show damage and does not has no color. */
-function styleOf({ holds, meaning }: Row): Style | undefined {
+export function styleOf({ holds, meaning }: Row): Style | undefined {
   if (meaning === 'neutral') return undefined;
   if (meaning === 'harm') return holds ? 'red' : undefined;
   return holds ? 'green' : 'red';

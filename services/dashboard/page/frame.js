@@ -1,12 +1,20 @@
-import { byId } from './elements.js';
+import { byId, setText } from './elements.js';
 
 /** What the page that compares may press. */
 const MAY_PRESS = ['visit', 'visit-many', 'fetch-expired', 'new-session'];
+
+/** What the wall of a lesson wants: `watch` or `visit`. Its frames have titles of their own. */
+const ofWall = window.parent === window ? '' : location.search.slice(1);
+
+/** Whether this page only watches: it views nothing, so that it does not disturb a load. */
+export const isWatching = ofWall === 'watch';
 
 /** In a frame, this page is smaller, and the buttons of the page around it press those of this page. */
 export function listenToFrame() {
   if (window.parent === window) return;
   document.body.dataset.mode = 'frame';
+  document.body.dataset.wall = ofWall;
+  if (isWatching) setText(byId('views'), 'Lesson');
   window.addEventListener('message', ({ origin, data }) => {
     if (new URL(origin).hostname !== location.hostname) return;
     if (MAY_PRESS.includes(data.press)) byId(data.press).click();

@@ -3,7 +3,7 @@ import { Audience } from './audience.js';
 import { byId } from './elements.js';
 import { EventStream } from './event-stream.js';
 import { FaultPanel } from './fault-panel.js';
-import { listenToFrame } from './frame.js';
+import { isWatching, listenToFrame } from './frame.js';
 import { InstancesPanel } from './instances-panel.js';
 import { listenForKeys } from './keys.js';
 import { LatencyChart } from './latency-chart.js';
@@ -51,7 +51,7 @@ new Tour({
   kill: () => faults.kill(),
   fetchExpired: () => store.fetchExpired(),
 });
-await session.start(); // it gives a new visitor the cookie by which the audience knows the page
+if (!isWatching) await session.start(); // it gives a new visitor the cookie by which the audience knows the page
 events = new EventStream({
   hello: (/** @type {Hello} */ hello) => {
     audience.begin(hello);

@@ -10,13 +10,13 @@ export type ComparePorts = readonly [right: number, wrong: number];
 /**
  * `GET /` and `GET /dashboard`: the page, the same for everybody. Its own requests count the views.
  *
- * @param ports if set, the page that compares them may show this page in a frame
+ * @param framePort if set, a page at this port of the same host may show this page in a frame
  */
-export function page(assets: Assets, ports?: ComparePorts): RequestHandler {
+export function page(assets: Assets, framePort?: number): RequestHandler {
   const html = readPage('index.html', assets);
   return (req, res) => {
-    if (ports) {
-      setPolicy(res, { 'frame-ancestors': originsOf(req, [ports[0]]) });
+    if (framePort !== undefined) {
+      setPolicy(res, { 'frame-ancestors': originsOf(req, [framePort]) });
       res.removeHeader('X-Frame-Options'); // it knows no other origin
     }
     sendPage(res, html);
