@@ -1,4 +1,4 @@
-// npm start: runs a stack until Ctrl-C.
+// npm start: runs a stack, or seats for an audience, until Ctrl-C.
 import { readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,12 +21,18 @@ const REPEAT_MS = 1000;
 
 process.umask(0o077); // no file is readable by others, and each by its own process
 
-try {
+await start().catch((err) => {
+  const { text, exitCode } = failure(err);
+  console.error(text);
+  process.exit(exitCode);
+});
+
+async function start(): Promise<void> {
   const { values } = parseArgs({
     allowNegative: true, // --no-install
     options: {
       name: NAME_OPTION,
-      scale: { type: 'string', default: '3' },
+      scale: { type: 'string' },
       port: { type: 'string' },
       redis: { type: 'string', default: 'single' },
       program: { type: 'string', default: 'app' },
@@ -36,19 +42,28 @@ try {
       tls: { type: 'boolean', default: false },
       cert: { type: 'string' },
       key: { type: 'string' },
+      seats: { type: 'string' },
+      'at-once': { type: 'string' },
+      'seat-memory': { type: 'string' },
     },
   });
   const { name, program, install } = values;
   assertKnown('--redis', values.redis, Object.keys(TOPOLOGIES));
   const redis = values.redis as keyof typeof TOPOLOGIES;
   const wrong = await settingsOf('--compare', values.compare);
-  const scale = wholeNumber('--scale', values.scale, 1, MAX_SCALE);
+  const scale = wholeNumber('--scale', values.scale ?? (values.seats ? '2' : '3'), 1, MAX_SCALE);
   const port = values.port
     ? wholeNumber('--port', values.port, 0, 65_535)
     : wholeNumber('HTTP_PORT', process.env.HTTP_PORT || '8080', 0, 65_535);
   const bind = process.env.BIND || '127.0.0.1';
   const trustedProxies = addressRanges('TRUSTED_PROXIES', process.env.TRUSTED_PROXIES ?? '');
   const report = (line: string) => console.log(line);
+  if (values.seats) {
+    const { startSeats } = await import('../seats/start.ts'); // a stack needs no Express here
+    const server = await startSeats(values, { bind, port, scale, install }, report);
+    process.on('uncaughtException', (err) => console.error(failure(err).text));
+    return endOnce(() => server.close());
+  }
   const tls = tlsOf(values, process.env, report);
   const faultInjection = faultInjectionSettings(bind, process.env);
   const wrongPort = values.compare.length > 0 ? await freePort(bind) : undefined;
@@ -86,10 +101,6 @@ try {
   const { PRESENTER_KEY } = faultInjection;
   if (PRESENTER_KEY) console.log(`For the presenter: ${stack.url}/#key=${PRESENTER_KEY}`);
   console.log('Press Ctrl-C to stop. In a second terminal: npm run stack');
-} catch (err) {
-  const { text, exitCode } = failure(err);
-  console.error(text);
-  process.exit(exitCode);
 }
 
 /**
