@@ -51,6 +51,7 @@ function show({ seats, taken, running, waiting, atOnce, publicUrl, seat }) {
     ? `Memory: ${memoryMb} of ${limitMb} MB`
     : `Your seat has ${limitMb} MB of memory.`;
   element('stop').hidden = state === 'idle';
+  element('start').hidden = seat.job === 'stack';
   const link = /** @type {HTMLAnchorElement} */ (element('open'));
   link.hidden = !address;
   if (address) {
@@ -87,6 +88,7 @@ async function send({ send: request = '', job }) {
   if (!reply) failure.textContent = 'The presenter’s machine does not answer. Try again.';
   else if (!reply.ok) failure.textContent = (await reply.json()).detail;
   if (path === '/seat') connect();
+  else element('seat').scrollIntoView();
 }
 
 async function listLessons() {
