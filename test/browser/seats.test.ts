@@ -75,5 +75,5 @@ describeInBrowser('the page of the seats', () => {
 
     await press(first.page, 'Give the seat back');
     await expectText(first.page, '#title', 'Seats');
-  });
+  }, 120_000);
 });
