@@ -410,5 +410,5 @@ describe('npm start', () => {
     expect(installed).not.toContain('vitest');
     running.child.kill('SIGTERM');
     expect((await running.ended).code).toBe(0);
-  }, 180_000);
+  }, 240_000);
 });

@@ -40,16 +40,14 @@ const START_MS = 30_000;
  * @param {Requirements} before what stays if Docker is missing
  * @param {(line: string) => void} report
  * @returns {Promise<Requirements>}
- * @throws {StackError} if the stack does not run here natively
+ * @throws {StackError} if the stack does not run here natively, or the machine is busy
  */
 export async function measure(before, report) {
-  const machine = describeMachine();
-  const now = () => ({
-    date: new Date().toISOString().slice(0, 10),
-    machine,
-    load: round(loadavg()[0] ?? 0),
-  });
-  const native = { measured: now(), ...(await measureNatively(report)) };
+  const measured = describeMeasurement();
+  if (measured.load >= cpus().length) {
+    throw new StackError(`The load average is ${measured.load}; end other programs and try again.`);
+  }
+  const native = { measured, ...(await measureNatively(report)) };
   report('running the lessons …');
   const lessonSeconds = await measureLessons();
   const { missing } = findDocker();
@@ -57,7 +55,6 @@ export async function measure(before, report) {
     report(`containers and pack: not measured, because ${missing}`);
     return { ...before, native, lessonSeconds };
   }
-  const measured = now();
   const { containers, pack } = await measureWithDocker(report);
   return { native, lessonSeconds, containers: { measured, ...containers }, pack };
 }
@@ -174,11 +171,16 @@ function round(number) {
   return Math.round(number * 10) / 10;
 }
 
-function describeMachine() {
+/** @returns {import('./requirements.mjs').Measured} */
+function describeMeasurement() {
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
   const [, system = THIS_PLATFORM] = /^PRETTY_NAME="(.*)"$/m.exec(release) ?? [];
   const memory = `${Math.round(totalmem() / 2 ** 30)} GB of memory`;
-  return `${system}, ${cpus().length} cores, ${memory}`;
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${system}, ${cpus().length} cores, ${memory}`,
+    load: round(loadavg()[0] ?? 0),
+  };
 }
 
 /**

@@ -20,8 +20,7 @@ const FILE = new URL('requirements.json', import.meta.url);
  * @typedef {object} Measured
  * @property {string} date
  * @property {string} machine
- * @property {number} load the load average before. If it is not below the number of cores, the seconds
- *   say little.
+ * @property {number} load the load average before; below the number of cores
  */
 
 /**
