@@ -73,7 +73,7 @@ export async function installNode(report, args = []) {
     await withProgress(
       `Downloading Node ${NODE_MAJOR} into ${CACHE} (once)`,
       report,
-      () => '50 MB',
+      () => 'about 50 MB',
       () => runNpm(['install', ...how, ...args, spec], CACHE, tell),
     );
     const [name = ''] = spec.split('@');

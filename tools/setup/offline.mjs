@@ -12,7 +12,7 @@ import { unpack } from './unpack.mjs';
 
 const USAGE = `npm run offline -- pack FILE      packs source, npm packages, Node and images into FILE
     --for linux-x64,darwin-arm64  for these platforms only; of ${PLATFORMS.join(', ')}
-    --with-tests                  with the packages that npm test needs; three times as large
+    --with-tests                  with the packages that npm test needs; much larger
     --without-images              for machines without Docker; smaller
 npm run offline -- unpack [FILE]  installs from FILE (../shared-state.tar) without a network
 Without a clone: tar -xf FILE shared-state && cd shared-state && npm run offline -- unpack ../FILE`;

@@ -15,7 +15,7 @@ const FILE = new URL('requirements.json', import.meta.url);
  */
 
 /**
- * When and where something was measured.
+ * The circumstances of a measurement.
  *
  * @typedef {object} Measured
  * @property {string} date
