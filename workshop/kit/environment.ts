@@ -46,6 +46,8 @@ export interface Deployment {
   limitCpu(share: number): Promise<(() => Promise<void>) | undefined>;
   /** Sends one command to `redis`. Resolves to the reply as text, with one list element per line. */
   redis(...command: string[]): Promise<string>;
+  /** The names of the instances, by their addresses in the access log. Empty if they are not known. */
+  instanceNames(): [address: string, name: string][];
   /** The access log of nginx, which nginx writes once a second. */
   accessLog(): Promise<string>;
   close(): Promise<void>;

@@ -130,6 +130,10 @@ export class NativeDeployment implements Deployment {
     );
   }
 
+  instanceNames(): [string, string][] {
+    return this.#stack.instances.map(({ name, port }) => [`127.0.0.1:${port}`, name]);
+  }
+
   async accessLog(): Promise<string> {
     return readFileSync(join(this.#stack.folder, 'access.log'), 'utf8');
   }

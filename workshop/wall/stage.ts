@@ -1,3 +1,4 @@
+import type { Overview } from '../../services/dashboard/protocol.ts';
 import type { Deployment } from '../kit/environment.ts';
 
 /** Milliseconds between two looks at a deployment. */
@@ -9,7 +10,7 @@ const OF_PAGE = /^\S+ "\S+ \/dashboard/;
 
 /** The requests that one instance answered, as nginx logged them. */
 export interface InstanceRequests {
-  /** Its address if it sends no heartbeats. */
+  /** Its address, if the name is not known. */
   name: string;
   answered: number;
   /** Those answered with a status of 500 or above, by this instance or by nginx after it. */
@@ -34,16 +35,15 @@ export class Stage {
     return this.#deployment ? Number(new URL(this.#deployment.url).port) : null;
   }
 
-  /** Whether the instances are in the picture of the dashboard. */
-  get hasHeartbeats(): boolean {
-    return this.#names.size > 0;
-  }
+  /** Whether the dashboard knows the instances, as those of services/app. */
+  hasHeartbeats = false;
 
   /** @param deployment none while the next one starts */
   show(deployment: Deployment | undefined): void {
     this.close();
     this.#deployment = deployment;
     this.#names.clear();
+    this.hasHeartbeats = false;
     this.requests = [];
     if (deployment) this.#timer = setInterval(() => void this.#poll(deployment), POLL_MS);
     this.#onChange();
@@ -57,17 +57,21 @@ export class Stage {
     try {
       const log = await deployment.accessLog();
       if (this.#deployment !== deployment) return;
+      this.#learn(deployment.instanceNames());
       this.requests = this.#count(log);
       this.#onChange();
       const signal = AbortSignal.timeout(TIMEOUT_MS);
       const reply = await fetch(`${deployment.url}/dashboard/instances`, { signal });
-      const { instances } = (await reply.json()) as {
-        instances: { name: string; address: string }[];
-      };
-      for (const { name, address } of instances) this.#names.set(address, name);
+      const { instances } = (await reply.json()) as Overview;
+      this.hasHeartbeats = instances.length > 0;
+      this.#learn(instances.map(({ address, name }) => [address, name]));
     } catch {
       // The deployment has ended, or its dashboard does not answer now.
     }
+  }
+
+  #learn(names: [address: string, name: string][]): void {
+    for (const [address, name] of names) this.#names.set(address, name);
   }
 
   #count(log: string): InstanceRequests[] {

@@ -1,5 +1,7 @@
 import { byId, setText } from './elements.js';
 
+/** @import { InstanceRequests } from './picture.js' */
+
 /** What the page that compares may press. */
 const MAY_PRESS = ['visit', 'visit-many', 'fetch-expired', 'new-session'];
 
@@ -9,14 +11,20 @@ const ofWall = window.parent === window ? '' : location.search.slice(1);
 /** Whether this page only watches: it views nothing, so that it does not disturb a load. */
 export const isWatching = ofWall === 'watch';
 
-/** In a frame, this page is smaller, and the buttons of the page around it press those of this page. */
-export function listenToFrame() {
+/**
+ * In a frame, this page is smaller. The page around it presses its buttons, and a wall tells it which
+ * instance answered how many requests.
+ *
+ * @param {(requests: InstanceRequests[]) => void} onRequests
+ */
+export function listenToFrame(onRequests) {
   if (window.parent === window) return;
   document.body.dataset.mode = 'frame';
   document.body.dataset.wall = ofWall;
   if (isWatching) setText(byId('views'), 'Lesson');
   window.addEventListener('message', ({ origin, data }) => {
     if (new URL(origin).hostname !== location.hostname) return;
+    if (data.requests) onRequests(data.requests);
     if (MAY_PRESS.includes(data.press)) byId(data.press).click();
   });
 }

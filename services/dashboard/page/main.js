@@ -43,7 +43,7 @@ const session = new SessionPanel(() => events?.open());
 /** @type {EventStream | undefined} */
 let events;
 listenForKeys();
-listenToFrame();
+listenToFrame((requests) => picture.showRequests(requests));
 new Tour({
   visit: () => session.visit(),
   visitMany: () => session.visitMany(),

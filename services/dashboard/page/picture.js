@@ -75,6 +75,20 @@ export class Picture {
     for (const lane of this.lanes.values()) lane.showPeople(servedBy(lane.name));
   }
 
+  /**
+   * Shows what nginx logged. Instances without heartbeats appear by it.
+   *
+   * @param {InstanceRequests[]} requests
+   */
+  showRequests(requests) {
+    const areKnown = [...this.lanes.values()].some((lane) => lane.hasHeartbeat);
+    for (const { name, answered, failed } of requests) {
+      const lane = areKnown ? this.lanes.get(name) : this.laneOf(name);
+      if (lane) setText(lane.requestsText, `requests: ${answered}`);
+      if (lane) setText(lane.failedText, failed > 0 ? `failed: ${failed}` : '');
+    }
+  }
+
   /** @param {string} name */
   laneOf(name) {
     const known = this.lanes.get(name);
@@ -204,6 +218,11 @@ function labelOf(replied) {
 }
 
 /**
+ * The requests that an instance answered; `failed` with a status of 500 or above.
+ * @typedef {{ name: string, answered: number, failed: number }} InstanceRequests
+ */
+
+/**
  * What the buttons of an instance do.
  * @typedef {Record<'kill' | 'hang' | 'start' | 'replace', (name: string) => Promise<unknown>>} Actions
  */
@@ -235,6 +254,8 @@ class Lane {
     const count = make('span', 'counted');
     count.append(make('span', 'label', 'your views: '), this.countText);
     this.peopleText = make('span', 'counted');
+    this.requestsText = make('span', 'requests');
+    this.failedText = make('span', 'failure');
     this.memory = make('span', 'memory-card');
     this.memory.hidden = true;
     this.buttons = make('span', 'buttons');
@@ -246,7 +267,7 @@ class Lane {
     ];
     const title = make('strong', '', name);
     this.element.append(number, title, this.stateText, count, this.peopleText, this.memory);
-    this.element.append(this.buttons);
+    this.element.append(this.requestsText, this.failedText, this.buttons);
   }
 
   /**

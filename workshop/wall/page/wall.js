@@ -30,7 +30,8 @@ receive(`${location.pathname}/events`, (state) => {
   showNext();
   for (const view of VIEWS) byId(`view-${view}`).hidden = !isPresented || phase !== 'truth';
   byId('view-votes').hidden ||= asks.length === 0;
-  byId('visit').hidden = phase !== 'truth';
+  const canVisit = WAYS.every((way) => state.ways[way].hasHeartbeats && state.ways[way].port);
+  byId('visit').hidden = phase !== 'truth' || !canVisit;
 });
 
 /** @param {any} state */
@@ -82,10 +83,9 @@ function newStage(way) {
   const stage = {
     summary: make('span'),
     state: make('p', 'hint'),
-    requests: make('ul', 'requests'),
   };
   const title = make('h2', '', [make('strong', way, way.toUpperCase()), stage.summary]);
-  byId(way).append(title, make('div', 'frame', [frame]), stage.state, stage.requests);
+  byId(way).append(title, make('div', 'frame', [frame]), stage.state);
   return { ...stage, frame };
 }
 
@@ -96,38 +96,23 @@ function newStage(way) {
  * @param {any} state
  */
 function showStage(way, { ways, phase, scene }) {
-  const { frame, summary, state, requests } = stages[way];
-  const { port, isRunning, hasHeartbeats, ...shown } = ways[way];
+  const { frame, state } = stages[way];
+  const { summary, port, isRunning, hasHeartbeats, requests } = ways[way];
   const origin = port === null ? '' : `http://${location.hostname}:${port}`;
-  const src = origin && `${origin}/dashboard${phase === 'truth' ? '?visit' : '?watch'}`;
+  // Another program than services/app need not count views.
+  const isVisiting = phase === 'truth' && hasHeartbeats;
+  const src = origin && `${origin}/dashboard?${isVisiting ? 'visit' : 'watch'}`;
   if (src && frame.src !== src) frame.src = src;
   if (!src) frame.removeAttribute('src');
   byId(way).dataset.running = String(isRunning);
-  summary.textContent = shown.summary;
-  state.textContent = stateOf(port, isRunning, hasHeartbeats);
-  setContent(requests, shown.requests.map(requestsItem));
+  stages[way].summary.textContent = summary;
+  state.textContent = isRunning ? 'The stack starts …' : 'It comes next.';
+  state.hidden = src !== '';
+  frame.contentWindow?.postMessage({ requests }, '*'); // it may show an error instead of the stack
   if (way !== 'right') return;
   tour.hidden = phase !== 'truth' || !scene || !origin;
   tour.href = `${origin}/dashboard#tour=${scene}`;
   tour.textContent = `Step ${scene} of the tour`;
-}
-
-/**
- * @param {number | null} port
- * @param {boolean} isRunning
- * @param {boolean} hasHeartbeats
- */
-function stateOf(port, isRunning, hasHeartbeats) {
-  if (port === null) return isRunning ? 'The stack starts …' : 'It comes next.';
-  const missing = 'This program sends no heartbeats, so the picture has no instances. ';
-  return `${hasHeartbeats ? '' : missing}Requests, as nginx logged them:`;
-}
-
-/** @param {any} requests of one instance */
-function requestsItem({ name, answered, failed }) {
-  const item = make('li', '', `${name}: ${answered}`);
-  if (failed > 0) item.append(make('strong', 'red', `, failed: ${failed}`));
-  return item;
 }
 
 /** @param {any} state */
