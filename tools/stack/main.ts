@@ -59,7 +59,7 @@ async function start(): Promise<void> {
   const trustedProxies = addressRanges('TRUSTED_PROXIES', process.env.TRUSTED_PROXIES ?? '');
   const report = (line: string) => console.log(line);
   if (values.seats) {
-    const { startSeats } = await import('../seats/start.ts'); // a stack needs no Express here
+    const { startSeats } = await import('../seats/serve.ts'); // a stack needs no Express here
     const server = await startSeats(values, { bind, port, scale, install }, report);
     process.on('uncaughtException', (err) => console.error(failure(err).text));
     return endOnce(() => server.close());
