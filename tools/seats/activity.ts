@@ -5,6 +5,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from '../lib/eventually.ts';
 import { ROOT } from '../lib/root.mjs';
 import { startControlServer } from '../stack/control-server.ts';
 import { controlSocket } from '../stack/folder.ts';
@@ -51,7 +52,15 @@ export async function startStack(
   const stack = await Stack.start({ ...options, env, redis: 'single', report: say });
   const server = await startControlServer(options.name, stack);
   const startedAt = Date.now();
-  await stack.redis.ask(`CONFIG SET maxmemory ${REDIS_MEMORY}`);
+  const close = async () => {
+    server.close();
+    await stack.close();
+  };
+  const limitRedis = () => stack.redis.ask(`CONFIG SET maxmemory ${REDIS_MEMORY}`);
+  await eventually(limitRedis).catch(async (err) => {
+    await close();
+    throw err;
+  });
   say('Your stack is ready.');
   return {
     ended: new Promise(() => {}),
@@ -61,10 +70,7 @@ export async function startStack(
       const { mtimeMs } = statSync(join(stack.folder, 'access.log')); // nginx logs each request
       return Date.now() - Math.max(mtimeMs, startedAt);
     },
-    close: async () => {
-      server.close();
-      await stack.close();
-    },
+    close,
   };
 }
 
@@ -88,7 +94,6 @@ export function startLesson(
   if (pid) watchdog.add(pid);
   for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', say);
   const ended = once(child, 'close').finally(() => pid && watchdog.remove(pid));
-  ended.catch((err) => say(`The lesson did not start: ${err.message}`));
   return {
     ended,
     pids: async () => (pid ? [pid] : []),

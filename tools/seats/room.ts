@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { failure } from '../lib/errors.mjs';
+import { listenProblem } from '../lib/listen.mjs';
 import { createStackFolder } from '../stack/folder.ts';
 import { freePort } from '../stack/port.ts';
 import { Watchdog } from '../stack/watchdog.ts';
@@ -44,7 +45,6 @@ export class Room extends EventEmitter {
   readonly options: RoomOptions;
   #queue: Seat[] = [];
   #running = new Map<Seat, Promise<void>>();
-  #ports = new Map<Seat, number>();
   #watchdog: Watchdog;
   #isClosing = false;
   #check: NodeJS.Timeout;
@@ -152,9 +152,10 @@ export class Room extends EventEmitter {
   async #startStack(seat: Seat) {
     const { bind, port: first, scale } = this.options;
     const name = `${this.options.name}-${String(seat.number).padStart(2, '0')}`;
-    const port = this.#ports.get(seat) ?? (first ? first + seat.number : await freePort(bind));
-    this.#ports.set(seat, port);
-    return startStack({ name, bind, port, scale }, (line) => seat.say(line));
+    const next = first + seat.number;
+    const isFree = first > 0 && !(await listenProblem(next, bind));
+    seat.port ??= isFree ? next : await freePort(bind);
+    return startStack({ name, bind, port: seat.port, scale }, (line) => seat.say(line));
   }
 
   async #enforceLimits(): Promise<void> {
@@ -171,7 +172,7 @@ export class Room extends EventEmitter {
         const found = `it used ${seat.memoryMb} MB of memory`;
         this.stop(seat, `Ended, because ${found}. A seat has ${limit} MB.`);
       } else if ((seat.activity?.idleMs() ?? 0) > longest) {
-        this.stop(seat, 'Ended, because nobody used it. Start it again if you need it.');
+        this.stop(seat, 'Ended, because no request reached it. Start it again if you need it.');
       }
     }
     this.#changed();

@@ -19,6 +19,8 @@ export class Seat {
   state: 'idle' | 'waiting' | 'starting' | 'running' | 'ending' = 'idle';
   memoryMb = 0;
   output = '';
+  /** Of its stack; the same at each start. */
+  port: number | undefined;
   activity: Activity | undefined;
   #stop = new AbortController();
   #changed: () => void;

@@ -13,12 +13,10 @@ import { createApp } from './app.ts';
 import { Room, type RoomOptions } from './room.ts';
 
 const MAX_SEATS = 40;
-/** Megabytes of a seat. Its stack takes up to 380 MB, and a lesson up to 460 MB. */
+/** Megabytes of a seat. Its stack takes about 250, and the largest lesson 430. */
 const SEAT_MEMORY_MB = '600';
 /** Megabytes that stay free for the presenter. */
 const RESERVED_MB = 500;
-/** With more lessons at once, the times that they measure are too long. */
-const SEATS_PER_CORE = 2;
 /** The longest name, so that those of the stacks have at most 20 characters. */
 const MAX_NAME = 17;
 
@@ -106,8 +104,11 @@ export async function startSeats(
   return server;
 }
 
-/** The number of seats of which each can have its memory and its share of the processor. */
+/**
+ * The number of seats that can run something at once: each has its memory, and a core. With more
+ * lessons at once, their processes start too slowly.
+ */
 export function seatsAtOnce(memoryMb: number, free = freeMemory(), cores = availableParallelism()) {
   const fitting = Math.floor((free / 2 ** 20 - RESERVED_MB) / memoryMb);
-  return Math.max(1, Math.min(fitting, cores * SEATS_PER_CORE));
+  return Math.max(1, Math.min(fitting, cores));
 }
