@@ -161,14 +161,15 @@ describe('seats', () => {
     server.room.options.idleMs = 2500;
     for (const since = Date.now(); Date.now() - since < 5000; ) await stack.view();
     expect((await ben.look()).seat.state).toBe('running');
-    expect((await ben.until('idle')).seat.output).toContain('Ended, because no request reached it.');
+    expect((await ben.until('idle')).seat.output).toContain(
+      'Ended, because no request reached it.',
+    );
     await expect(stack.view()).rejects.toThrow();
   });
 
   it('should end what exceeds the memory of a seat, and say so', async () => {
     server.room.options.memoryMb = 50; // the same lesson has passed with 600
     await eve.run('session-contents');
-    await eve.until('running');
     const { output } = (await eve.until('idle')).seat;
     expect(output).toMatch(/Ended, because it used \d+ MB of memory\. A seat has 50 MB\.\n$/);
     expect(output).not.toContain('✓');
