@@ -51,10 +51,13 @@ describeInBrowser('the page of the seats', () => {
 
     await press(first.page, 'Start your stack');
     await expectText(first.page, '#status', 'Your stack is running.', 30_000);
-    await press(second.page, 'Run 03 session-contents');
+    await press(second.page, 'Run 04 lost-updates');
+    await second.page.locator('#questions input').first().fill('20');
+    await expectAccessible(second);
+    await press(second.page, 'Run the lesson');
+    await expectText(second.page, '#guesses', /lost if the session holds .* Your guess: 20$/);
     await expectText(second.page, '#status', 'You are number 1 in the queue.');
     expect(await textOf(second.page, '#output')).toBe('');
-    await expectAccessible(first);
 
     const opened = first.context.waitForEvent('page');
     await first.page.getByRole('link', { name: 'Open your stack' }).click();
@@ -67,7 +70,7 @@ describeInBrowser('the page of the seats', () => {
     await stack.close();
 
     await press(first.page, 'Stop');
-    await expectText(second.page, '#status', /^The lesson session-contents /);
+    await expectText(second.page, '#status', /^The lesson lost-updates /);
     await expectText(second.page, '#output', /✓/, 60_000);
     await expectText(second.page, '#status', 'Nothing is running.');
     await expectAccessible(second);

@@ -11,7 +11,7 @@ import { jsonBody } from '../../services/shared/http/json-body.ts';
 import { notFound, problemHandler, sendProblem } from '../../services/shared/http/problem.ts';
 import { securityHeaders } from '../../services/shared/http/reply-headers.ts';
 import { sameOrigin } from '../../services/shared/http/same-origin.ts';
-import { catalog } from '../../workshop/kit/catalog.ts';
+import { catalog, load } from '../../workshop/kit/catalog.ts';
 import { ROOT } from '../lib/root.mjs';
 import { type Room, STACK } from './room.ts';
 import type { Seat } from './seat.ts';
@@ -38,8 +38,11 @@ const FILES = {
  *
  * @param publicUrl the address for the audience; by default that of the request
  */
-export function createApp(room: Room, publicUrl: string | undefined): Express {
-  const lessons = catalog();
+export async function createApp(room: Room, publicUrl: string | undefined): Promise<Express> {
+  const entries = catalog();
+  const lessons = await Promise.all(
+    entries.map(async (entry) => ({ ...entry, asks: (await load(entry)).asks })),
+  );
   const cookieName = `${room.options.name}.seat`; // browsers send it to every port of the host
   const seatOf = (req: Request) => room.seatOf(parseCookie(req.headers.cookie ?? '')[cookieName]);
   let pages = 0;
@@ -57,7 +60,7 @@ export function createApp(room: Room, publicUrl: string | undefined): Express {
   }
   app.get('/qr.svg', qrCode(publicUrl));
   app.get('/lessons', (_req, res) => res.json(lessons));
-  for (const { name, folder } of lessons) {
+  for (const { name, folder } of entries) {
     const text = readFileSync(join(ROOT, folder, 'README.md'), 'utf8');
     app.get(`/lessons/${name}`, (_req, res) => res.type('text').send(text));
   }
@@ -110,7 +113,7 @@ export function createApp(room: Room, publicUrl: string | undefined): Express {
     act(seat, req);
     return res.status(204).end();
   };
-  const job = z.enum([STACK, ...lessons.map(({ name }) => name)]);
+  const job = z.enum([STACK, ...entries.map(({ name }) => name)]);
   const run = ofSeat((seat, req) => room.request(seat, req.body.job));
   app.post('/seat/run', change, jsonBody(z.strictObject({ job })), run);
   app.post(

@@ -53,7 +53,7 @@ export async function serveSeats(
   }
   const { port: actual } = server.address() as AddressInfo;
   const audience = process.env.PUBLIC_URL || publicUrl('http', bind, actual);
-  server.on('request', createApp(room, audience));
+  server.on('request', await createApp(room, audience));
   const isLocalhost = ['127.0.0.1', '0.0.0.0', '::1', '::'].includes(bind);
   return {
     room,

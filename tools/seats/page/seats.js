@@ -40,6 +40,7 @@ function showConnection(text) {
 function show({ seats, taken, running, waiting, atOnce, publicUrl, seat }) {
   for (const id of ['seat', 'lessons']) element(id).hidden = !seat;
   element('free').hidden = Boolean(seat);
+  if (!seat) element('predict').hidden = true;
   element('title').textContent = seat ? `Seat ${seat.number}` : 'Seats';
   element('public-url').textContent = publicUrl ?? location.origin;
   const use = `${running} of at most ${atOnce} are in use now, ${waiting} wait.`;
@@ -91,15 +92,49 @@ async function send({ send: request = '', job }) {
   else element('seat').scrollIntoView();
 }
 
+/**
+ * Asks for predictions, then runs a lesson. The guesses stay on this page.
+ *
+ * @param {string} job the name of the lesson
+ * @param {{question: string, choices?: string[]}[]} asks
+ */
+function predict(job, asks) {
+  const form = /** @type {HTMLFormElement} */ (document.querySelector('#predict form'));
+  const fields = asks.map(({ question, choices }) => {
+    const field = document.createElement(choices ? 'select' : 'input');
+    if (field instanceof HTMLInputElement) Object.assign(field, { type: 'number', step: 'any' });
+    else field.append(...['', ...(choices ?? [])].map((choice) => new Option(choice)));
+    const label = document.createElement('label');
+    label.append(question, field);
+    return { question, field, label };
+  });
+  element('questions').replaceChildren(...fields.map(({ label }) => label));
+  element('predict').hidden = false;
+  element('predict').scrollIntoView();
+  fields[0]?.field.focus();
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    element('predict').hidden = true;
+    const guesses = fields.filter(({ field }) => field.value);
+    const items = guesses.map(({ question, field: { value } }) => {
+      const item = document.createElement('li');
+      item.textContent = `${question} Your guess: ${value}`;
+      return item;
+    });
+    element('guesses').replaceChildren(...items);
+    void send({ send: 'POST /seat/run', job });
+  };
+}
+
 async function listLessons() {
   const reply = await fetch('/lessons');
-  for (const { number, name, question } of await reply.json()) {
+  for (const { number, name, question, asks } of await reply.json()) {
     const item = document.createElement('li');
     const button = document.createElement('button');
     button.type = 'button';
     button.textContent = 'Run';
     button.setAttribute('aria-label', `Run ${number} ${name}`);
-    Object.assign(button.dataset, { send: 'POST /seat/run', job: name });
+    button.addEventListener('click', () => predict(name, asks));
     const text = document.createElement('p');
     const link = document.createElement('a');
     Object.assign(link, { href: `/lessons/${name}`, target: '_blank' });
