@@ -25,3 +25,19 @@ export async function viewsOf(visitor: Visitor): Promise<number> {
   if (status === 200 && views) return Number(views);
   throw new Error(`GET / answered ${status} with ${quoted(body)}, not 200 with "Views: N".`);
 }
+
+/**
+ * The keys in Redis without a time to live.
+ *
+ * @param except a prefix: keys with it do not count
+ */
+export async function endlessKeys(deployment: Deployment, except?: string): Promise<string[]> {
+  const keys = await keysOf(deployment, except);
+  const ttls = await Promise.all(keys.map((key) => deployment.redis('TTL', key)));
+  return keys.filter((_, i) => ttls[i] === '-1');
+}
+
+async function keysOf(deployment: Deployment, except?: string): Promise<string[]> {
+  const keys = (await deployment.redis('KEYS', '*')).split('\n').filter(Boolean);
+  return keys.filter((key) => !except || !key.startsWith(except));
+}

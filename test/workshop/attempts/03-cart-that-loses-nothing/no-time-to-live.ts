@@ -1,0 +1,33 @@
+// A hash that stays. Expected: never expires
+import { RedisStore } from 'connect-redis';
+import express from 'express';
+import session from 'express-session';
+import { createClient } from 'redis';
+
+const { REDIS_URL = '', SESSION_SECRET = '', PORT, HOST = '' } = process.env;
+
+const redis = createClient({ url: REDIS_URL });
+redis.on('error', (err) => console.error(err.message));
+await redis.connect();
+
+const app = express();
+const store = new RedisStore({ client: redis });
+app.use(session({ store, secret: SESSION_SECRET, resave: false, saveUninitialized: true }));
+app.use(express.json());
+
+app.post('/cart', async (req, res) => {
+  const { item, quantity } = req.body;
+  // A hash has one field for each item. Redis adds to a field in one step, for all instances.
+  const key = `cart:${req.sessionID}`;
+  await redis.hIncrBy(key, item, quantity);
+  res.json({ item, quantity });
+});
+
+app.get('/cart', async (req, res) => {
+  const key = `cart:${req.sessionID}`;
+  const cart = await redis.hGetAll(key);
+  const quantities = Object.entries(cart).map(([item, quantity]) => [item, Number(quantity)]);
+  res.json(Object.fromEntries(quantities));
+});
+
+app.listen(Number(PORT), HOST);
