@@ -13,6 +13,7 @@ const START_FAULTS: Record<string, string> = {
   'share-the-session': 'each instance keeps its sessions in its own memory',
   'count-every-view': 'Two requests read the same number',
   'cart-that-loses-nothing': 'the last one removes what the other one added',
+  'cache-with-invalidation': 'PUT changes the database, and the cached copies stay as they are',
 };
 
 describe.each(exercises().map((entry) => [entry.name, entry] as const))(

@@ -37,6 +37,17 @@ export async function endlessKeys(deployment: Deployment, except?: string): Prom
   return keys.filter((_, i) => ttls[i] === '-1');
 }
 
+/**
+ * Removes all keys with a time to live, as if it had ended.
+ *
+ * @param except a prefix: keys with it stay
+ */
+export async function expireAll(deployment: Deployment, except?: string): Promise<void> {
+  const endless = new Set(await endlessKeys(deployment, except));
+  const keys = await keysOf(deployment, except);
+  for (const key of keys) if (!endless.has(key)) await deployment.redis('DEL', key);
+}
+
 async function keysOf(deployment: Deployment, except?: string): Promise<string[]> {
   const keys = (await deployment.redis('KEYS', '*')).split('\n').filter(Boolean);
   return keys.filter((key) => !except || !key.startsWith(except));

@@ -1,0 +1,40 @@
+// A cache in Redis that PUT does not know. Expected: PUT changes the database, and the cached copies stay
+import { setTimeout as delay } from 'node:timers/promises';
+import express from 'express';
+import { createClient } from 'redis';
+
+const TTL_SECONDS = 60;
+const { REDIS_URL = '', PORT, HOST = '' } = process.env;
+
+const redis = createClient({ url: REDIS_URL });
+redis.on('error', (err) => console.error(err.message));
+await redis.connect();
+
+/** The database. A read takes 200 ms. Do not change these two functions. */
+async function readPrice(): Promise<string> {
+  const [, price] = await redis.multi().incr('db:reads').get('db:price').execTyped();
+  await delay(200);
+  return price ?? '0';
+}
+async function writePrice(price: number): Promise<void> {
+  await redis.set('db:price', price);
+}
+
+const app = express();
+app.use(express.json());
+
+app.get('/product', async (_req, res) => {
+  let price = await redis.get('product');
+  if (price === null) {
+    price = await readPrice();
+    await redis.set('product', price, { EX: TTL_SECONDS });
+  }
+  res.json({ price: Number(price) });
+});
+
+app.put('/product', async (req, res) => {
+  await writePrice(req.body.price);
+  res.json({ price: req.body.price });
+});
+
+app.listen(Number(PORT), HOST);
