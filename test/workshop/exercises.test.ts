@@ -14,6 +14,7 @@ const START_FAULTS: Record<string, string> = {
   'count-every-view': 'Two requests read the same number',
   'cart-that-loses-nothing': 'the last one removes what the other one added',
   'cache-with-invalidation': 'PUT changes the database, and the cached copies stay as they are',
+  'idempotent-retry': 'For the program, a retry is a new order',
 };
 
 describe.each(exercises().map((entry) => [entry.name, entry] as const))(
