@@ -15,6 +15,7 @@ const START_FAULTS: Record<string, string> = {
   'cart-that-loses-nothing': 'the last one removes what the other one added',
   'cache-with-invalidation': 'PUT changes the database, and the cached copies stay as they are',
   'idempotent-retry': 'For the program, a retry is a new order',
+  'session-fixation': 'both still use the same one',
 };
 
 describe.each(exercises().map((entry) => [entry.name, entry] as const))(

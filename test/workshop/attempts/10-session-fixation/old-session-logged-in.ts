@@ -1,0 +1,46 @@
+// A new session beside the old one, and both have the name. Expected: her name is in the old session too
+import { RedisStore } from 'connect-redis';
+import express from 'express';
+import session from 'express-session';
+import { createClient } from 'redis';
+
+declare module 'express-session' {
+  interface SessionData {
+    views: number;
+    name?: string;
+  }
+}
+
+const { REDIS_URL = '', SESSION_SECRET = '', PORT, HOST = '' } = process.env;
+
+const redis = createClient({ url: REDIS_URL });
+redis.on('error', (err) => console.error(err.message));
+await redis.connect();
+
+const app = express();
+const store = new RedisStore({ client: redis });
+app.use(session({ store, secret: SESSION_SECRET, resave: false, saveUninitialized: false }));
+app.use(express.json());
+
+app.get('/', (req, res) => {
+  req.session.views = (req.session.views ?? 0) + 1;
+  res.send(`Views: ${req.session.views}`);
+});
+
+app.post('/login', (req, res, next) => {
+  req.session.name = req.body.name;
+  req.session.save((err) => {
+    if (err) return next(err);
+    const { views, name } = req.session;
+    req.sessionStore.generate(req);
+    Object.assign(req.session, { views, name });
+    res.json({ name });
+  });
+});
+
+app.get('/me', (req, res) => {
+  const { name } = req.session;
+  res.status(name ? 200 : 401).json({ name });
+});
+
+app.listen(Number(PORT), HOST);
