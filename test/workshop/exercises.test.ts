@@ -16,6 +16,7 @@ const START_FAULTS: Record<string, string> = {
   'cache-with-invalidation': 'PUT changes the database, and the cached copies stay as they are',
   'idempotent-retry': 'For the program, a retry is a new order',
   'session-fixation': 'both still use the same one',
+  'rotate-a-secret': 'It signs new cookies with the new secret',
 };
 
 describe.each(exercises().map((entry) => [entry.name, entry] as const))(
