@@ -17,6 +17,7 @@ const START_FAULTS: Record<string, string> = {
   'idempotent-retry': 'For the program, a retry is a new order',
   'session-fixation': 'both still use the same one',
   'rotate-a-secret': 'It signs new cookies with the new secret',
+  'answer-without-redis': 'keeps each command until it is connected again',
 };
 
 describe.each(exercises().map((entry) => [entry.name, entry] as const))(

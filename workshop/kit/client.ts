@@ -1,5 +1,5 @@
 import { quoted } from '../../tools/lib/errors.mjs';
-import { send, type Visitor } from '../../tools/lib/visitor.ts';
+import { type Reply, send, type Visitor } from '../../tools/lib/visitor.ts';
 import type { Deployment } from './environment.ts';
 
 /** The user that the application sees behind a cookie: a name, or the refusal. */
@@ -51,4 +51,12 @@ export async function expireAll(deployment: Deployment, except?: string): Promis
 async function keysOf(deployment: Deployment, except?: string): Promise<string[]> {
   const keys = (await deployment.redis('KEYS', '*')).split('\n').filter(Boolean);
   return keys.filter((key) => !except || !key.startsWith(except));
+/** The addresses of the instances that nginx has asked for a reply, the last one last. */
+export function askedInstances({ headers }: Reply): string[] {
+  return String(headers['x-upstream-addr'] ?? '').split(/[\s,:]+(?=\d+\.)/);
+}
+
+/** Tells whether nginx gave this reply itself, because no instance did. */
+export function isFromNginx({ status, body }: Reply): boolean {
+  return (status === 502 || status === 504) && body.includes(`"status":${status}`);
 }

@@ -1,0 +1,21 @@
+// The client has no listener for errors. Expected: ended by itself
+import express from 'express';
+import { createClient } from 'redis';
+
+const { REDIS_URL = '', PORT, HOST = '' } = process.env;
+
+const redis = createClient({ url: REDIS_URL, disableOfflineQueue: true });
+await redis.connect();
+
+const app = express();
+
+app.get('/', async (_req, res) => {
+  try {
+    const views = await redis.incr('views');
+    res.send(`Views: ${views}`);
+  } catch {
+    res.status(503).send('Please try again.');
+  }
+});
+
+app.listen(Number(PORT), HOST);

@@ -1,0 +1,17 @@
+import express from 'express';
+import { createClient } from 'redis';
+
+const { REDIS_URL = '', PORT, HOST = '' } = process.env;
+
+const redis = createClient({ url: REDIS_URL });
+redis.on('error', (err) => console.error(err.message));
+await redis.connect();
+
+const app = express();
+
+app.get('/', async (_req, res) => {
+  const views = await redis.incr('views');
+  res.send(`Views: ${views}`);
+});
+
+app.listen(Number(PORT), HOST);
