@@ -51,6 +51,8 @@ export async function expireAll(deployment: Deployment, except?: string): Promis
 async function keysOf(deployment: Deployment, except?: string): Promise<string[]> {
   const keys = (await deployment.redis('KEYS', '*')).split('\n').filter(Boolean);
   return keys.filter((key) => !except || !key.startsWith(except));
+}
+
 /** The addresses of the instances that nginx has asked for a reply, the last one last. */
 export function askedInstances({ headers }: Reply): string[] {
   return String(headers['x-upstream-addr'] ?? '').split(/[\s,:]+(?=\d+\.)/);
