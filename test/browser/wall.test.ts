@@ -153,7 +153,7 @@ describeInBrowser('npm run lesson -- NAME --present', () => {
     await press(page, 'Visit both ×100');
     await eventually(async () => expect(await shown('right', '#views')).toBe('Views: 101'));
     expect(await shown('wrong', '#trail-summary')).toMatch(/[1-9]\d* counted twice/);
-  });
+  }, 120_000);
 
   it('should show in red what contradicts the claim: the right way with sessions in memory', async () => {
     await using wall = await present('shared-counter', { SESSION_STORE: 'memory' });
@@ -170,5 +170,5 @@ describeInBrowser('npm run lesson -- NAME --present', () => {
       '1 1 1 1 1 1 1 1 1 ✗ refuted',
     );
     expect(await textOf(page, '#verdict')).toMatch(/^The observations contradict the claim: /);
-  });
+  }, 120_000);
 });

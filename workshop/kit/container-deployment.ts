@@ -82,7 +82,7 @@ export class ContainerDeployment implements Deployment {
     return this.#compose('exec', '-T', 'redis', 'redis-cli', ...command);
   }
 
-  /** The dashboard knows those that send heartbeats. */
+  /** Docker assigns the addresses. The dashboard learns them from heartbeats. */
   instanceNames(): [] {
     return [];
   }

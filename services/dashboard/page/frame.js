@@ -24,7 +24,7 @@ export function listenToFrame(onRequests) {
   if (isWatching) setText(byId('views'), 'Lesson');
   window.addEventListener('message', ({ origin, data }) => {
     if (new URL(origin).hostname !== location.hostname) return;
-    if (data.requests) onRequests(data.requests);
+    if (isWatching && data.requests) onRequests(data.requests);
     if (MAY_PRESS.includes(data.press)) byId(data.press).click();
   });
 }

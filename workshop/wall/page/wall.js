@@ -101,13 +101,14 @@ function showStage(way, { ways, phase, scene }) {
   const origin = port === null ? '' : `http://${location.hostname}:${port}`;
   // Another program than services/app need not count views.
   const isVisiting = phase === 'truth' && hasHeartbeats;
-  const src = origin && `${origin}/dashboard?${isVisiting ? 'visit' : 'watch'}`;
-  if (src && frame.src !== src) frame.src = src;
-  if (!src) frame.removeAttribute('src');
+  const page = `${origin}/dashboard?${isVisiting ? 'visit' : 'watch'}`;
+  const src = origin ? page : 'about:blank';
+  if (frame.src !== src) frame.src = src;
+  frame.hidden = !origin;
   byId(way).dataset.running = String(isRunning);
   stages[way].summary.textContent = summary;
   state.textContent = isRunning ? 'The stack starts …' : 'It comes next.';
-  state.hidden = src !== '';
+  state.hidden = !frame.hidden;
   frame.contentWindow?.postMessage({ requests }, '*'); // it may show an error instead of the stack
   if (way !== 'right') return;
   tour.hidden = phase !== 'truth' || !scene || !origin;
@@ -167,8 +168,7 @@ byId('next').addEventListener('click', goOn);
 for (const view of VIEWS) byId(`view-${view}`).addEventListener('click', () => setView(view));
 byId('visit').addEventListener('click', () => {
   for (const { frame } of Object.values(stages)) {
-    if (frame.src)
-      frame.contentWindow?.postMessage({ press: 'visit-many' }, new URL(frame.src).origin);
+    frame.contentWindow?.postMessage({ press: 'visit-many' }, '*');
   }
 });
 document.addEventListener('keydown', (event) => {
