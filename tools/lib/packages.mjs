@@ -38,7 +38,13 @@ export function readLock(root = ROOT) {
  * The programs in these folders need no package for development: participants run them, and must not
  * have to download three times as much.
  */
-export const PRODUCTION_ONLY = ['tools/stack/', 'tools/observe/', 'loadtest/', 'workshop/'];
+export const PRODUCTION_ONLY = [
+  'tools/stack/',
+  'tools/seats/',
+  'tools/observe/',
+  'loadtest/',
+  'workshop/',
+];
 
 /**
  * Compares node_modules with package-lock.json.
