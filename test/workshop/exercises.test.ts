@@ -18,6 +18,7 @@ const START_FAULTS: Record<string, string> = {
   'session-fixation': 'both still use the same one',
   'rotate-a-secret': 'It signs new cookies with the new secret',
   'answer-without-redis': 'keeps each command until it is connected again',
+  'stop-a-stampede': 'no request waits for the load of another one',
 };
 
 describe.each(exercises().map((entry) => [entry.name, entry] as const))(

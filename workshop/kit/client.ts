@@ -48,7 +48,8 @@ export async function expireAll(deployment: Deployment, except?: string): Promis
   for (const key of keys) if (!endless.has(key)) await deployment.redis('DEL', key);
 }
 
-async function keysOf(deployment: Deployment, except?: string): Promise<string[]> {
+/** The names of the keys in Redis, except those of a prefix. */
+export async function keysOf(deployment: Deployment, except?: string): Promise<string[]> {
   const keys = (await deployment.redis('KEYS', '*')).split('\n').filter(Boolean);
   return keys.filter((key) => !except || !key.startsWith(except));
 }

@@ -1,0 +1,43 @@
+// An entry that stays. Expected: The key report never expires
+import { setTimeout as delay } from 'node:timers/promises';
+import express from 'express';
+import { createClient } from 'redis';
+
+const LOCK_MS = 1000; // longer than a load
+const WAIT_MS = 5000;
+const POLL_MS = 50;
+const { REDIS_URL = '', INSTANCE = '', PORT, HOST = '' } = process.env;
+
+const redis = createClient({ url: REDIS_URL });
+redis.on('error', (err) => console.error(err.message));
+await redis.connect();
+
+/** The slow origin. It notes each call. Do not change this function. */
+async function loadReport(): Promise<string> {
+  await redis.rPush('origin:calls', INSTANCE);
+  await delay(300);
+  return 'The report';
+}
+
+const app = express();
+
+app.get('/report', async (_req, res) => {
+  const deadline = Date.now() + WAIT_MS;
+  while (Date.now() < deadline) {
+    let report = await redis.get('report');
+    // NX and PX in one command: one request gets the lock, and it ends even if its owner dies.
+    // It is not deleted: a request that missed the entry just before would get it, and load again.
+    if (report === null && (await redis.set('report:lock', INSTANCE, { NX: true, PX: LOCK_MS }))) {
+      report = await loadReport();
+      await redis.set('report', report);
+    }
+    if (report !== null) {
+      res.send(report);
+      return;
+    }
+    await delay(POLL_MS);
+  }
+  res.sendStatus(503);
+});
+
+app.listen(Number(PORT), HOST);
