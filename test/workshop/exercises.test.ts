@@ -19,6 +19,7 @@ const START_FAULTS: Record<string, string> = {
   'rotate-a-secret': 'It signs new cookies with the new secret',
   'answer-without-redis': 'keeps each command until it is connected again',
   'stop-a-stampede': 'no request waits for the load of another one',
+  'rate-limit': 'each instance counts for itself',
 };
 
 describe.each(exercises().map((entry) => [entry.name, entry] as const))(
