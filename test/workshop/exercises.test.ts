@@ -20,6 +20,7 @@ const START_FAULTS: Record<string, string> = {
   'answer-without-redis': 'keeps each command until it is connected again',
   'stop-a-stampede': 'no request waits for the load of another one',
   'rate-limit': 'each instance counts for itself',
+  'graceful-shutdown': 'the process ended before it had answered',
 };
 
 describe.each(exercises().map((entry) => [entry.name, entry] as const))(

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Visitor } from '../../tools/lib/visitor.ts';
 import {
+  defaultRetries,
   type Environment,
   inBackground,
   LONG_TIMEOUTS,
   longNginxTimeouts,
-  replaceText,
 } from '../kit/environment.ts';
 import { atLeast, exactly, harm, lesson, neutral } from '../kit/lesson.ts';
 
@@ -16,12 +16,6 @@ const INSTANCES = ['app-1', 'app-2'];
 const THINK_MS = 50;
 /** Milliseconds that Redis pauses, so that some requests are certainly in progress. */
 const PAUSE_MS = 200;
-
-/** By default nginx does not retry a POST that an instance may have begun. */
-function defaultRetries(conf: string): string {
-  const changed = replaceText(conf, ' non_idempotent;', ';');
-  return replaceText(changed, 'error_page 502 504 = @again;', '');
-}
 
 /** Replaces the instances one after the other while visitors fill their carts. */
 async function observe(environment: Environment, program: string, conf: (text: string) => string) {

@@ -117,3 +117,9 @@ export function longNginxTimeouts(conf: string): string {
   const read = replaceText(conf, 'proxy_read_timeout 1800ms;', 'proxy_read_timeout 60s;');
   return replaceText(read, 'proxy_next_upstream_timeout 4s;', 'proxy_next_upstream_timeout 0;');
 }
+
+/** Gives nginx its own default retries: a POST that an instance may have begun is not retried. */
+export function defaultRetries(conf: string): string {
+  const changed = replaceText(conf, ' non_idempotent;', ';');
+  return replaceText(changed, 'error_page 502 504 = @again;', '');
+}
