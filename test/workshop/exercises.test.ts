@@ -21,6 +21,7 @@ const START_FAULTS: Record<string, string> = {
   'stop-a-stampede': 'no request waits for the load of another one',
   'rate-limit': 'each instance counts for itself',
   'graceful-shutdown': 'the process ended before it had answered',
+  'log-out-for-good': 'the session on the server goes on',
 };
 
 describe.each(exercises().map((entry) => [entry.name, entry] as const))(
