@@ -1,6 +1,6 @@
 import { Visitor } from '../../../tools/lib/visitor.ts';
-import { viewsOf } from '../../kit/client.ts';
 import { type Exercise, must } from '../../kit/exercise.ts';
+import { viewsOf } from '../../kit/exercise-client.ts';
 
 const VIEWS = 9;
 

@@ -1,7 +1,7 @@
 import { quoted } from '../../../tools/lib/errors.mjs';
 import { Visitor } from '../../../tools/lib/visitor.ts';
-import { endlessKeys } from '../../kit/client.ts';
 import { type Exercise, must } from '../../kit/exercise.ts';
+import { endlessKeys } from '../../kit/exercise-client.ts';
 
 /** Requests at once: so many for one item, and so many for different items. */
 const ADDS = 100;

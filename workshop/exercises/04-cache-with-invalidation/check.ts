@@ -1,9 +1,9 @@
 import { quoted } from '../../../tools/lib/errors.mjs';
 import { eventually } from '../../../tools/lib/eventually.ts';
 import { send } from '../../../tools/lib/visitor.ts';
-import { endlessKeys, expireAll } from '../../kit/client.ts';
 import type { Deployment } from '../../kit/environment.ts';
 import { type Exercise, must } from '../../kit/exercise.ts';
+import { endlessKeys, expireAll } from '../../kit/exercise-client.ts';
 
 const DATABASE = 'db:';
 /** Enough that each of three instances answers several times. */

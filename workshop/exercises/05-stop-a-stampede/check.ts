@@ -1,9 +1,9 @@
 import { quoted } from '../../../tools/lib/errors.mjs';
 import { eventually } from '../../../tools/lib/eventually.ts';
 import { type Reply, send } from '../../../tools/lib/visitor.ts';
-import { endlessKeys, expireAll, keysOf } from '../../kit/client.ts';
 import { type Deployment, longNginxTimeouts } from '../../kit/environment.ts';
 import { type Exercise, must } from '../../kit/exercise.ts';
+import { endlessKeys, expireAll, keysOf } from '../../kit/exercise-client.ts';
 
 const ORIGIN = 'origin:';
 const REQUESTS = 100;

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { quoted } from '../../../tools/lib/errors.mjs';
 import { type Reply, send } from '../../../tools/lib/visitor.ts';
-import { endlessKeys, keysOf } from '../../kit/client.ts';
 import type { Deployment } from '../../kit/environment.ts';
 import { type Exercise, must } from '../../kit/exercise.ts';
+import { endlessKeys, keysOf } from '../../kit/exercise-client.ts';
 
 const LIMIT = 10;
 const WINDOW_SECONDS = 2;

@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { quoted } from '../../../tools/lib/errors.mjs';
 import { eventually } from '../../../tools/lib/eventually.ts';
 import { type Reply, send, Visitor } from '../../../tools/lib/visitor.ts';
-import { askedInstances, isFromNginx, viewsOf } from '../../kit/client.ts';
 import type { Action, Deployment } from '../../kit/environment.ts';
 import { type Exercise, must } from '../../kit/exercise.ts';
+import { askedInstances, isFromNginx, viewsOf } from '../../kit/exercise-client.ts';
 
 /** Milliseconds between two requests. */
 const INTERVAL_MS = 25;

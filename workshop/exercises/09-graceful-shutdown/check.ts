@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../../tools/lib/eventually.ts';
 import { type Reply, send } from '../../../tools/lib/visitor.ts';
-import { askedInstances } from '../../kit/client.ts';
 import { type Deployment, defaultRetries, replaceText } from '../../kit/environment.ts';
 import { type Exercise, must } from '../../kit/exercise.ts';
+import { askedInstances } from '../../kit/exercise-client.ts';
 
 const INSTANCES = 3;
 /** Four for each instance. */

@@ -1,8 +1,9 @@
 import { quoted } from '../../../tools/lib/errors.mjs';
 import { Visitor } from '../../../tools/lib/visitor.ts';
-import { userOf, viewsOf } from '../../kit/client.ts';
+import { userOf } from '../../kit/client.ts';
 import type { Deployment } from '../../kit/environment.ts';
 import { type Exercise, must } from '../../kit/exercise.ts';
+import { viewsOf } from '../../kit/exercise-client.ts';
 
 /** Instances of the stack, which nginx asks in turn. */
 const INSTANCES = 3;

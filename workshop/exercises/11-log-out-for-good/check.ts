@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../../tools/lib/eventually.ts';
 import { send, Visitor } from '../../../tools/lib/visitor.ts';
-import { askedInstances } from '../../kit/client.ts';
 import { type Deployment, inBackground, longNginxTimeouts } from '../../kit/environment.ts';
 import { type Exercise, must } from '../../kit/exercise.ts';
+import { askedInstances } from '../../kit/exercise-client.ts';
 
 const NAME = 'Ada Lovelace';
 const INSTANCES = 3;

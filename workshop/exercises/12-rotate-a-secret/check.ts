@@ -1,8 +1,8 @@
 import { sign, unsign } from 'cookie-signature';
 import { Visitor } from '../../../tools/lib/visitor.ts';
-import { viewsOf } from '../../kit/client.ts';
 import type { Deployment } from '../../kit/environment.ts';
 import { type Exercise, must } from '../../kit/exercise.ts';
+import { viewsOf } from '../../kit/exercise-client.ts';
 
 const OLD = 'the-old-secret-of-32-characters-';
 const NEW = 'the-new-secret-of-32-characters-';

@@ -18,7 +18,6 @@ app.use(express.json());
 
 app.post('/cart', async (req, res) => {
   const { item, quantity } = req.body;
-  // A hash has one field for each item. Redis adds to a field in one step, for all instances.
   const key = `cart:${req.sessionID}`;
   await redis.multi().hSet(key, item, quantity).expire(key, TTL_SECONDS).exec();
   res.json({ item, quantity });

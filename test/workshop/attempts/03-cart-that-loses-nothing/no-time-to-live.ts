@@ -17,7 +17,6 @@ app.use(express.json());
 
 app.post('/cart', async (req, res) => {
   const { item, quantity } = req.body;
-  // A hash has one field for each item. Redis adds to a field in one step, for all instances.
   const key = `cart:${req.sessionID}`;
   await redis.hIncrBy(key, item, quantity);
   res.json({ item, quantity });
