@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Board, launchBrowser, openBoard } from '../../tools/lib/browser.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
+import { ROOT } from '../../tools/lib/root.mjs';
 import { Running } from '../../tools/lib/running.ts';
 import { send } from '../../tools/lib/visitor.ts';
 import { describeInBrowser, expectText, press, textOf } from '../support/board.ts';
@@ -15,7 +16,7 @@ const LESSON_MS = 50_000;
 /** The wall of a lesson: its address, and that of the phones on this machine. */
 async function present(lesson: string, env: NodeJS.ProcessEnv = {}) {
   const args = ['run', 'lesson', '--silent', '--', lesson, '--present'];
-  const running = new Running('npm', args, { BROWSER: 'true', ...env });
+  const running = new Running('npm', args, { BROWSER: 'true', ...env }, ROOT, 'pipe');
   const url = await eventually(() => {
     const [, found] = /^The wall: (\S+)$/m.exec(running.stderr) ?? [];
     if (!found) throw new Error(running.stdout + running.stderr);
@@ -164,7 +165,7 @@ describeInBrowser('npm run lesson -- NAME --present', () => {
       '#closed',
       /^Only this machine reaches this page\. .+ BIND=0\.0\.0\.0\.$/,
     );
-    await press(page, 'Run it');
+    wall.running.child.stdin?.write('\n'); // Enter in the terminal
     await untilPhase(page, 'truth', LESSON_MS);
     expect(await page.locator('#right-rows .red').allTextContents()).toContain(
       '1 1 1 1 1 1 1 1 1 ✗ refuted',
