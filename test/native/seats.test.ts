@@ -134,10 +134,10 @@ describe('seats', () => {
 
     expect((await kill(ofBen, its.address?.key ?? '')).status, "another seat's key").toBe(401);
     expect((await kill(ofAda, its.address?.key ?? '')).status).toBeLessThan(300);
-    await askRedis(`${name}-01`, 'FLUSHALL');
     await eventually(async () => {
       expect((await ada.look()).seat.output).toContain('app-1 is dead');
     });
+    await askRedis(`${name}-01`, 'FLUSHALL');
     await sendCommand(`${name}-01`, ['start', 'app-1']);
     expect((await ofAda.view()).views, 'the damage was real').toBe(1);
     expect((await ofBen.view()).views).toBe(5);

@@ -167,7 +167,7 @@ export class Room extends EventEmitter {
     const memory = memoryOf([...pids.values()].flat());
     for (const [seat, its] of pids) {
       seat.memoryMb = Math.round(its.reduce((sum, pid) => sum + (memory.get(pid) ?? 0), 0));
-      const longest = this.#queue.length > 0 ? idleIfWaitingMs : idleMs;
+      const longest = this.#queue.length > 0 ? Math.min(idleMs, idleIfWaitingMs) : idleMs;
       if (seat.memoryMb > limit) {
         const found = `it used ${seat.memoryMb} MB of memory`;
         this.stop(seat, `Ended, because ${found}. A seat has ${limit} MB.`);
