@@ -227,6 +227,7 @@ describe('npm start -- --seats', () => {
   it.each([
     [['--seats', '41'], '`--seats` expects a whole number from 1 to 40, not "41".'],
     [['--seats', '2', '--tls'], '`--seats` cannot be combined with `--tls`.'],
+    [['--seats', '2', '--redis', 'cluster'], '`--seats` cannot be combined with `--redis`.'],
   ])('should refuse %j', async (words, message) => {
     await using running = start(...words);
     expect(await running.ended).toMatchObject({ code: 2, stderr: `${message}\n` });

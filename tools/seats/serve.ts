@@ -86,7 +86,7 @@ export async function startSeats(
   common: { bind: string; port: number; scale: number; install: boolean },
   report: (line: string) => void,
 ): Promise<SeatServer> {
-  for (const other of ['compare', 'tls', 'cert', 'watch']) {
+  for (const other of ['compare', 'tls', 'cert', 'key', 'watch', 'redis', 'program']) {
     if (!String(values[other] || '')) continue;
     throw new UsageError(`\`--seats\` cannot be combined with \`--${other}\`.`);
   }

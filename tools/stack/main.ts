@@ -34,8 +34,8 @@ async function start(): Promise<void> {
       name: NAME_OPTION,
       scale: { type: 'string' },
       port: { type: 'string' },
-      redis: { type: 'string', default: 'single' },
-      program: { type: 'string', default: 'app' },
+      redis: { type: 'string' },
+      program: { type: 'string' },
       install: { type: 'boolean', default: true },
       watch: { type: 'boolean', default: false },
       compare: { type: 'string', multiple: true, default: [] },
@@ -47,9 +47,9 @@ async function start(): Promise<void> {
       'seat-memory': { type: 'string' },
     },
   });
-  const { name, program, install } = values;
-  assertKnown('--redis', values.redis, Object.keys(TOPOLOGIES));
-  const redis = values.redis as keyof typeof TOPOLOGIES;
+  const { name, program = 'app', install } = values;
+  const redis = (values.redis ?? 'single') as keyof typeof TOPOLOGIES;
+  assertKnown('--redis', redis, Object.keys(TOPOLOGIES));
   const wrong = await settingsOf('--compare', values.compare);
   const scale = wholeNumber('--scale', values.scale ?? (values.seats ? '2' : '3'), 1, MAX_SCALE);
   const port = values.port
