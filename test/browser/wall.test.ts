@@ -42,13 +42,17 @@ async function join(origin: string): Promise<string> {
   return String(headers['set-cookie']).split(';')[0] ?? '';
 }
 
-/** The first state that a phone receives. */
-async function stateOf(origin: string, cookie: string) {
+/** The states that a phone receives, until the wall ends. */
+async function receive(origin: string, cookie: string) {
   const { body } = await fetch(`${origin}/events`, { headers: { cookie } });
-  const reader = body?.getReader();
-  const { value } = (await reader?.read()) ?? {};
-  await reader?.cancel();
-  return JSON.parse(new TextDecoder().decode(value).replace('data: ', ''));
+  const received = { text: '' };
+  const read = async () => {
+    const decoder = new TextDecoder();
+    for await (const chunk of body ?? []) received.text += decoder.decode(chunk, { stream: true });
+  };
+  read().catch(() => {}); // the end of the wall breaks the connection
+  await eventually(() => expect(received.text).toMatch(/\n\n$/));
+  return received;
 }
 
 async function expectAccessible(page: Page): Promise<void> {
@@ -93,7 +97,8 @@ describeInBrowser('npm run lesson -- NAME --present', () => {
 
     const cookies = await Promise.all(Array.from({ length: PHONES }, () => join(origin)));
     const [first = ''] = cookies;
-    const { step, asks } = await stateOf(origin, first);
+    const phones = await Promise.all(cookies.map((cookie) => receive(origin, cookie)));
+    const { step, asks } = JSON.parse(phones[0]?.text.replace('data: ', '') ?? '');
     expect(asks).toHaveLength(2);
     const vote = (cookie: string, guess: unknown, more: object = {}, headers = {}) =>
       post(`${origin}/votes`, { step, ask: 0, guess, ...more }, { cookie, ...headers });
@@ -109,6 +114,7 @@ describeInBrowser('npm run lesson -- NAME --present', () => {
       const cells = await bars.locator('.label, .count').allTextContents();
       expect(cells).toEqual(['0', '29', '200', '11']);
     });
+    await expectText(page, '#status', `phones: ${PHONES}, votes: ${PHONES}`);
     await expectAccessible(page);
 
     const phone = await open(origin);
@@ -131,6 +137,7 @@ describeInBrowser('npm run lesson -- NAME --present', () => {
       '#asks > :first-child .summary',
       /^\d+ of 41 were right \(within 10 %\)/,
     );
+    for (const { text } of phones) expect(text).toMatch(/"phase":"truth".+"observed":0/);
     await expectText(phone, '.ask:first-child .own', 'Your guess: 150');
     await expectText(phone, '.ask:first-child .truth', /^Observed: [1-9]\d+$/);
     await expectAccessible(page);
