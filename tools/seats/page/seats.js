@@ -43,7 +43,7 @@ function show({ seats, taken, running, waiting, atOnce, publicUrl, seat }) {
   if (!seat) element('predict').hidden = true;
   element('title').textContent = seat ? `Seat ${seat.number}` : 'Seats';
   element('public-url').textContent = publicUrl ?? location.origin;
-  const use = `${running} of at most ${atOnce} are in use now, ${waiting} wait.`;
+  const use = `${running} run something now (at most ${atOnce}), ${waiting} wait.`;
   element('room').textContent = `${taken} of ${seats} seats are taken; ${use}`;
   if (!seat) return;
   const { state, address, memoryMb, limitMb, output } = seat;
