@@ -21,6 +21,7 @@ const ALONE = [
 const ORDER = [
   'test/browser/dashboard',
   'test/workshop/lessons',
+  'test/workshop/exercises',
   'test/browser/',
   'test/native/stack',
   '',

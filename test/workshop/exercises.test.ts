@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { ROOT } from '../../tools/lib/root.mjs';
 import { exercises, loadExercise } from '../../workshop/kit/catalog.ts';
 import { ExerciseStack, type StepResult } from '../../workshop/kit/exercise-stack.ts';
 
-/** Programs of participants that do not meet the requirements; the first line tells why. */
+/** What participants try without success, as changes to the start or the solution, with the message. */
 const ATTEMPTS = 'test/workshop/attempts';
 /** What the check must say about the program with which a participant starts. */
 const START_FAULTS: Record<string, string> = {
@@ -43,9 +44,15 @@ describe.each(exercises().map((entry) => [entry.name, entry] as const))(
       rmSync(temporary, { recursive: true });
     });
 
-    /** Checks a program. Resolves to the fault that a participant reads; `undefined` if all is well. */
-    async function faultOf(file: string): Promise<string | undefined> {
-      copyFileSync(join(ROOT, file), program);
+    /**
+     * Checks a program.
+     *
+     * @param change a file for `git apply`
+     * @returns the fault that a participant reads; `undefined` if all is well
+     */
+    async function faultOf(file: string, change?: string): Promise<string | undefined> {
+      copyFileSync(join(ROOT, folder, file), program);
+      if (change) execFileSync('git', ['apply', join(ROOT, change)], { cwd: temporary });
       const results: StepResult[] = [];
       const passed = await stack.check((result) => results.push(result));
       const fault = results.at(-1)?.fault;
@@ -54,11 +61,11 @@ describe.each(exercises().map((entry) => [entry.name, entry] as const))(
     }
 
     it('should reject the program that it starts with, and say why', async () => {
-      expect(await faultOf(`${folder}/start.ts`)).toContain(START_FAULTS[name] ?? 'unknown');
+      expect(await faultOf('start.ts')).toContain(START_FAULTS[name] ?? 'unknown');
     });
 
     it('should accept the solution', async () => {
-      expect(await faultOf(`${folder}/solution.ts`)).toBeUndefined();
+      expect(await faultOf('solution.ts')).toBeUndefined();
     });
 
     it('should have at least three wrong attempts', () => {
@@ -66,9 +73,9 @@ describe.each(exercises().map((entry) => [entry.name, entry] as const))(
     });
 
     it.each(files)('should reject %s, and say why', async (file) => {
-      const [, expected = 'no expectation'] =
-        /^\/\/ .+ Expected: (.+)\n/.exec(readFileSync(join(ROOT, file), 'utf8')) ?? [];
-      expect(await faultOf(file)).toContain(expected);
+      const [, changed = '', expected = 'no expectation'] =
+        /^Changes: (.+)\nExpected: (.+)$/m.exec(readFileSync(join(ROOT, file), 'utf8')) ?? [];
+      expect(await faultOf(changed, file)).toContain(expected);
     });
   },
 );
