@@ -67,7 +67,10 @@ const exercise: Exercise = {
         const orders = Array.from({ length: ORDERS }, () => placeOrder(deployment));
         const replies = Promise.all(orders);
         await Promise.race([replies, allPaid(deployment)]);
-        await stop(deployment, 'app-1');
+        const stopped = deployment.control('stop', 'app-1');
+        await replies;
+        await deployment.control('kill', 'app-1').catch(() => {}); // or it has ended in order
+        await stopped;
         await mustBeStored(deployment, await replies, 'in progress');
         const stored = (await list(deployment, 'orders')).length;
         must(
