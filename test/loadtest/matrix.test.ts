@@ -7,7 +7,7 @@ import { Stack } from '../../tools/stack/stack.ts';
 import { BrokenSite } from '../support/broken-site.ts';
 import { type LoadTest, loadTest } from '../support/load-test.ts';
 
-// On the good site run all load tests. On a broken site run those that fail there by the table in
+// On the good site run all load tests. On a broken site run tests that fail there by the table in
 // docs/loadtest.md: every second one, each on at least one site. Alone, after the other tests: some
 // thresholds are about time.
 // WRITE=1 npm test -- test/loadtest/matrix.test.ts runs all of them, and writes the table.
