@@ -58,9 +58,9 @@ function entriesIn(parent: string): Entry[] {
     .sort()
     .map((folder) => {
       const text = readFileSync(join(ROOT, parent, folder, 'README.md'), 'utf8');
-      const [, question = ''] = /^## (?:Question|Task)\n+(.+)$/m.exec(text) ?? [];
+      const [, line = ''] = /^## (?:Question|Task)\n+(.+)$/m.exec(text) ?? [];
       const [number, name] = [folder.slice(0, 2), folder.slice(3)];
-      return { number, name, folder: `${parent}/${folder}`, question };
+      return { number, name, folder: `${parent}/${folder}`, question: line.replaceAll('**', '') };
     });
 }
 
