@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connectRedis } from '../../services/shared/process/redis-connection.ts';
 import { isRedisUnavailable, NotReplicated } from '../../services/shared/process/redis-errors.ts';
 import { sessionChanges, sessionScripts } from '../../services/shared/session/scripts.ts';
+import { RedisSessionStore } from '../../services/shared/session/store.ts';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { infoNumber, inRedis } from '../../tools/lib/redis-client.ts';
 import { range } from '../support/proofs.ts';
@@ -42,6 +43,17 @@ const waits = () =>
     const stats = await admin.info('commandstats');
     return Number(/cmdstat_wait:calls=(\d+)/.exec(stats)?.[1] ?? 0);
   });
+
+it('should not say that a session is missing while no replica follows: the primary may be a former one', async () => {
+  const log = pino({ level: 'silent' });
+  await expect(new RedisSessionStore(redis, 100, log).get('missing')).rejects.toThrow(
+    NotReplicated,
+  );
+  const single = connect(0);
+  await eventually(() => single.ping());
+  expect(await new RedisSessionStore(single, 100, log).get('missing')).toBeNull();
+  single.destroy();
+});
 
 it('should not call a change done that no replica has, and apply it once if it is repeated', async () => {
   const err = await redis.storeSession(TARGET, '{}', true).catch((reason) => reason);

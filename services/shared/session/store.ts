@@ -116,8 +116,10 @@ export class RedisSessionStore extends RedisStore implements SessionStore {
   async #get(id: string): Promise<SessionData | null> {
     try {
       const session = await super.get(taggedId(id));
-      // Another program may have deleted the session alone. Without its state, this does nothing.
-      if (!session) await this.#destroy(id).catch(() => {});
+      // Another program may have deleted the session alone. Without its state, this changes nothing.
+      // It waits for replicas as every change: a primary without them may be a former one, on which
+      // the session is missing because another one has it.
+      if (!session) await this.#redis.deleteSession(id);
       return session;
     } catch (err) {
       if (!isCorrupt(err)) throw err;
