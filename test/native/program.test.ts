@@ -44,7 +44,7 @@ describe('a stack with another program', () => {
     ]);
   });
 
-  it('should run a program with no more than workshop/README.md asks for', async () => {
+  it('should run the program that workshop/README.md describes', async () => {
     const workshop = readFileSync(join(ROOT, 'workshop/README.md'), 'utf8');
     const [, needed = ''] = /^## Your own program$.*?```ts\n(.*?)```/ms.exec(workshop) ?? [];
     const own = join(folder, 'server.ts');

@@ -16,7 +16,7 @@ export interface Result {
 }
 
 type Style = Parameters<typeof styleText>[0];
-/** Where a report is shown; only a terminal gets colors. */
+/** The stream for a report. Only a terminal gets colors. */
 type Output = Pick<NodeJS.WriteStream, 'isTTY'> & NodeJS.WritableStream;
 
 const OK = '✓';

@@ -7,7 +7,7 @@ const MAX_VOTERS = 500;
 const MAX_BARS = 8;
 /** Guesses outside these quantiles do not widen the range of the bars. */
 const OUTLIERS = [0.1, 0.9] as const;
-/** A guess is right if it differs from the observation by no more than this share of it. */
+/** A guess is right if its difference from the observation is at most this share of the observation. */
 const TOLERANCE = 0.1;
 
 export interface Bar {
