@@ -330,7 +330,7 @@ const groups: Group[] = [
     mutants: [
       {
         name: 'state-outlives-session',
-        find: 'if (!session) await this.#destroy(id).catch(() => {});',
+        find: 'if (!session) await this.#redis.deleteSession(id);',
         replace: '',
         only: 'if the session has ended',
       },
