@@ -97,7 +97,7 @@ function routesOf(createApp: CreateApp, readConfig: (env: NodeJS.ProcessEnv) => 
   });
   for (const client of clients) client.destroy();
   return router.stack.flatMap(({ route }) => {
-    // A pattern belongs to the fast path; its paths are routed by name too.
+    // The paths of a pattern (fresh-data.ts) are routed by name too.
     const paths = [route?.path].flat().filter((path) => typeof path === 'string');
     const methods = new Set(route?.stack.map(({ method }) => method.toUpperCase()));
     return [...methods].flatMap((method) => paths.map((path) => `${method} ${path}`));

@@ -13,7 +13,11 @@ import type { ServiceContext } from '../shared/process/service.ts';
 import { type SessionRedis, sessionChanges, sessionScripts } from '../shared/session/scripts.ts';
 import { sessionSecrets } from '../shared/session/secret.ts';
 import { sessions } from '../shared/session/session.ts';
-import { redisSessionState, type SessionState } from '../shared/session/state.ts';
+import {
+  redisSessionState,
+  type SessionState,
+  type StateOptions,
+} from '../shared/session/state.ts';
 import { RedisSessionStore, type SessionStore } from '../shared/session/store.ts';
 import { UserSessions, userChanges, userScripts } from '../shared/user/user-sessions.ts';
 import { Cache } from './cache/cache.ts';
@@ -21,8 +25,6 @@ import { type ConnectCache, LocalCache } from './cache/local-cache.ts';
 import { slowOrigin } from './cache/origin.ts';
 import { cacheScripts } from './cache/scripts.ts';
 import type { Config } from './config.ts';
-import { DATA_PATH, fastData } from './fast-path/data.ts';
-import { fastViews } from './fast-path/views.ts';
 import { FaultInjection } from './fault-injection/fault-injection.ts';
 import { startHeartbeat } from './heartbeat/heartbeat.ts';
 import { heartbeatScripts } from './heartbeat/scripts.ts';
@@ -30,6 +32,7 @@ import { liveMessages } from './live/messages.ts';
 import { createMetrics } from './metrics.ts';
 import { addToCart, cartBody, removeFromCart, showCart } from './routes/cart.ts';
 import { getData, invalidateData } from './routes/data.ts';
+import { DATA_PATH, getFreshData } from './routes/fresh-data.ts';
 import { limitLogins, logIn, loginBody, logOut, logOutEverywhere, whoAmI } from './routes/login.ts';
 import { countView } from './routes/views.ts';
 import { memoryStore } from './wrong-ways/memory-store.ts';
@@ -48,11 +51,12 @@ export function createApp(context: ServiceContext<Config>): Express {
   const evictions = { keys: 'applied:*', count: 0 }; // of idempotency keys
   const redis = connect({ name: 'Redis', scripts, changes, evictions });
   logIfDenied(redis, ['INFO', 'memory'], 'a full Redis may evict sessions', log);
-  const { store, state } = sessionStorage(context, redis);
+  const store = sessionStore(context, redis);
   const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
   const users = new UserSessions(redis, ttlSeconds);
   const renewal = { ttlSeconds, renew: (name: string, id: string) => users.add(name, id) };
   const session = sessions({ cookieName, store, secrets, renewal });
+  const state = sessionState(context, { redis, session, cookieName, secrets, ttlSeconds, log });
   const faults = faultInjection(context);
   const cache = createCache(context, faults, (options) => connect({ ...options, scripts }));
   const named = startHeartbeat(context, redis, (received) => faults.apply(received));
@@ -65,28 +69,24 @@ export function createApp(context: ServiceContext<Config>): Express {
     evictions,
     origin,
   });
-  const isFast =
-    config.FAST_PATH === 'on' && config.SESSION_STORE === 'redis' && config.COUNTER === 'atomic';
 
   const app = createExpress();
   app.use(metrics.measure);
-  if (isFast) app.get(DATA_PATH, fastData(cache, instance));
+  app.get(DATA_PATH, getFreshData(cache, instance));
   app.use(replyHeaders(instance));
   app.use(deadline(config.REQUEST_TIMEOUT_MS));
 
   // With a session. A change is refused to other sites and to a prefetch, and applied at most once.
   const change = [sameOrigin, noSpeculation, idempotency(config.IDEMPOTENCY === 'on', log)];
-  const fast = { redis, session, cookieName, secrets, ttlSeconds, instance };
-  if (isFast) app.get('/', change, fastViews(fast));
-  app.get('/', change, session, countView(state, instance));
+  app.get('/', change, countView(state, instance));
   const limited = limitLogins(redis, config.LOGIN_LIMIT);
   app.post('/login', change, jsonBody(loginBody), limited, session, logIn(users, ttlSeconds));
   app.post('/logout', change, session, logOut(users, cookieName));
   app.delete('/sessions', change, session, logOutEverywhere(users, cookieName));
   app.get('/me', session, whoAmI(state));
-  app.get('/cart', session, showCart(state));
-  app.post('/cart', change, jsonBody(cartBody), session, addToCart(state));
-  app.delete('/cart/:item', change, session, removeFromCart(state));
+  app.get('/cart', showCart(state));
+  app.post('/cart', change, jsonBody(cartBody), addToCart(state));
+  app.delete('/cart/:item', change, removeFromCart(state));
   const subscriber = connect({ name: 'Redis (live)', scripts: {} });
   const messages = liveMessages({ store, publisher: redis, subscriber, instance, draining, log });
   app.get('/live', sameOrigin, session, messages);
@@ -107,15 +107,17 @@ export function createApp(context: ServiceContext<Config>): Express {
   return app;
 }
 
-/** Where sessions and their state are stored: in Redis, or in a wrong way for teaching. */
-function sessionStorage(
-  { config, log }: ServiceContext<Config>,
-  redis: SessionRedis,
-): { store: SessionStore; state: SessionState } {
-  if (config.SESSION_STORE === 'memory') return { store: memoryStore(log), state: stateInSession };
-  const store = new RedisSessionStore(redis, config.SESSION_TTL_SECONDS, log);
-  const state = redisSessionState(redis, config.SESSION_TTL_SECONDS, log);
-  return { store, state: config.COUNTER === 'session' ? viewsInSession(state) : state };
+/** Where sessions are stored: in Redis, or in a wrong way for teaching. */
+function sessionStore({ config, log }: ServiceContext<Config>, redis: SessionRedis): SessionStore {
+  if (config.SESSION_STORE === 'memory') return memoryStore(log);
+  return new RedisSessionStore(redis, config.SESSION_TTL_SECONDS, log);
+}
+
+/** How the state of sessions is changed: in Redis, or in a wrong way for teaching. */
+function sessionState({ config }: ServiceContext<Config>, options: StateOptions): SessionState {
+  if (config.SESSION_STORE === 'memory') return stateInSession(options.session);
+  const state = redisSessionState(options);
+  return config.COUNTER === 'session' ? viewsInSession(state, options.session) : state;
 }
 
 function faultInjection({ config, log }: ServiceContext<Config>): FaultInjection {

@@ -17,7 +17,6 @@ const RESERVED_NAME = /^(nginx|dashboard|(redis|sentinel)(-\d+)?)$/;
 export const variables = commonVariables.extend({
   SESSION_STORE: oneOf('redis', 'memory'),
   COUNTER: oneOf('atomic', 'session'),
-  FAST_PATH: oneOf('on', 'off'),
   LOGIN_LIMIT: wholeNumber(
     0,
     0,

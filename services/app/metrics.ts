@@ -148,7 +148,6 @@ function exposeState({ config, origin, redis }: MetricsOptions, registry: Regist
     idempotency: config.IDEMPOTENCY,
     cache: config.CACHE,
     cache_guard: config.CACHE_GUARD,
-    fast_path: config.FAST_PATH,
   };
   const help = 'The settings that decide whether and how state is shared';
   const labelNames = Object.keys(switches);

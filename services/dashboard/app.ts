@@ -41,11 +41,11 @@ export function createApp(context: ServiceContext<Config>): Express {
   const changes = [...sessionChanges, ...userChanges];
   const redis = connect({ name: 'Redis', scripts, changes });
   const store = new RedisSessionStore(redis, ttlSeconds, log);
-  const state = redisSessionState(redis, ttlSeconds, log);
   const secrets = sessionSecrets(config.SESSION_SECRET, redis, log);
   const users = new UserSessions(redis, ttlSeconds);
   const renewal = { ttlSeconds, renew: (name: string, id: string) => users.add(name, id) };
   const session = sessions({ cookieName, store, secrets, renewal });
+  const state = redisSessionState({ redis, session, cookieName, secrets, ttlSeconds, log });
   const stream = new EventStream(draining);
   const canInject = config.FAULT_INJECTION === 'on';
   const socket = canInject ? config.CONTROL_SOCKET : undefined;
@@ -69,7 +69,7 @@ export function createApp(context: ServiceContext<Config>): Express {
 
   const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on', log)];
   app.get('/dashboard/session', session, showSession(state));
-  app.post('/dashboard/nickname', change, jsonBody(nicknameBody), session, setNickname(state));
+  app.post('/dashboard/nickname', change, jsonBody(nicknameBody), setNickname(state));
   app.post('/dashboard/participants', sameOrigin, jsonBody(viewBody), session, reportView(redis));
 
   if (canInject) {

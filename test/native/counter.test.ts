@@ -9,10 +9,10 @@ import { inKeys, sessionIdOf } from '../support/shop.ts';
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 
-describe.each(['on', 'off'])('the view counter, with FAST_PATH=%s', (FAST_PATH) => {
+describe('the view counter', () => {
   let stack: Stack;
   beforeAll(async () => {
-    stack = await Stack.start({ env: { ...process.env, FAST_PATH, SESSION_TTL_SECONDS: '1000' } });
+    stack = await Stack.start({ env: { ...process.env, SESSION_TTL_SECONDS: '1000' } });
   });
   afterAll(() => stack?.close());
 

@@ -824,7 +824,6 @@ describe('a stack with sessions in memory, and an audience', () => {
       IDEMPOTENCY: 'on',
       CACHE: 'local',
       CACHE_GUARD: 'cluster',
-      FAST_PATH: 'on',
     });
   });
 

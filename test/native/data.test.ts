@@ -7,12 +7,12 @@ import { Stack } from '../../tools/stack/stack.ts';
 /** Milliseconds after an invalidation until no instance returns the old entry. */
 const INVALIDATION_MS = 100;
 
-describe.each(['on', 'off'])('GET /data, with FAST_PATH=%s', (FAST_PATH) => {
+describe('GET /data', () => {
   let stack: Stack;
   const data = (accept = '*/*') => send(`${stack.url}/data`, { headers: { accept } });
 
   beforeAll(async () => {
-    const env = { ...process.env, FAST_PATH, CACHE_TTL_SECONDS: '30', ORIGIN_DELAY_MS: '150' };
+    const env = { ...process.env, CACHE_TTL_SECONDS: '30', ORIGIN_DELAY_MS: '150' };
     stack = await Stack.start({ env });
   });
   afterAll(() => stack?.close());

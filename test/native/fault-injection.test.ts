@@ -290,7 +290,7 @@ describe('fault injection', () => {
       ['switches', { SESSION_STORE: 'files' }],
       ['switches', { SESSION_STORE: '' }],
       ['switches', { SESSION_STORE: 'memory', NODE_OPTIONS: '--inspect' }],
-      ['switches', { FAST_PATH: 'off' }],
+      ['switches', { LOG_LEVEL: 'warn' }],
     ])('should be %s with %j', async (last, body) => {
       const [method = '', path = ''] = FAULTS.find(([, path]) => path.endsWith(last)) ?? [];
       expect((await ask(stack.url, method, path, body)).status).toBe(422);

@@ -16,10 +16,10 @@ function cookieLifeMs({ headers }: Reply): number | undefined {
   return expires === undefined ? undefined : Date.parse(expires) - Date.now();
 }
 
-describe.each(['on', 'off'])('a cookie with FAST_PATH=%s', (FAST_PATH) => {
+describe('a cookie', () => {
   let stack: Stack;
   beforeAll(async () => {
-    const env = { ...process.env, SESSION_TTL_SECONDS: String(TTL_MS / 1000), FAST_PATH };
+    const env = { ...process.env, SESSION_TTL_SECONDS: String(TTL_MS / 1000) };
     stack = await Stack.start({ env });
   });
   afterAll(() => stack?.close());

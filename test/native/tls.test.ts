@@ -98,11 +98,8 @@ describe.skipIf(missing)(`TLS${missing ? ` (skipped: ${missing})` : ''}`, () => 
     expect(body).toBe(await qrcode.toString(`${stack.url}/`, { type: 'svg', margin: 2 }));
   });
 
-  it.each([
-    { SESSION_COOKIE_NAME: '__Host-visit' },
-    { SESSION_COOKIE_NAME: '__Host-visit', FAST_PATH: 'off' },
-  ])('should count on and log out with %j', async (settings) => {
-    await stack.set(settings);
+  it('should count on and log out with the cookie name __Host-visit', async () => {
+    await stack.set({ SESSION_COOKIE_NAME: '__Host-visit' });
     const first = await visit(stack.url);
     expect(first.headers.get('set-cookie')).toMatch(/^__Host-visit=.*; Path=\/; .*Secure/);
     expect([await viewsOf(stack.url), await viewsOf(stack.url)]).toEqual(['Views: 2', 'Views: 3']);

@@ -125,13 +125,13 @@ describe('traces', () => {
     else expect(commands).toEqual([]);
   });
 
-  it('should name the routes of the fast path, too', async () => {
-    for (const path of ['/data', '/data/fast-key']) {
+  it('should name the routes of a prepared reply, too', async () => {
+    for (const path of ['/data', '/data/fresh-key']) {
       const replies = [];
       for (const _ of range(1, 6)) replies.push(await send(stack.url + path));
       const spans = (await Promise.all(replies.map(traceOf))).flat();
       const routes = spans.flatMap(({ attributes }) => attributes['http.route'] ?? []);
-      expect(new Set(routes)).toEqual(new Set([path.replace('fast-key', ':key')]));
+      expect(new Set(routes)).toEqual(new Set([path.replace('fresh-key', ':key')]));
       expect(routes).toHaveLength(6);
     }
   });

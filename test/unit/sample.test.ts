@@ -80,14 +80,14 @@ origin_failure_ratio{instance="app-1"} 0.07
 cache_lookups_total{result="local",instance="app-1"} 5
 cache_lookups_total{result="collapsed",instance="app-1"} 6
 origin_calls_total{instance="app-1"} 7
-app_switches_info{session_store="redis",fast_path="off",instance="app-1"} 1
+app_switches_info{session_store="redis",cache="off",instance="app-1"} 1
 `);
     expect(sample).toMatchObject({
       startedAt: 1_700_000_000,
       memoryBytes: 123_456,
       origin: { delayMs: 50, failurePercent: 7 },
       cache: { localHits: 5, sharedLoads: 6, redisHits: 0, originCalls: 7, originFailures: 0 },
-      switches: { SESSION_STORE: 'redis', FAST_PATH: 'off' },
+      switches: { SESSION_STORE: 'redis', CACHE: 'off' },
     });
     expect(sample.switches).not.toHaveProperty('INSTANCE');
   });

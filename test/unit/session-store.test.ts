@@ -141,11 +141,12 @@ describe('RedisSessionStore', () => {
     expect(await redis.ttl('replaced:{a}')).toBeLessThanOrEqual(10);
     expect(await Promise.all(['a', 'b'].map((id) => store.wasReplaced(id)))).toEqual([true, false]);
     expect((await raw('b')).name).toBe('Ada');
-    expect(await redis.readState({ id: 'b', ttlSeconds: 100 })).toEqual([
-      '1',
-      ['tea', '2'],
-      ['nickname', 'Countess'],
-    ]);
+    const state = await redis.readState({ id: 'b', ttlSeconds: 100 });
+    expect(state?.reply).toEqual({
+      views: 1,
+      cart: ['tea', '2'],
+      profile: ['nickname', 'Countess'],
+    });
   });
 
   it('should not replace a session that has ended', async () => {
@@ -211,9 +212,11 @@ describe('RedisSessionStore', () => {
 
   describe('a change', () => {
     const target = { id: 'a', ttlSeconds: 100, idempotencyKey: 'change' };
-    const view = () => redis.countView({ ...target, extendTtl: false });
+    const view = () => redis.countView({ ...target, maintain: false });
     const addItem = (item: string) => () => redis.addToCart(target, item, 3);
-    const rename = () => redis.setProfile(target, 'nickname', 'Countess');
+    const rename = async (idempotencyKey = 'change') => {
+      await redis.setProfile({ ...target, idempotencyKey }, 'nickname', 'Countess');
+    };
     const logIn = () => store.replace('a', 'b', data({ name: 'Ada' }), 'change');
     const fill = async () => {
       await redis.countView({ id: 'a', ttlSeconds: 100, idempotencyKey: 'another' });
@@ -222,12 +225,13 @@ describe('RedisSessionStore', () => {
     };
     const CHANGES: [name: string, before: () => Promise<void>, change: () => Promise<unknown>][] = [
       ['first view', async () => {}, view],
+      ['first view after a nickname', () => rename('another'), view],
       ['view', fill, view],
       ['first item', async () => {}, addItem('tea')],
       ['item', fill, addItem('tea')],
       ['removed item', fill, () => redis.removeFromCart(target, 'tea')],
-      ['first nickname', async () => {}, rename],
-      ['nickname', fill, rename],
+      ['first nickname', async () => {}, () => rename()],
+      ['nickname', fill, () => rename()],
       ['login', fill, logIn],
       ['logout', fill, () => store.destroy('a')],
     ];

@@ -107,9 +107,9 @@ const groups: Group[] = [
     test: 'test/unit/session-store.test.ts',
     mutants: [
       {
-        name: 'view-counted-without-note',
-        find: '    if isAllowed and not isAllowed',
-        replace: '    if false and not isAllowed',
+        name: 'note-of-refused-change-kept',
+        find: "if once then redis.call('HSET', latest, ARGV[2], '') end",
+        replace: '',
         only: 'denies: view',
       },
       {
@@ -120,16 +120,16 @@ const groups: Group[] = [
       },
       {
         name: 'no-ttl-of-new-key',
-        find: "if not before then redis.call('EXPIRE', KEYS[${key}], ARGV[1]) end",
+        find: "if not before then redis.call('EXPIRE', KEYS[2], ARGV[1]) end",
         replace: '',
         only: 'denies: first view',
       },
       {
-        name: 'note-before-change',
-        find: 'local reply = ${change}',
+        name: 'note-after-change',
+        find: "if once then redis.call('HSET', latest, ARGV[2], result) end\n      local reply = redis.pcall(${lua.change})",
         replace:
-          "if once then redis.call('HSET', KEYS[5], ARGV[2], 0) end\n      local reply = ${change}",
-        only: 'denies: item',
+          "local reply = redis.pcall(${lua.change})\n      if once then redis.call('HSET', latest, ARGV[2], result) end",
+        only: 'denies: view',
       },
       {
         name: 'applied-keys-without-limit',
@@ -163,9 +163,9 @@ const groups: Group[] = [
       },
       {
         name: 'ttl-extended-after-change-only',
-        find: "if ARGV[3] == '1' or not before then ${EXTEND_TTL} end",
-        replace: '',
-        only: 'denies: first view',
+        find: 'if maintain or not before then',
+        replace: 'if maintain then',
+        only: 'first view after a nickname',
       },
       {
         name: 'del-not-proved-before-login',
@@ -202,12 +202,6 @@ const groups: Group[] = [
         find: 'const ids = secrets.map((secret)',
         replace: 'const ids = secrets.slice(0, 1).map((secret)',
       },
-    ],
-  },
-  {
-    file: 'services/app/fast-path/verified-cookies.ts',
-    test: 'test/unit/verified-cookies.test.ts',
-    mutants: [
       { name: 'cookies-remembered-after-rotation', find: 'this.#byHeader.clear();', replace: '' },
       {
         name: 'cookie-memory-unbounded',
@@ -337,20 +331,26 @@ const groups: Group[] = [
     ],
   },
   {
-    file: 'services/app/fast-path/views.ts',
+    file: 'services/shared/session/state.ts',
     test: 'test/native/returning-visitor.test.ts',
     mutants: [
       {
-        name: 'fast-path-trusts-any-session',
-        find: 'if (!isValidSession(counted.session)) return undefined;',
+        name: 'any-session-is-valid',
+        find: 'if (!isValidSession(done.session)) return undefined;',
         replace: '',
         only: 'is junk',
       },
       {
-        name: 'fast-path-never-extends-ttl',
-        find: 'now - visitor.touchedAt > touchIntervalMs;',
+        name: 'ttl-never-extended',
+        find: 'now - visitor.maintainedAt > maintainMs;',
         replace: 'false;',
         only: 'in use',
+      },
+      {
+        name: 'reads-put-off-maintenance',
+        find: 'if (maintain && idempotencyKey !== undefined)',
+        replace: 'if (maintain)',
+        only: 'applied keys young',
       },
     ],
   },
@@ -626,18 +626,6 @@ const groups: Group[] = [
         name: 'head-counts',
         find: "const isHead = req.method === 'HEAD';",
         replace: 'const isHead = false;',
-        only: 'count nothing',
-      },
-    ],
-  },
-  {
-    file: 'services/app/fast-path/views.ts',
-    test: 'test/native/probes.test.ts',
-    mutants: [
-      {
-        name: 'head-counts-on-fast-path',
-        find: "req.method === 'GET' ? await cookies.find(req) : undefined",
-        replace: 'await cookies.find(req)',
         only: 'count nothing',
       },
     ],

@@ -32,8 +32,11 @@ export interface Target {
   ttlSeconds: number;
   /** The key under which a change is applied at most once. */
   idempotencyKey?: string | undefined;
-  /** If false, a change extends the TTL only if it creates a key. */
-  extendTtl?: boolean;
+  /**
+   * If false, a change leaves out what one request of a visitor in some seconds has to do: it extends
+   * no TTL unless it creates a key, and it does not check the age and number of applied keys.
+   */
+  maintain?: boolean;
 }
 
 /**
@@ -78,33 +81,36 @@ const REQUIRE_COUNT = `
   if before and not isCount(before) then return redis.error_reply('CORRUPT not a count') end`;
 
 /**
- * Lua: sets `applied` to the result of the same change, if KEYS[at] or the next one holds it. Then it
- * writes, because WAIT covers what other connections have written only up to the last write of its own.
+ * Lua: sets `applied` to the result of the same change, if KEYS[at] or the next one holds it, and
+ * `hasNotes` if KEYS[at] exists. If it finds a result, it writes, because WAIT covers what other
+ * connections have written only up to the last write of its own.
  */
 const findApplied = (at: number) => `
-  local once, applied = ARGV[2] ~= '', false
-  for i = ${at}, ${at + 1} do
-    if once and not applied then
-      applied = redis.pcall('HGET', KEYS[i], ARGV[2])
-      if type(applied) == 'string' then
-        redis.call('PEXPIRE', KEYS[i], redis.call('PTTL', KEYS[i]))
-      end
+  local once, applied, hasNotes = ARGV[2] ~= '', false, false
+  local latest, earlier = KEYS[${at}], KEYS[${at + 1}]
+  local function find(key, ...)
+    local found = redis.pcall('HMGET', key, ...)
+    if not found.err then return unpack(found) end
+    if string.find(found.err, 'WRONGTYPE') then redis.call('DEL', key) end
+    return unpack(redis.call('HMGET', key, ...))
+  end
+  if once then
+    local holder = latest
+    applied, hasNotes = find(latest, ARGV[2], '')
+    if not applied then
+      holder = earlier
+      applied = find(earlier, ARGV[2])
     end
-    if type(applied) == 'table' then
-      if not string.find(applied.err, 'WRONGTYPE') then return applied end
-      redis.call('DEL', KEYS[i])
-      applied = false
-    end
+    if applied then redis.call('PEXPIRE', holder, redis.call('PTTL', holder)) end
   end`;
 
 /**
  * Lua: fails if the result of the change cannot be stored under the idempotency key, because it could
- * then be applied twice. KEYS[at] holds the latest results. If it is so old that new ones would expire
- * too early, it becomes the next key, and the results that were there are forgotten.
+ * then be applied twice. `latest` holds the latest results. If it is so old that new ones would expire
+ * too early, it becomes `earlier`, and the results that were there are forgotten.
  */
-const requireNote = (at: number, headroom = '') => `
-  if once then
-    local latest, earlier = KEYS[${at}], KEYS[${at + 1}]
+const requireNotes = (headroom = '') => `
+  if once and (maintain or not hasNotes) then
     local count = redis.call('HLEN', latest)
     if redis.call('PTTL', latest) < ${(APPLIED_TTL_SECONDS - APPLIED_SECONDS) * 1000} then
       if count > 0 then redis.call('RENAME', latest, earlier) end
@@ -115,58 +121,59 @@ const requireNote = (at: number, headroom = '') => `
     elseif count > ${MAX_APPLIED} then
       return redis.error_reply('FLOOD a visitor made ${MAX_APPLIED} changes in a minute')
     end
-    local isAllowed = redis.acl_check_cmd -- since Redis 7.0
-    if isAllowed and not isAllowed('HSET', latest, ARGV[2], '') then
-      return redis.error_reply('NOPERM HSET is denied')
-    end
   end`;
-
-/** Lua: extends the TTL of all keys of a session. */
-const EXTEND_TTL = "for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[1]) end";
-
-/** Every script on one session begins with these keys and arguments. */
-function pushTarget(parser: CommandParser, target: Target): void {
-  const { id, ttlSeconds, idempotencyKey, extendTtl = true } = target;
-  parser.pushKeys([...sessionKeys(id), ...appliedKeys(id)]);
-  parser.push(String(ttlSeconds), appliedField(id, idempotencyKey), extendTtl ? '1' : '0');
-}
 
 /**
  * A script that changes one key of a session. It replies with a number and the session as stored;
  * nil if the session has ended. A change that was already applied under its idempotency key replies
  * as it did then.
  *
- * The change is applied whole or not at all, even if an ACL denies a command. So the script makes sure
- * of each command that has to follow the change before it makes the change.
+ * The change is applied whole or not at all, even if an ACL denies a command. So the result is stored
+ * before the change, and taken back by the same command if Redis refuses the change.
  *
- * @param key the number of the key in `sessionKeys`
- * @param before Lua: the value that exists before the change, or nil
+ * @param changed the index of the key in `sessionKeys`
+ * @param before Lua: the session and the value before the change, which is nil if there is none
  * @param check Lua: returns from the script if the change is not allowed
- * @param change Lua: one command that replies with a number; its arguments begin at ARGV[4]
+ * @param result Lua: the number to reply with
+ * @param change Lua: the command, and its arguments, which begin at ARGV[3]
  */
 function changeScript<Args extends unknown[]>(
-  key: 2 | 3 | 4,
-  { before, check, change }: { before: string; check: string; change: string },
+  changed: 1 | 2 | 3,
+  lua: { before: string; check: string; result: string; change: string },
   args: (...args: Args) => (string | number)[],
 ) {
   return defineScript({
-    NUMBER_OF_KEYS: 6,
     SCRIPT: `
       ${IS_COUNT}
-      local session, views = unpack(redis.call('MGET', KEYS[1], KEYS[2]))
+      local session, before = ${lua.before}
       if not session then return nil end
-      ${findApplied(5)}
+      local maintain = #KEYS > 4
+      ${findApplied(3)}
       if isCount(applied) then return {tonumber(applied), session} end
-      local before = ${before}
-      ${check}
-      ${requireNote(5, `if before then ${requireHeadroom(0.97, 1)} end`)}
-      if ARGV[3] == '1' or not before then ${EXTEND_TTL} end
-      local reply = ${change}
-      if not before then redis.call('EXPIRE', KEYS[${key}], ARGV[1]) end
-      if once then redis.call('HSET', KEYS[5], ARGV[2], reply) end
-      return {reply, session}`,
+      ${lua.check}
+      ${requireNotes(`if before then ${requireHeadroom(0.97, 1)} end`)}
+      if maintain or not before then
+        for i, key in ipairs(KEYS) do
+          if i < 3 or i > 4 then redis.call('EXPIRE', key, ARGV[1]) end
+        end
+      end
+      local result = ${lua.result}
+      if once then redis.call('HSET', latest, ARGV[2], result) end
+      local reply = redis.pcall(${lua.change})
+      if type(reply) == 'table' then
+        if once then redis.call('HSET', latest, ARGV[2], '') end
+        return reply
+      end
+      if not before then redis.call('EXPIRE', KEYS[2], ARGV[1]) end
+      return {result, session}`,
     parseCommand(parser: CommandParser, target: Target, ...rest: Args) {
-      pushTarget(parser, target);
+      const { id, ttlSeconds, idempotencyKey, maintain = true } = target;
+      const own = sessionKeys(id);
+      const keys = [own[0], own[changed], ...appliedKeys(id)];
+      if (maintain) keys.push(...own.filter((key) => !keys.includes(key)));
+      parser.push(String(keys.length));
+      parser.pushKeys(keys);
+      parser.push(String(ttlSeconds), appliedField(id, idempotencyKey));
       parser.push(...args(...rest).map(String));
     },
     transformReply: (reply: unknown) => {
@@ -176,79 +183,98 @@ function changeScript<Args extends unknown[]>(
   });
 }
 
+/** Lua: the session, and the field of the changed key that the first argument names. */
+const FIELD_BEFORE = `redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], ARGV[3])`;
+
 /** Counts a view. Replies with the number of views. */
 const countView = changeScript(
-  2,
+  1,
   {
-    before: 'views',
+    before: `unpack(redis.call('MGET', KEYS[1], KEYS[2]))`,
     check: `if not before then ${REQUIRE_HEADROOM} end ${REQUIRE_COUNT}`,
-    change: `redis.call('INCR', KEYS[2])`,
+    result: '(before or 0) + 1',
+    change: `'INCR', KEYS[2]`,
   },
   () => [],
 );
 
 /** Adds to an item of the cart. Replies with its quantity, or -1 if the cart is full. */
 const addToCart = changeScript(
-  3,
+  2,
   {
-    before: `redis.call('HGET', KEYS[3], ARGV[4])`,
+    before: FIELD_BEFORE,
     check: `
       if not before then
-        if redis.call('HLEN', KEYS[3]) >= ${MAX_ITEMS} then return {-1, session} end
+        if redis.call('HLEN', KEYS[2]) >= ${MAX_ITEMS} then return {-1, session} end
         ${REQUIRE_HEADROOM}
       end
       ${REQUIRE_COUNT}`,
-    change: `redis.call('HINCRBY', KEYS[3], ARGV[4], ARGV[5])`,
+    result: '(before or 0) + ARGV[4]',
+    change: `'HINCRBY', KEYS[2], ARGV[3], ARGV[4]`,
   },
   (item: string, quantity: number) => [item, quantity],
 );
 
 /** Removes an item from the cart. Replies with 1, or 0 if it was not there. */
 const removeFromCart = changeScript(
-  3,
+  2,
   {
-    before: `redis.call('HGET', KEYS[3], ARGV[4])`,
+    before: FIELD_BEFORE,
     check: '',
-    change: `redis.call('HDEL', KEYS[3], ARGV[4])`,
+    result: 'before and 1 or 0',
+    change: `'HDEL', KEYS[2], ARGV[3]`,
   },
   (item: string) => [item],
 );
 
 /** Sets a field of the profile. */
 const setProfile = changeScript(
-  4,
+  3,
   {
-    before: `redis.call('HGET', KEYS[4], ARGV[4])`,
-    check: `if not before or #ARGV[5] > #before then ${REQUIRE_HEADROOM} end`,
-    change: `redis.call('HSET', KEYS[4], ARGV[4], ARGV[5])`,
+    before: FIELD_BEFORE,
+    check: `if not before or #ARGV[4] > #before then ${REQUIRE_HEADROOM} end`,
+    result: '1',
+    change: `'HSET', KEYS[2], ARGV[3], ARGV[4]`,
   },
   (field: string, value: string) => [field, value],
 );
 
 /** A script that also works if Redis refuses to write. It replies nil if the session has ended. */
-function readScript(body: string) {
+function readScript<Reply>(body: string, transformReply: (reply: unknown) => Reply) {
   return defineScript({
-    NUMBER_OF_KEYS: 6,
+    NUMBER_OF_KEYS: 4,
     SCRIPT: `
       ${IS_COUNT}
-      if redis.call('EXISTS', KEYS[1]) == 0 then return nil end
+      local session = redis.call('GET', KEYS[1])
+      if not session then return nil end
       for i = 1, 4 do redis.pcall('EXPIRE', KEYS[i], ARGV[1]) end
       ${body}`,
-    parseCommand: pushTarget,
-    transformReply: (reply: unknown) => reply,
+    parseCommand(parser: CommandParser, { id, ttlSeconds }: Target) {
+      parser.pushKeys(sessionKeys(id));
+      parser.push(String(ttlSeconds));
+    },
+    transformReply,
   });
 }
 
-/** Replies with the views, then the cart and the profile, each as field, value, field, value. */
-const readState = readScript(`
+/** Replies with the views, the cart and the profile, and the session as stored. */
+const readState = readScript(
+  `
   local views, cart = redis.call('GET', KEYS[2]), redis.call('HGETALL', KEYS[3])
   local counts = { views or '0' }
   for i = 2, #cart, 2 do table.insert(counts, cart[i]) end
   for _, before in ipairs(counts) do ${REQUIRE_COUNT} end
-  return { views, cart, redis.call('HGETALL', KEYS[4]) }`);
+  return { views, cart, redis.call('HGETALL', KEYS[4]), session }`,
+  (reply: unknown) => {
+    if (reply === null) return null;
+    const [views, cart, profile, session] = reply as [string | null, string[], string[], string];
+    return { reply: { views: Number(views ?? 0), cart, profile }, session };
+  },
+);
 
 /** Drops keys and fields that cannot be views, a cart or a profile. */
-const dropCorruptState = readScript(`
+const dropCorruptState = readScript(
+  `
   for i, kind in ipairs({ 'string', 'hash', 'hash' }) do
     local found = redis.call('TYPE', KEYS[i + 1]).ok
     if found ~= kind and found ~= 'none' then redis.call('DEL', KEYS[i + 1]) end
@@ -257,8 +283,9 @@ const dropCorruptState = readScript(`
   if views and not isCount(views) then redis.call('DEL', KEYS[2]) end
   for i = 2, #cart, 2 do
     if not isCount(cart[i]) then redis.call('HDEL', KEYS[3], cart[i - 1]) end
-  end
-  return 1`);
+  end`,
+  () => {},
+);
 
 /**
  * Stores a session: a new one only if its id is free, another one only if it has not ended. Replies
@@ -284,10 +311,11 @@ const storeSession = defineScript({
 const replaceSession = defineScript({
   NUMBER_OF_KEYS: 11,
   SCRIPT: `
+    local maintain = true
     ${findApplied(9)}
     if redis.call('EXISTS', KEYS[1]) == 0 then return applied end
     ${REQUIRE_HEADROOM}
-    ${requireNote(9)}
+    ${requireNotes()}
     local function drop(first, last) return redis.call('DEL', unpack(KEYS, first, last)) end
     drop(5, 8) -- nothing is there; a Redis that denies DEL denies it before anything is stored
     local isDone, failure = pcall(function()

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import session, { type SessionData } from 'express-session';
 import { verifiedCookies } from './cookies.ts';
 import { TAG_LENGTH } from './keys.ts';
@@ -46,7 +46,17 @@ export function sessions(options: SessionOptions): RequestHandler {
   const { cookieName, store, secrets, renewal } = options;
   let signedWith: string[] | undefined;
   let handle: RequestHandler;
-  return async (req, res, next) => {
+  return (req, res, next) => {
+    const loaded = (err?: unknown) => {
+      if (err || !renewal) return next(err);
+      void renewIfDue(req, renewal).then(() => next());
+    };
+    prepare(req)
+      .then(() => handle(req, res, loaded))
+      .catch(next);
+  };
+
+  async function prepare(req: Request): Promise<void> {
     const secret = await secrets();
     if (secret !== signedWith) {
       signedWith = secret;
@@ -63,11 +73,7 @@ export function sessions(options: SessionOptions): RequestHandler {
     const own = await ownCookie(req, secret);
     // express-session takes the first cookie of its name.
     if (own !== undefined) req.headers.cookie = `${own}; ${req.headers.cookie}`;
-    handle(req, res, (err?: unknown) => {
-      if (err || !renewal) return next(err);
-      void renewIfDue(req, renewal).then(() => next());
-    });
-  };
+  }
 
   /** The cookie with a valid signature; of several, the first one whose session is stored. */
   async function ownCookie(
@@ -121,6 +127,16 @@ function genid(req: Request): string {
 // A session is written when it starts or is replaced; its state (state.ts) is changed beside it.
 // These functions resolve when the change is stored, so that no reply comes before.
 
+/** Tells whether the middleware has run for a request. */
+export function isLoaded(req: Request): boolean {
+  return (req.session as unknown) !== undefined;
+}
+
+/** Runs the middleware `session` for a request, unless it has run. */
+export async function loadSession(session: RequestHandler, req: Request): Promise<void> {
+  if (!isLoaded(req)) await promisify(session)(req, req.res as Response);
+}
+
 /** Tells whether the session of a request was stored before. */
 export function isStored(req: Request): boolean {
   return req.session.startedAt !== undefined;
@@ -167,7 +183,7 @@ export async function replaceSession(
   Object.assign(req.session, { version: VERSION, startedAt: Date.now() }, kept, data);
   const newId = await store.replace(oldId, req.sessionID, req.session, req.idempotencyKey?.());
   if (newId === req.sessionID) return;
-  if (newId !== undefined) await loadSession(req, newId);
+  if (newId !== undefined) await followReplacement(req, newId);
   else if (wasStored) throw new SessionEnded();
   else await startSession(req, data);
 }
@@ -188,7 +204,8 @@ export async function endSession(req: Request): Promise<void> {
   if (await storeOf(req).wasReplaced(req.sessionID)) throw new SessionEnded();
 }
 
-async function loadSession(req: Request, id: string): Promise<void> {
+/** Makes the session that the same request has stored before that of the request. */
+async function followReplacement(req: Request, id: string): Promise<void> {
   const { sessionStore } = req;
   const stored = await promisify(sessionStore.get).call(sessionStore, id);
   if (!stored) throw new SessionEnded();
