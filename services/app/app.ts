@@ -10,14 +10,11 @@ import { replyHeaders } from '../shared/http/reply-headers.ts';
 import { sameOrigin } from '../shared/http/same-origin.ts';
 import { logIfDenied, redisErrors } from '../shared/process/redis-errors.ts';
 import type { ServiceContext } from '../shared/process/service.ts';
+import { type LoadingOptions, runBeforeLoading } from '../shared/session/before-loading.ts';
 import { type SessionRedis, sessionChanges, sessionScripts } from '../shared/session/scripts.ts';
 import { sessionSecrets } from '../shared/session/secret.ts';
 import { sessions } from '../shared/session/session.ts';
-import {
-  redisSessionState,
-  type SessionState,
-  type StateOptions,
-} from '../shared/session/state.ts';
+import { redisSessionState, type SessionState } from '../shared/session/state.ts';
 import { RedisSessionStore, type SessionStore } from '../shared/session/store.ts';
 import { UserSessions, userChanges, userScripts } from '../shared/user/user-sessions.ts';
 import { Cache } from './cache/cache.ts';
@@ -56,7 +53,8 @@ export function createApp(context: ServiceContext<Config>): Express {
   const users = new UserSessions(redis, ttlSeconds);
   const renewal = { ttlSeconds, renew: (name: string, id: string) => users.add(name, id) };
   const session = sessions({ cookieName, store, secrets, renewal });
-  const state = sessionState(context, { redis, session, cookieName, secrets, ttlSeconds, log });
+  const loading = { session, cookieName, secrets, ttlSeconds };
+  const state = sessionState(context, redis, loading);
   const faults = faultInjection(context);
   const cache = createCache(context, faults, (options) => connect({ ...options, scripts }));
   const named = startHeartbeat(context, redis, (received) => faults.apply(received));
@@ -114,10 +112,15 @@ function sessionStore({ config, log }: ServiceContext<Config>, redis: SessionRed
 }
 
 /** How the state of sessions is changed: in Redis, or in a wrong way for teaching. */
-function sessionState({ config }: ServiceContext<Config>, options: StateOptions): SessionState {
-  if (config.SESSION_STORE === 'memory') return stateInSession(options.session);
-  const state = redisSessionState(options);
-  return config.COUNTER === 'session' ? viewsInSession(state, options.session) : state;
+function sessionState(
+  { config, log }: ServiceContext<Config>,
+  redis: SessionRedis,
+  loading: LoadingOptions,
+): SessionState {
+  const { session, ttlSeconds } = loading;
+  if (config.SESSION_STORE === 'memory') return stateInSession(session);
+  const state = redisSessionState(redis, ttlSeconds, log, runBeforeLoading(loading));
+  return config.COUNTER === 'session' ? viewsInSession(state, session) : state;
 }
 
 function faultInjection({ config, log }: ServiceContext<Config>): FaultInjection {

@@ -45,7 +45,7 @@ export function createApp(context: ServiceContext<Config>): Express {
   const users = new UserSessions(redis, ttlSeconds);
   const renewal = { ttlSeconds, renew: (name: string, id: string) => users.add(name, id) };
   const session = sessions({ cookieName, store, secrets, renewal });
-  const state = redisSessionState({ redis, session, cookieName, secrets, ttlSeconds, log });
+  const state = redisSessionState(redis, ttlSeconds, log);
   const stream = new EventStream(draining);
   const canInject = config.FAULT_INJECTION === 'on';
   const socket = canInject ? config.CONTROL_SOCKET : undefined;
@@ -69,7 +69,7 @@ export function createApp(context: ServiceContext<Config>): Express {
 
   const change = [sameOrigin, idempotency(config.IDEMPOTENCY === 'on', log)];
   app.get('/dashboard/session', session, showSession(state));
-  app.post('/dashboard/nickname', change, jsonBody(nicknameBody), setNickname(state));
+  app.post('/dashboard/nickname', change, jsonBody(nicknameBody), session, setNickname(state));
   app.post('/dashboard/participants', sameOrigin, jsonBody(viewBody), session, reportView(redis));
 
   if (canInject) {

@@ -1,7 +1,7 @@
 import { sign } from 'cookie-signature';
 import type { Request } from 'express';
 import { describe, expect, it } from 'vitest';
-import { VerifiedCookies } from '../../services/shared/session/cookies.ts';
+import { VerifiedCookies } from '../../services/shared/session/verified-cookies.ts';
 
 describe('VerifiedCookies', () => {
   const request = (id: string, secret: string, more = '') =>

@@ -202,6 +202,12 @@ const groups: Group[] = [
         find: 'const ids = secrets.map((secret)',
         replace: 'const ids = secrets.slice(0, 1).map((secret)',
       },
+    ],
+  },
+  {
+    file: 'services/shared/session/verified-cookies.ts',
+    test: 'test/unit/verified-cookies.test.ts',
+    mutants: [
       { name: 'cookies-remembered-after-rotation', find: 'this.#byHeader.clear();', replace: '' },
       {
         name: 'cookie-memory-unbounded',
@@ -270,7 +276,7 @@ const groups: Group[] = [
     mutants: [
       {
         name: 'orphan-of-refused-first-change',
-        find: 'if (isNew) await endSession(req).catch(() => {}); // its cookie will never be sent',
+        find: 'await endSession(req).catch(() => {}); // its cookie will never be sent',
         replace: '',
         only: 'leave no session',
       },
@@ -312,8 +318,8 @@ const groups: Group[] = [
     mutants: [
       {
         name: 'reads-ignore-replaced-cookie',
-        find: '        await assertNotReplaced(req);\n        return { views',
-        replace: '        return { views',
+        find: '    await assertNotReplaced(req);\n    return undefined;',
+        replace: '    return undefined;',
         only: 'answer 409',
       },
     ],
@@ -331,7 +337,7 @@ const groups: Group[] = [
     ],
   },
   {
-    file: 'services/shared/session/state.ts',
+    file: 'services/shared/session/before-loading.ts',
     test: 'test/native/returning-visitor.test.ts',
     mutants: [
       {
@@ -612,7 +618,7 @@ const groups: Group[] = [
       },
       {
         name: 'drain-awaits-idle-connection',
-        find: 'if (this.#isDraining && this.#inProgressOn(socket).length === 0) socket.end();',
+        find: 'if (this.#isDraining && replies.length === 0) socket.end();',
         replace: '',
         only: 'on a connection on SIGTERM',
       },

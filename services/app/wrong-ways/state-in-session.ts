@@ -1,7 +1,7 @@
-import { promisify } from 'node:util';
 import type { Request, RequestHandler } from 'express';
+import { loadSession } from '../../shared/session/before-loading.ts';
 import { MAX_ITEMS } from '../../shared/session/scripts.ts';
-import { isStored, loadSession, startSession } from '../../shared/session/session.ts';
+import { isStored, saveSession, startSession } from '../../shared/session/session.ts';
 import type { SessionState } from '../../shared/session/state.ts';
 
 declare module 'express-session' {
@@ -15,7 +15,7 @@ declare module 'express-session' {
 
 /** Writes the whole session back. */
 async function save(req: Request): Promise<void> {
-  if (isStored(req)) await promisify(req.session.save).call(req.session);
+  if (isStored(req)) await saveSession(req.session);
   else await startSession(req);
 }
 

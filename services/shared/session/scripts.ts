@@ -95,12 +95,9 @@ const findApplied = (at: number) => `
     return unpack(redis.call('HMGET', key, ...))
   end
   if once then
-    local holder = latest
     applied, hasNotes = find(latest, ARGV[2], '')
-    if not applied then
-      holder = earlier
-      applied = find(earlier, ARGV[2])
-    end
+    local holder = applied and latest or earlier
+    applied = applied or find(earlier, ARGV[2])
     if applied then redis.call('PEXPIRE', holder, redis.call('PTTL', holder)) end
   end`;
 
@@ -123,6 +120,12 @@ const requireNotes = (headroom = '') => `
     end
   end`;
 
+/** The reply of a script on a session, and the session as stored; null if it has ended. */
+function withSession<T>(found: unknown): { reply: T; session: string } | null {
+  const [reply, session] = (found ?? []) as [T?, string?];
+  return session === undefined ? null : { reply: reply as T, session };
+}
+
 /**
  * A script that changes one key of a session. It replies with a number and the session as stored;
  * nil if the session has ended. A change that was already applied under its idempotency key replies
@@ -137,10 +140,9 @@ const requireNotes = (headroom = '') => `
  * @param result Lua: the number to reply with
  * @param change Lua: the command, and its arguments, which begin at ARGV[3]
  */
-function changeScript<Args extends unknown[]>(
+function changeScript<Args extends (string | number)[]>(
   changed: 1 | 2 | 3,
   lua: { before: string; check: string; result: string; change: string },
-  args: (...args: Args) => (string | number)[],
 ) {
   return defineScript({
     SCRIPT: `
@@ -166,20 +168,16 @@ function changeScript<Args extends unknown[]>(
       end
       if not before then redis.call('EXPIRE', KEYS[2], ARGV[1]) end
       return {result, session}`,
-    parseCommand(parser: CommandParser, target: Target, ...rest: Args) {
+    parseCommand(parser: CommandParser, target: Target, ...args: Args) {
       const { id, ttlSeconds, idempotencyKey, maintain = true } = target;
       const own = sessionKeys(id);
       const keys = [own[0], own[changed], ...appliedKeys(id)];
       if (maintain) keys.push(...own.filter((key) => !keys.includes(key)));
       parser.push(String(keys.length));
       parser.pushKeys(keys);
-      parser.push(String(ttlSeconds), appliedField(id, idempotencyKey));
-      parser.push(...args(...rest).map(String));
+      parser.push(String(ttlSeconds), appliedField(id, idempotencyKey), ...args.map(String));
     },
-    transformReply: (reply: unknown) => {
-      const [number, session] = (reply ?? []) as [number?: number, session?: string];
-      return number === undefined ? null : { reply: number, session: session as string };
-    },
+    transformReply: withSession<number>,
   });
 }
 
@@ -187,57 +185,41 @@ function changeScript<Args extends unknown[]>(
 const FIELD_BEFORE = `redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], ARGV[3])`;
 
 /** Counts a view. Replies with the number of views. */
-const countView = changeScript(
-  1,
-  {
-    before: `unpack(redis.call('MGET', KEYS[1], KEYS[2]))`,
-    check: `if not before then ${REQUIRE_HEADROOM} end ${REQUIRE_COUNT}`,
-    result: '(before or 0) + 1',
-    change: `'INCR', KEYS[2]`,
-  },
-  () => [],
-);
+const countView = changeScript<[]>(1, {
+  before: `unpack(redis.call('MGET', KEYS[1], KEYS[2]))`,
+  check: `if not before then ${REQUIRE_HEADROOM} end ${REQUIRE_COUNT}`,
+  result: '(before or 0) + 1',
+  change: `'INCR', KEYS[2]`,
+});
 
 /** Adds to an item of the cart. Replies with its quantity, or -1 if the cart is full. */
-const addToCart = changeScript(
-  2,
-  {
-    before: FIELD_BEFORE,
-    check: `
+const addToCart = changeScript<[item: string, quantity: number]>(2, {
+  before: FIELD_BEFORE,
+  check: `
       if not before then
         if redis.call('HLEN', KEYS[2]) >= ${MAX_ITEMS} then return {-1, session} end
         ${REQUIRE_HEADROOM}
       end
       ${REQUIRE_COUNT}`,
-    result: '(before or 0) + ARGV[4]',
-    change: `'HINCRBY', KEYS[2], ARGV[3], ARGV[4]`,
-  },
-  (item: string, quantity: number) => [item, quantity],
-);
+  result: '(before or 0) + ARGV[4]',
+  change: `'HINCRBY', KEYS[2], ARGV[3], ARGV[4]`,
+});
 
 /** Removes an item from the cart. Replies with 1, or 0 if it was not there. */
-const removeFromCart = changeScript(
-  2,
-  {
-    before: FIELD_BEFORE,
-    check: '',
-    result: 'before and 1 or 0',
-    change: `'HDEL', KEYS[2], ARGV[3]`,
-  },
-  (item: string) => [item],
-);
+const removeFromCart = changeScript<[item: string]>(2, {
+  before: FIELD_BEFORE,
+  check: '',
+  result: 'before and 1 or 0',
+  change: `'HDEL', KEYS[2], ARGV[3]`,
+});
 
 /** Sets a field of the profile. */
-const setProfile = changeScript(
-  3,
-  {
-    before: FIELD_BEFORE,
-    check: `if not before or #ARGV[4] > #before then ${REQUIRE_HEADROOM} end`,
-    result: '1',
-    change: `'HSET', KEYS[2], ARGV[3], ARGV[4]`,
-  },
-  (field: string, value: string) => [field, value],
-);
+const setProfile = changeScript<[field: string, value: string]>(3, {
+  before: FIELD_BEFORE,
+  check: `if not before or #ARGV[4] > #before then ${REQUIRE_HEADROOM} end`,
+  result: '1',
+  change: `'HSET', KEYS[2], ARGV[3], ARGV[4]`,
+});
 
 /** A script that also works if Redis refuses to write. It replies nil if the session has ended. */
 function readScript<Reply>(body: string, transformReply: (reply: unknown) => Reply) {
@@ -264,12 +246,8 @@ const readState = readScript(
   local counts = { views or '0' }
   for i = 2, #cart, 2 do table.insert(counts, cart[i]) end
   for _, before in ipairs(counts) do ${REQUIRE_COUNT} end
-  return { views, cart, redis.call('HGETALL', KEYS[4]), session }`,
-  (reply: unknown) => {
-    if (reply === null) return null;
-    const [views, cart, profile, session] = reply as [string | null, string[], string[], string];
-    return { reply: { views: Number(views ?? 0), cart, profile }, session };
-  },
+  return {{ views or '0', cart, redis.call('HGETALL', KEYS[4]) }, session}`,
+  withSession<(string | string[])[]>,
 );
 
 /** Drops keys and fields that cannot be views, a cart or a profile. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { Request, RequestHandler, Response } from 'express';
-import session, { type SessionData } from 'express-session';
+import type { Request, RequestHandler } from 'express';
+import session, { type Session, type SessionData } from 'express-session';
 import { verifiedCookies } from './cookies.ts';
 import { TAG_LENGTH } from './keys.ts';
 import { type Renewal, renewalTime } from './renewal.ts';
@@ -46,17 +46,7 @@ export function sessions(options: SessionOptions): RequestHandler {
   const { cookieName, store, secrets, renewal } = options;
   let signedWith: string[] | undefined;
   let handle: RequestHandler;
-  return (req, res, next) => {
-    const loaded = (err?: unknown) => {
-      if (err || !renewal) return next(err);
-      void renewIfDue(req, renewal).then(() => next());
-    };
-    prepare(req)
-      .then(() => handle(req, res, loaded))
-      .catch(next);
-  };
-
-  async function prepare(req: Request): Promise<void> {
+  return async (req, res, next) => {
     const secret = await secrets();
     if (secret !== signedWith) {
       signedWith = secret;
@@ -73,7 +63,11 @@ export function sessions(options: SessionOptions): RequestHandler {
     const own = await ownCookie(req, secret);
     // express-session takes the first cookie of its name.
     if (own !== undefined) req.headers.cookie = `${own}; ${req.headers.cookie}`;
-  }
+    handle(req, res, (err?: unknown) => {
+      if (err || !renewal) return next(err);
+      void renewIfDue(req, renewal).then(() => next());
+    });
+  };
 
   /** The cookie with a valid signature; of several, the first one whose session is stored. */
   async function ownCookie(
@@ -109,7 +103,7 @@ async function renewIfDue(req: Request, { ttlSeconds, renew }: Renewal): Promise
   try {
     if (session.name !== undefined) await renew(session.name, sessionID);
     session.renewedAt = Date.now();
-    await promisify(session.save).call(session);
+    await saveSession(req.session);
   } catch {}
 }
 
@@ -120,22 +114,15 @@ async function renewIfDue(req: Request, { ttlSeconds, renew }: Renewal): Promise
 function genid(req: Request): string {
   const former = req.sessionID as string | undefined;
   if (former) req.formerSessionID = former;
-  const [tag, secret] = [randomBytes(6), randomBytes(18)].map((one) => one.toString('base64url'));
-  return `${former?.slice(0, TAG_LENGTH) ?? tag}${secret}`;
+  const id = randomBytes(24).toString('base64url');
+  return former ? former.slice(0, TAG_LENGTH) + id.slice(TAG_LENGTH) : id;
 }
+
+/** Stores a session as it is now. */
+export const saveSession = promisify((it: Session, done: (err?: unknown) => void) => it.save(done));
 
 // A session is written when it starts or is replaced; its state (state.ts) is changed beside it.
 // These functions resolve when the change is stored, so that no reply comes before.
-
-/** Tells whether the middleware has run for a request. */
-export function isLoaded(req: Request): boolean {
-  return (req.session as unknown) !== undefined;
-}
-
-/** Runs the middleware `session` for a request, unless it has run. */
-export async function loadSession(session: RequestHandler, req: Request): Promise<void> {
-  if (!isLoaded(req)) await promisify(session)(req, req.res as Response);
-}
 
 /** Tells whether the session of a request was stored before. */
 export function isStored(req: Request): boolean {
@@ -157,7 +144,7 @@ export async function assertNotReplaced(req: Request): Promise<void> {
 export async function startSession(req: Request, data: Partial<SessionData> = {}): Promise<void> {
   await assertNotReplaced(req);
   Object.assign(req.session, { version: VERSION, startedAt: Date.now() }, data);
-  await promisify(req.session.save).call(req.session);
+  await saveSession(req.session);
 }
 
 /**

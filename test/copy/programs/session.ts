@@ -14,21 +14,20 @@ redis.on('error', (err) => log.error(err));
 await redis.connect();
 
 const store = new RedisSessionStore(redis, ttlSeconds, log);
+const state = redisSessionState(redis, ttlSeconds, log);
 const secrets = sessionSecrets(undefined, redis, log);
-const cookieName = 'connect.sid';
-const session = sessions({ cookieName, store, secrets });
-const state = redisSessionState({ redis, session, cookieName, secrets, ttlSeconds, log });
 
 const app = express().set('trust proxy', 1);
+app.use(sessions({ cookieName: 'connect.sid', store, secrets }));
 app.get('/', async (req, res) => void res.send(`Views: ${await state.countView(req)}`));
 app.post('/cart/:item', async (req, res) => {
   res.json({ quantity: await state.addToCart(req, req.params.item, 1) });
 });
-app.post('/login/:name', session, async (req, res) => {
-  await replaceSession(req, { name: String(req.params.name) });
+app.post('/login/:name', async (req, res) => {
+  await replaceSession(req, { name: req.params.name });
   res.send(`Hello ${req.session.name}`);
 });
-app.get('/me', session, async (req, res) => {
+app.get('/me', async (req, res) => {
   res.json({ name: req.session.name, ...(await state.read(req)) });
 });
 app.listen(Number(process.env.PORT));
