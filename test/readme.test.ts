@@ -12,6 +12,8 @@ import { readConfig as readDashboardConfig } from '../services/dashboard/config.
 import type { CommonConfig } from '../services/shared/process/config.ts';
 import { createRedis } from '../services/shared/process/redis.ts';
 import type { Connect, ServiceContext } from '../services/shared/process/service.ts';
+import { quotesFrom } from '../tools/bench/quotes.ts';
+import { readSection } from '../tools/lib/report.ts';
 import { ROOT } from '../tools/lib/root.mjs';
 import type { Running } from '../tools/lib/running.ts';
 import { settingsIn, settingsTable } from '../tools/reference.ts';
@@ -163,6 +165,10 @@ describe('README.md and docs', () => {
     const [, code = ''] = /```ts\n(.*?)```/s.exec(README) ?? [];
     expect(code).toContain('incr');
     expect(read('services/minimal/main.ts')).toContain(code);
+  });
+
+  it('should quote the figures of docs/performance.md', () => {
+    expect(readSection(README, 'quoted')).toBe(quotesFrom(read('docs/performance.md')));
   });
 
   it('should have the table of settings that tools/reference.ts makes from the code', () => {

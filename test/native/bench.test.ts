@@ -1,5 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Figure } from '../../tools/bench/measures/figure.ts';
@@ -27,15 +27,19 @@ describe('npm run bench', () => {
   describe('side by side', () => {
     let summaries: Summary[];
     beforeAll(async () => {
-      ({ summaries } = await bench('--only', 'article,get-set,minimal,views,data'));
+      ({ summaries } = await bench(
+        '--only',
+        'bare-minimal-nginx,article,get-set,minimal,views,data,cart,stranger',
+      ));
     }, LONG_MS);
     const of = (name: string) => summaries.find((summary) => summary.name === name);
 
     it('should compare all variants with bare Express', () => {
       expect(of('bare')?.ratio).toEqual({ median: 1, min: 1, max: 1 });
-      for (const { name, ratio, requests, p50Ms, p99Ms } of summaries) {
+      for (const { name, ratio, secondRatio, requests, p50Ms, p99Ms } of summaries) {
         expect(requests, name).toBeGreaterThan(100);
         expect(ratio.median, name).toBeGreaterThan(0);
+        expect(secondRatio, name).toBeGreaterThan(0);
         expect(p99Ms, name).toBeGreaterThanOrEqual(p50Ms);
       }
     });
@@ -46,6 +50,10 @@ describe('npm run bench', () => {
       expect(of('minimal')?.lost).toBe(0);
       expect(of('views')?.lost).toBe(0);
       expect(of('data')?.lost).toBeUndefined();
+    });
+
+    it('should compare bare Express with itself behind a minimal nginx', () => {
+      expect(of('bare-minimal-nginx')?.secondRatio).toBe(1);
     });
   });
 
@@ -61,10 +69,28 @@ describe('npm run bench', () => {
     LONG_MS,
   );
 
+  it(
+    'should mark a run beside other work',
+    async () => {
+      const docs = join(folder, 'performance.md');
+      writeFileSync(docs, '<!-- figures -->\n<!-- /figures -->\n');
+      await using others = new AsyncDisposableStack();
+      for (let cores = availableParallelism(); cores > 0; cores -= 4) {
+        others.use(new Running('sh', ['-c', 'while :; do :; done']));
+      }
+      const { tooBusy } = await bench('--only', 'session-bytes', '--docs', docs);
+      expect(tooBusy[0]).toMatch(/^other work took \d+ % of the CPU time before the run/);
+      expect(readFileSync(docs, 'utf8')).toContain(`. TOO BUSY TO JUDGE: ${tooBusy[0]}`);
+    },
+    LONG_MS,
+  );
+
   it('should reject an unknown name', async () => {
     await using running = new Running(process.execPath, ['tools/bench/main.ts', '--only', 'speed']);
     const { code, stderr } = await running.ended;
     expect(code).toBe(2);
-    expect(stderr).toContain('`--only` knows no "speed"; choose from bare, article');
+    expect(stderr).toContain(
+      '`--only` knows no "speed"; choose from bare, bare-minimal-nginx, article',
+    );
   });
 });

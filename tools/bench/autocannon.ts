@@ -10,9 +10,11 @@ export const TIMEOUT_SECONDS = 10;
  */
 const RECONNECT_AFTER = 900;
 
-/** A GET request of a load. */
+/** A request of a load. */
 export interface Request {
   path: string;
+  /** The JSON body of a POST request; a GET request without one. */
+  body?: string | undefined;
   cookie?: string;
 }
 
@@ -47,9 +49,14 @@ export interface Load {
 
 /** Generates a load with autocannon. */
 export async function runAutocannon({ url, connections, seconds, requests }: Job): Promise<Load> {
-  const list = requests.map(({ path, cookie }) => ({
+  const list = requests.map(({ path, cookie, body }) => ({
     path,
-    headers: { accept: '*/*', ...(cookie && { cookie }) },
+    ...(body && { method: 'POST' as const, body }),
+    headers: {
+      accept: '*/*',
+      ...(cookie && { cookie }),
+      ...(body && { 'content-type': 'application/json' }),
+    },
   }));
   const times: number[] = [];
   let others = 0;

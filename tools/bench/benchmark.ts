@@ -42,7 +42,7 @@ export async function runBenchmark(
   const measures: Measure[] = [];
   for (const variant of variants) {
     const { name, program, env, instances: scale, configure } = variant;
-    const key = JSON.stringify([program, env]);
+    const key = JSON.stringify([program, env, configure?.name]);
     let stack = started.get(key);
     if (!stack) {
       const settings = { ...process.env, NODE_ENV: 'production', ...env };
@@ -70,18 +70,21 @@ type Measure = (round: number, seconds: number) => Promise<Measurement>;
 
 /** Gets a cookie for each visitor and runs a load. Resolves to the function that measures. */
 async function warmUp(variant: Variant, stack: Stack, generate: Generator): Promise<Measure> {
-  const { name, path, counts, isCached } = variant;
+  const { name, path, counts, isCached, isStranger } = variant;
+  const body = variant.body && JSON.stringify(variant.body);
   const url = `http://127.0.0.1:${stack.nginx.port}`;
   /** By cookie: all visitors without a cookie share one counter, and count as one visitor. */
   const visitors = new Map<string, Visitor>();
 
-  const ask = async (visitor: Visitor, method = 'GET') => {
-    const { status, body } = await visitor.send(path, { method });
-    if (status < 300) return body;
+  const ask = async (visitor: Visitor, method = body ? 'POST' : 'GET') => {
+    const json = body && { body, headers: { 'content-type': 'application/json' } };
+    const { status, body: received } = await visitor.send(path, { method, ...json });
+    if (status < 300) return received;
     throw new StackError(`${name}: ${method} ${path} was answered with ${status}`);
   };
   const run = async (seconds: number) => {
-    const requests = [...visitors.keys()].map((cookie) => ({ path, cookie }));
+    const cookies = isStranger ? [''] : [...visitors.keys()];
+    const requests = cookies.map((cookie) => ({ path, cookie, body }));
     const load = await generate({ url, connections: CONNECTIONS, seconds, requests });
     assertAllOk(name, load);
     return load;

@@ -4,7 +4,8 @@ import type { CpuUse, Summary } from './summary.ts';
 import { variants } from './variants.ts';
 
 const SUMMARY_HEAD = [
-  ...['variant', 'instances', 'requests/s', 'ratio', 'range', 'p50 ms', 'p99 ms'],
+  ...['variant', 'instances', 'requests/s', 'ratio', 'range', 'to minimal nginx'],
+  ...['p50 ms', 'p99 ms'],
   ...['CPU µs: instances', 'nginx', 'Redis', 'lost updates', 'description'],
 ];
 
@@ -14,7 +15,8 @@ export function summaryTable(summaries: Summary[]): Table {
 }
 
 function summaryRow(summary: Summary): string[] {
-  const { name, requests, requestsPerSecond, ratio, p50Ms, p99Ms, cpuUsPerRequest, lost } = summary;
+  const { name, requests, requestsPerSecond, ratio, secondRatio, lost } = summary;
+  const { p50Ms, p99Ms, cpuUsPerRequest } = summary;
   const variant = variants.find((candidate) => candidate.name === name);
   const cpu = (kind: keyof CpuUse) => cpuUsPerRequest?.[kind].toFixed(0) ?? '–';
   const percent = lost ? ` (${((100 * lost) / requests).toFixed(1)} %)` : '';
@@ -24,6 +26,7 @@ function summaryRow(summary: Summary): string[] {
     requestsPerSecond.toFixed(0),
     ratio.median.toFixed(2),
     `${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)}`,
+    Number.isNaN(secondRatio) ? '–' : secondRatio.toFixed(2),
     p50Ms.toFixed(1),
     p99Ms.toFixed(1),
     ...[cpu('instances'), cpu('nginx'), cpu('redis')],

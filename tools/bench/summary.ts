@@ -38,6 +38,8 @@ export interface Summary {
   p99Ms: number;
   /** Requests per second divided by those of the baseline in the same round. */
   ratio: Range;
+  /** The same for a second baseline; NaN if it was not measured. */
+  secondRatio: number;
   /** CPU time in microseconds for each request. */
   cpuUsPerRequest: CpuUse | undefined;
   lost: number | undefined;
@@ -71,18 +73,25 @@ function cpuPerRequest(measurements: readonly Measurement[]): CpuUse | undefined
 }
 
 /** Requests per second of a variant divided by those of another one, for each round. */
-export function ratios(
-  measurements: readonly Measurement[],
-  name: string,
-  baseline: string,
-): number[] {
+function ratios(measurements: readonly Measurement[], name: string, baseline: string): number[] {
   const rates = (of: string) => measurements.filter((one) => one.name === of);
   const base = new Map(rates(baseline).map((one) => [one.round, one.requestsPerSecond]));
   return rates(name).map((one) => one.requestsPerSecond / (base.get(one.round) ?? NaN));
 }
 
+/** The difference between the slowest and the fastest round of a variant, as a share of the median. */
+export function spreadOf(measurements: readonly Measurement[], name: string): number {
+  const rates = measurements.filter((one) => one.name === name).map((one) => one.requestsPerSecond);
+  const { median: middle, min, max } = rangeOf(rates);
+  return (max - min) / middle;
+}
+
 /** Sums up each variant, in the order of the first round. */
-export function summarize(measurements: readonly Measurement[], baseline: string): Summary[] {
+export function summarize(
+  measurements: readonly Measurement[],
+  baseline: string,
+  secondBaseline: string,
+): Summary[] {
   return [...Map.groupBy(measurements, ({ name }) => name)].map(([name, its]) => ({
     name,
     requests: sum(its.map((one) => one.requests)),
@@ -90,6 +99,7 @@ export function summarize(measurements: readonly Measurement[], baseline: string
     p50Ms: median(its.map((one) => one.p50Ms)),
     p99Ms: median(its.map((one) => one.p99Ms)),
     ratio: rangeOf(ratios(measurements, name, baseline)),
+    secondRatio: median(ratios(measurements, name, secondBaseline)),
     cpuUsPerRequest: cpuPerRequest(its),
     lost: its.some(({ lost }) => lost === undefined)
       ? undefined

@@ -1,18 +1,22 @@
 import type { Stack } from '../stack/stack.ts';
-import { useSampleConfiguration } from './variants/get-set-nginx.ts';
+import { useMinimalConfiguration, useSampleConfiguration } from './variants/nginx.ts';
 
 /** One way to answer a request, compared with the others. */
 export interface Variant {
   name: string;
   /** A description in one line. */
   what: string;
-  /** For a Stack; it has a route `/readyz`. The same program and `env` share a stack. */
+  /** For a Stack; it has a route `/readyz`. Variants with the same program, `env` and `configure` share a stack. */
   program: string;
   env?: NodeJS.ProcessEnv;
   instances: number;
   /** Replaces the configuration of nginx, if the variant uses another one. */
   configure?: (stack: Stack) => Promise<void>;
   path: string;
+  /** The JSON body of a POST request; a GET request without one. */
+  body?: object;
+  /** The requests have no cookie. */
+  isStranger?: boolean;
   /** The reply is `Views: N`. */
   counts: boolean;
   /** The reply comes from a cache, which is emptied and filled before each measurement. */
@@ -20,17 +24,12 @@ export interface Variant {
 }
 
 export const BASELINE = 'bare';
-/** Pairs of variants with and without the fast path: their ratio is its gain. */
-export const FAST_PATH = [
-  ['views', 'views-no-fast-path'],
-  ['data', 'data-no-fast-path'],
-] as const;
+/** All variants are compared with this one too: it shows what their configuration of nginx costs. */
+export const MINIMAL_NGINX = 'bare-minimal-nginx';
 
 const FOLDER = 'tools/bench/variants';
 const COUNTER = { path: '/', instances: 3, counts: true };
 const OURS = { ...COUNTER, program: 'app' };
-const DATA = { ...OURS, path: '/data', counts: false, isCached: true };
-const NO_FAST_PATH = { FAST_PATH: 'off' };
 
 export const variants: readonly Variant[] = [
   {
@@ -39,6 +38,14 @@ export const variants: readonly Variant[] = [
     what: 'Express 5 answering a constant',
     program: `${FOLDER}/bare.ts`,
     counts: false,
+  },
+  {
+    ...COUNTER,
+    name: MINIMAL_NGINX,
+    what: 'the same behind an nginx that only passes requests on',
+    program: `${FOLDER}/bare.ts`,
+    counts: false,
+    configure: useMinimalConfiguration,
   },
   {
     ...COUNTER,
@@ -76,15 +83,25 @@ export const variants: readonly Variant[] = [
   { ...OURS, name: 'views', what: 'this project, `GET /`: one view of the session counted' },
   {
     ...OURS,
-    name: 'views-no-fast-path',
-    what: 'the same with `FAST_PATH=off`: all views use the session middleware',
-    env: NO_FAST_PATH,
+    name: 'data',
+    what: 'this project, `GET /data`: a hit of the shared cache',
+    path: '/data',
+    counts: false,
+    isCached: true,
   },
-  { ...DATA, name: 'data', what: 'this project, `GET /data`: a hit of the shared cache' },
   {
-    ...DATA,
-    name: 'data-no-fast-path',
-    what: 'the same with `FAST_PATH=off`: without prepared replies',
-    env: NO_FAST_PATH,
+    ...OURS,
+    name: 'cart',
+    what: 'this project, `POST /cart`: known visitors add to an item',
+    path: '/cart',
+    body: { item: 'tea', quantity: 1 },
+    counts: false,
+  },
+  {
+    ...OURS,
+    name: 'stranger',
+    what: 'this project, `GET /` without a cookie: each request starts a session',
+    counts: false,
+    isStranger: true,
   },
 ];

@@ -1,12 +1,21 @@
--- Sends the cookies in its arguments in turn. Prints a Load (load.ts) as JSON.
+-- Sends the body in its first argument, with the cookies in the others in turn. Without a body it
+-- sends GET requests. Prints a Load (autocannon.ts) as JSON.
 local requests = {}
 local sent = 0
 
-function init(cookies)
-  for _, cookie in ipairs(cookies) do
-    table.insert(requests, wrk.format('GET', nil, { Accept = '*/*', Cookie = cookie }))
+function init(args)
+  local body = args[1]
+  local function add(cookie)
+    local headers = { Accept = '*/*', Cookie = cookie }
+    if body == '' then
+      table.insert(requests, wrk.format('GET', nil, headers))
+    else
+      headers['Content-Type'] = 'application/json'
+      table.insert(requests, wrk.format('POST', nil, headers, body))
+    end
   end
-  if #requests == 0 then requests[1] = wrk.format('GET', nil, { Accept = '*/*' }) end
+  for i = 2, #args do add(args[i]) end
+  if #requests == 0 then add() end
 end
 
 function request()

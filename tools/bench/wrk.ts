@@ -12,13 +12,14 @@ const SCRIPT = fileURLToPath(new URL('wrk.lua', import.meta.url));
  * @throws {StackError} if wrk is missing or fails
  */
 export async function runWrk({ url, connections, seconds, requests }: Job): Promise<Load> {
+  const [{ path, body = '' } = { path: '/' }] = requests; // the same in all of them
   const cookies = requests.flatMap(({ cookie }) => cookie || []);
   const options = [
     ...['--threads', '2', '--connections', String(connections), '--duration', `${seconds}s`],
     ...['--timeout', `${TIMEOUT_SECONDS}s`, '--script', SCRIPT],
   ];
   try {
-    const args = [...options, url + requests[0]?.path, '--', ...cookies];
+    const args = [...options, url + path, '--', body, ...cookies];
     const { stdout } = await promisify(execFile)('wrk', args);
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
   } catch (err) {

@@ -10,12 +10,18 @@ export function assertKnown(option: string, name: string, known: readonly string
 /**
  * Selects items by the values of `--only`: names separated by commas. All items if it is empty.
  *
- * @throws {UsageError} if there is no item of a name
+ * @param sets names for several items
+ * @throws {UsageError} if there is no item or set of a name
  */
-export function chooseByName<T extends { name: string }>(only: string[], items: readonly T[]): T[] {
-  const names = only.flatMap((text) => text.split(',')).filter(Boolean);
-  const known = items.map(({ name }) => name);
-  for (const name of names) assertKnown('--only', name, known);
+export function chooseByName<T extends { name: string }>(
+  only: string[],
+  items: readonly T[],
+  sets: Record<string, readonly string[]> = {},
+): T[] {
+  const given = only.flatMap((text) => text.split(',')).filter(Boolean);
+  const known = [...items.map(({ name }) => name), ...Object.keys(sets)];
+  for (const name of given) assertKnown('--only', name, known);
+  const names = given.flatMap((name) => sets[name] ?? name);
   return items.filter(({ name }) => names.length === 0 || names.includes(name));
 }
 

@@ -69,27 +69,46 @@ export function cpuMs(pid: number): number {
 
 /** Milliseconds of CPU time that the running processes of a process group have used so far. */
 export function groupCpuMs(group: number): number {
+  return sum(allStats().map((stat) => (stat.group === group ? stat.cpuMs : 0)));
+}
+
+/** Milliseconds of CPU time that a process and its descendants have used so far, also ended ones. */
+export function treeCpuMs(root: number): number {
+  const children = Map.groupBy(allStats(), ({ parent }) => parent);
+  const used = ({ pid, cpuMs, endedMs }: Stat): number =>
+    cpuMs + endedMs + sum((children.get(pid) ?? []).map(used));
+  return used(statOf(root));
+}
+
+interface Stat {
+  pid: number;
+  parent: number;
+  group: number;
+  cpuMs: number;
+  /** CPU time of children that have ended. */
+  endedMs: number;
+}
+
+function allStats(): Stat[] {
   const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
-  return sum(
-    pids.map((pid) => {
-      try {
-        const stat = statOf(pid);
-        return stat.group === group ? stat.cpuMs : 0;
-      } catch {
-        return 0; // the process has ended meanwhile
-      }
-    }),
-  );
+  return pids.flatMap((pid) => {
+    try {
+      return statOf(Number(pid));
+    } catch {
+      return []; // the process has ended meanwhile
+    }
+  });
 }
 
 /** @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
-function statOf(pid: number | string): { group: number; cpuMs: number } {
+function statOf(pid: number): Stat {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // from the third field on
-  return {
-    group: Number(fields[2]),
-    cpuMs: (Number(fields[11]) + Number(fields[12])) * CLOCK_MS,
-  };
+  const [parent = NaN, group = NaN] = fields.slice(1).map(Number);
+  const [user = NaN, system = NaN, endedUser = NaN, endedSystem = NaN] = fields
+    .slice(11)
+    .map((ticks) => Number(ticks) * CLOCK_MS);
+  return { pid, parent, group, cpuMs: user + system, endedMs: endedUser + endedSystem };
 }
 
 /** One resource of each process: `120/118/125`. */

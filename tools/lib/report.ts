@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { arch, availableParallelism, platform, totalmem } from 'node:os';
+import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { UsageError } from './errors.mjs';
 
 /** The result of a run as a table. */
@@ -20,8 +20,9 @@ export function textTable({ head, rows }: Table): string {
 export function describeMachine(): string {
   const day = new Date().toISOString().slice(0, 10);
   const memory = Math.round(totalmem() / 2 ** 30);
+  const model = cpus()[0]?.model.trim() || 'unknown CPU';
   const machine = `${availableParallelism()} cores, ${memory} GiB, ${platform()} ${arch()}`;
-  return `${day}, ${machine}, Node ${process.version}`;
+  return `${day}, ${model}, ${machine}, Node ${process.version}`;
 }
 
 /** The text between the marks of a section. */
@@ -41,9 +42,27 @@ export function checkSections(file: string, names: string[]): void {
 /** Replaces a section of a Markdown file by the description of a run and its table. */
 export function writeSection(file: string, name: string, run: string, { head, rows }: Table): void {
   const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
-  const text = `${run}\n\n${lines.join('\n')}\n`;
+  replaceSection(file, name, `${run}\n\n${lines.join('\n')}\n`);
+}
+
+/** Replaces the text of a section of a Markdown file. */
+export function replaceSection(file: string, name: string, text: string): void {
+  const document = readFileSync(file, 'utf8');
   writeFileSync(
     file,
-    readFileSync(file, 'utf8').replace(sectionOf(name), () => text),
+    document.replace(sectionOf(name), () => text),
   );
+}
+
+/** The text of a section of a Markdown document. */
+export function readSection(document: string, name: string): string {
+  return sectionOf(name).exec(document)?.[0] ?? '';
+}
+
+/** The rows of the table in a section, each with its cells by the head of their columns. */
+export function readRows(section: string): Record<string, string>[] {
+  const [head = [], , ...rows] = [...section.matchAll(/^\| (.*) \|$/gm)].map(([, cells = '']) =>
+    cells.split(' | '),
+  );
+  return rows.map((cells) => Object.fromEntries(cells.map((cell, i) => [head[i], cell])));
 }

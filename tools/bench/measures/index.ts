@@ -14,20 +14,22 @@ import { measureWatched } from './watched.ts';
 /** A group of figures that are measured together. */
 export interface Measure {
   name: string;
+  /** The usual duration on two cores. */
+  seconds: number;
   run: () => Promise<Figure[]>;
 }
 
 /** All measures, in the order in which they run. */
 export const measures: Measure[] = [
-  { name: 'startup', run: measureStartup },
-  { name: 'memory', run: measureMemory },
-  { name: 'scale', run: measureScale },
-  { name: 'session-bytes', run: measureSessionBytes },
-  { name: 'many-sessions', run: measureManySessions },
-  { name: 'cpu-scaling', run: measureCpuScaling },
-  { name: 'capacity', run: measureCapacity },
-  { name: 'frames', run: measureFrames },
-  { name: 'watched', run: measureWatched },
-  { name: 'replication', run: measureReplication },
-  { name: 'tracing', run: measureTracing },
+  { name: 'startup', seconds: 30, run: measureStartup },
+  { name: 'memory', seconds: 30, run: measureMemory },
+  { name: 'scale', seconds: 25, run: measureScale },
+  { name: 'session-bytes', seconds: 12, run: measureSessionBytes },
+  { name: 'many-sessions', seconds: 100, run: measureManySessions },
+  { name: 'cpu-scaling', seconds: 260, run: measureCpuScaling },
+  { name: 'capacity', seconds: 90, run: measureCapacity },
+  { name: 'frames', seconds: 60, run: measureFrames },
+  { name: 'watched', seconds: 210, run: measureWatched },
+  { name: 'replication', seconds: 65, run: measureReplication },
+  { name: 'tracing', seconds: 150, run: measureTracing },
 ];

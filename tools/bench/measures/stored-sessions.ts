@@ -34,6 +34,13 @@ export async function copySession(
   return ids;
 }
 
+/** Looks up all keys of sessions. With each look-up Redis moves keys to a hash table that has grown. */
+export async function lookUpSessions(redis: RedisClientType, ids: string[]): Promise<void> {
+  for (let i = 0; i < ids.length; i += AT_ONCE) {
+    await Promise.all(ids.slice(i, i + AT_ONCE).map((id) => redis.exists(sessionKeys(id))));
+  }
+}
+
 /** The cookie of a session, signed as express-session signs it. */
 export function signedCookie(id: string, secret: string): string {
   return `connect.sid=${encodeURIComponent(`s:${sign(id, secret)}`)}`;
