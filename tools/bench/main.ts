@@ -71,8 +71,8 @@ try {
   const disturbance = { ...otherWork(), spread: spreadOf(measurements, BASELINE) };
   const tooBusy = reasonsAgainst(disturbance);
   const notes = [...machine, describeOtherWork(disturbance)];
-  const remarks = tooBusy.length > 0 ? [`${TOO_BUSY}: ${tooBusy.join('; ')}`] : [];
-  const run = [notes.join(', '), ...remarks].map((sentence) => `${sentence}.`).join(' ');
+  const remark = tooBusy.length > 0 ? ` ${TOO_BUSY}: ${tooBusy.join('; ')}.` : '';
+  const run = `${notes.join(', ')}.${remark}`;
   const summaries = summarize(measurements, BASELINE, MINIMAL_NGINX);
   const tables = { benchmark: summaryTable(summaries), figures: figureTable(figures) };
   const filled = Object.entries(tables).filter(([, { rows }]) => rows.length > 0);
@@ -85,7 +85,10 @@ try {
     for (const [section, table] of filled) writeSection(docs, section, run, table);
     const title = 'Requests per second, relative to bare Express (median and range)';
     if (summaries.length > 0) {
-      const drawing = chart(summaries, title, [...notes, ...remarks]);
+      const drawing = chart(summaries, title, [
+        ...notes,
+        ...tooBusy.map((reason) => `${TOO_BUSY}: ${reason}`),
+      ]);
       writeFileSync(join(dirname(docs), 'performance.svg'), drawing);
     }
   }

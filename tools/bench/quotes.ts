@@ -1,13 +1,13 @@
 import { readRows, readSection } from '../lib/report.ts';
 
-/** Begins the remark that a machine was too busy. */
+/** Marks the results of a machine that was too busy. */
 export const TOO_BUSY = 'TOO BUSY TO JUDGE';
 
 /** The variants that the README quotes, as it calls them. */
 const VARIANTS = {
-  views: '`GET /`, a view counted exactly once',
-  article: 'The same in the usual way, the views a field of the session',
-  data: '`GET /data`, a hit of the cache',
+  views: '`GET /`',
+  article: 'the same by express-session alone',
+  data: '`GET /data`',
 };
 const FIGURES = ['startup', 'memory idle', 'scale up'];
 
@@ -27,7 +27,7 @@ export function quotesFrom(document: string): string {
     return `${name} ${measured.find(({ figure }) => figure === name)?.median}`;
   });
   const [machine] = /^.*? GiB/.exec(benchmark) ?? [];
-  const [tooBusy] = new RegExp(`${TOO_BUSY}.*`).exec(benchmark) ?? [];
-  const items = [...variants, others.join(', '), [machine, tooBusy].filter(Boolean).join('. ')];
+  const mark = benchmark.includes(TOO_BUSY) ? `, ${TOO_BUSY}` : '';
+  const items = [...variants, others.join(', '), `${machine}${mark}`];
   return `${items.map((item) => `- ${item}`).join('\n')}\n`;
 }

@@ -92,7 +92,7 @@ export const variants: readonly Variant[] = [
   {
     ...OURS,
     name: 'cart',
-    what: 'this project, `POST /cart`: known visitors add to an item',
+    what: 'this project, `POST /cart`: visitors with a session add to an item',
     path: '/cart',
     body: { item: 'tea', quantity: 1 },
     counts: false,

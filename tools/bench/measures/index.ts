@@ -25,11 +25,11 @@ export const measures: Measure[] = [
   { name: 'memory', seconds: 30, run: measureMemory },
   { name: 'scale', seconds: 25, run: measureScale },
   { name: 'session-bytes', seconds: 12, run: measureSessionBytes },
-  { name: 'many-sessions', seconds: 100, run: measureManySessions },
+  { name: 'many-sessions', seconds: 150, run: measureManySessions },
   { name: 'cpu-scaling', seconds: 260, run: measureCpuScaling },
   { name: 'capacity', seconds: 90, run: measureCapacity },
   { name: 'frames', seconds: 60, run: measureFrames },
-  { name: 'watched', seconds: 210, run: measureWatched },
+  { name: 'watched', seconds: 195, run: measureWatched },
   { name: 'replication', seconds: 65, run: measureReplication },
   { name: 'tracing', seconds: 150, run: measureTracing },
 ];
