@@ -28,6 +28,7 @@ const SESSION = 'services/shared/session/';
 const USER_SESSIONS = 'services/shared/user/user-sessions.ts';
 /** Optional: they make the sessions faster. */
 const FASTER = ['before-loading.ts', 'verified-cookies.ts'];
+const OPTION = 'With `before-loading.ts`, one round trip to Redis instead of two';
 
 const HTTP_PURPOSES: Record<string, string> = {
   'deadline.ts': 'Every request gets its reply in time, or 503',
@@ -44,18 +45,13 @@ const HTTP_PURPOSES: Record<string, string> = {
 };
 
 /** The rows of the table. */
-export const pieces: readonly Piece[] = [
+const rows: readonly Piece[] = [
   file('services/minimal/main.ts', 'A session and an exact counter in Redis, in one file'),
   ...filesOf(HTTP).map((path) => file(path, purposeOf(basename(path)))),
   {
     path: SESSION,
     entries: filesOf(SESSION).filter((path) => !FASTER.includes(basename(path))),
-    purpose: 'Sessions in Redis: login, views, cart and nickname, with no lost update',
-  },
-  {
-    path: `${SESSION}before-loading.ts`,
-    entries: filesOf(SESSION),
-    purpose: 'The same with one round trip to Redis instead of two',
+    purpose: `Sessions in Redis: login, views, cart and nickname, with no lost update. ${OPTION}`,
   },
   {
     path: USER_SESSIONS,
@@ -69,6 +65,12 @@ export const pieces: readonly Piece[] = [
     'services/shared/process/service.ts',
     'Settings, log, Redis, server and shutdown in one call',
   ),
+];
+
+/** All that is worth copying: the rows of the table, and the option of the sessions. */
+export const pieces: readonly Piece[] = [
+  ...rows,
+  { path: `${SESSION}before-loading.ts`, entries: filesOf(SESSION), purpose: OPTION },
 ];
 
 function filesOf(folder: string): string[] {
@@ -128,7 +130,7 @@ function codeOf(path: string): string {
 
 /** The table "What to copy", in Markdown. */
 export function copyTable(): string {
-  const rows = pieces.map(({ path, entries, purpose }) => {
+  const cellsOf = rows.map(({ path, entries, purpose }) => {
     const { files, lines, packages } = closureOf(entries);
     const folder = path.endsWith('/') ? path : dirname(path);
     const others = files.filter((name) => name !== path).map((name) => relative(folder, name));
@@ -141,7 +143,7 @@ export function copyTable(): string {
     ];
   });
   const head = ['File', 'What it is for', 'Comes with', 'Lines', 'Packages'];
-  const cells = [head, head.map(() => '---'), ...rows];
+  const cells = [head, head.map(() => '---'), ...cellsOf];
   return cells.map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 

@@ -15,7 +15,7 @@ export function countView(state: SessionState, instance: { name: string }): Requ
 }
 
 /** Answers with the number of views: as text, or as JSON together with the instance. */
-export function sendViews(
+function sendViews(
   req: Request,
   res: Response,
   { views, instance, sessionId }: { views: number; instance: string; sessionId: string },

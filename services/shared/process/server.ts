@@ -42,8 +42,8 @@ export class HttpServer {
   #server: Server;
   /**
    * The replies in progress on each connection, in order: a client may send several requests at once.
-   * One Set of all replies would cost half as much as all else: V8 replaces the table of a Set that
-   * gains and loses elements, and each old table keeps the next one alive, with dead requests.
+   * One Set of all replies would cost half as much as all else. V8 replaces the table of a Set that
+   * gains and loses elements, and each old table keeps the next one alive, with requests that ended.
    */
   #inProgress = new Map<Duplex, ServerResponse[]>();
   /** Connections that Node's HTTP server does not know any more. */

@@ -23,9 +23,9 @@ export interface LoadingOptions {
 }
 
 /**
- * Runs a script for a visitor with a valid cookie without the session middleware: one round trip to
- * Redis instead of two, because the script itself tells whether the session exists. If it does not, or
- * is corrupt, the session is loaded, and nothing has changed.
+ * Runs a script for a visitor with a valid cookie without the session middleware. That is one round
+ * trip to Redis instead of two, because the script itself tells whether the session exists. If it does
+ * not exist or is corrupt, it is loaded.
  */
 export function runBeforeLoading(options: LoadingOptions): BeforeLoading {
   const { session, cookieName, secrets, ttlSeconds } = options;

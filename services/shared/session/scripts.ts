@@ -33,8 +33,8 @@ export interface Target {
   /** The key under which a change is applied at most once. */
   idempotencyKey?: string | undefined;
   /**
-   * If false, a change leaves out what one request of a visitor in some seconds has to do: it extends
-   * no TTL unless it creates a key, and it does not check the age and number of applied keys.
+   * One change of a visitor in some seconds has to extend the TTL, and to check the age and number of
+   * the applied keys. If false, a change does so only if it creates a key.
    */
   maintain?: boolean;
 }
