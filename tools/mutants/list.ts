@@ -492,7 +492,7 @@ const groups: Group[] = [
       },
       {
         name: 'scheme-of-proxy-lost',
-        find: '"~*^1 https$" https;',
+        find: '"1 https" https;',
         replace: '',
         only: ', believe',
       },
