@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
@@ -34,9 +36,14 @@ describe('faults under load (short form)', () => {
 
   it('should detect updates counted twice: IDEMPOTENCY=off, and an instance that hangs', async () => {
     const options = { ...OPTIONS, env: { IDEMPOTENCY: 'off' } };
-    const { countedTwice, breaches } = await runScenario(named('hang'), options);
+    const { countedTwice, breaches } = await runScenario(inTurn(named('hang')), options);
     expect(countedTwice).toBeGreaterThan(0);
     expect(breaches).toContain(`${countedTwice} counted twice`);
+  });
+
+  it('should detect slow replies: nginx asks in turn, and an instance hangs', async () => {
+    const { breaches } = await runScenario(inTurn(named('hang')), OPTIONS);
+    expect(breaches).toEqual([expect.stringMatching(/^\d\d\.\d % slower than 1000 ms$/)]);
   });
 
   it('should detect lost updates: COUNTER=session, and several clients on one session', async () => {
@@ -89,6 +96,21 @@ describe('a client whose connection ends between a change and its reply', () => 
     expect(once).toEqual({ answered: 0, final: CHANGES });
   });
 });
+
+/** The same with an nginx that asks all instances in turn, even while some hang. */
+function inTurn(scenario: Scenario): Scenario {
+  return {
+    ...scenario,
+    async run(environment) {
+      const { folder, nginx } = environment.stack;
+      const file = join(folder, 'nginx/site/upstream.conf');
+      const upstreams = readFileSync(file, 'utf8').replace('least_conn;', '');
+      writeFileSync(file, upstreams.replaceAll('fail_timeout=1s', 'max_fails=0'));
+      await nginx.reload();
+      await scenario.run(environment);
+    },
+  };
+}
 
 function named(name: string): Scenario {
   return scenarios.find((scenario) => scenario.name === name) as Scenario;

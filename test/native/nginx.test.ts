@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -100,20 +100,6 @@ describe('nginx', () => {
     many.nginx.write({ app: [...gone, living?.port ?? 0], dashboard: [1] });
     await many.nginx.reload();
     for (const _ of range(1, 18)) expect((await send(`${many.url}/livez`)).status).toBe(200);
-  });
-
-  it('should pass over two instances that hang, and name all that it tried', async () => {
-    await using three = await Stack.start();
-    for (const name of ['app-1', 'app-2']) three.process(name).pause();
-    const replies = await Promise.all(range(1, 6).map(() => send(`${three.url}/`)));
-    expect(replies.map(({ status }) => status)).toEqual(range(1, 6).map(() => 200));
-    const [first, second, third] = three.instances.map(({ port }) => `127.0.0.1:${port}`);
-    const tried = replies.map(({ headers }) => String(headers['x-upstream-addr']).split(', '));
-    for (const addresses of tried) {
-      expect(addresses.at(-1)).toBe(third);
-      expect([first, second]).toEqual(expect.arrayContaining(addresses.slice(0, -1)));
-    }
-    expect(Math.max(...tried.map(({ length }) => length))).toBe(3);
   });
 
   it('should choose the application by the path as it was sent, not decoded', async () => {
@@ -245,20 +231,13 @@ describe('nginx', () => {
     });
 
     it('should send a POST to the next instance if one dies, as often as there are instances', async () => {
-      const dying = await Promise.all(
-        range(1, 3).map(async () => {
-          const server = createServer((req) => req.socket.destroy());
-          await once(server.listen(0, '127.0.0.1'), 'listening');
-          return server;
-        }),
-      );
-      const ports = [...dying, upstream].map((server) => (server.address() as AddressInfo).port);
-      stack.nginx.write({ app: ports, dashboard: [1] });
+      using dying = await threeServers((req) => req.socket.destroy());
+      const living = (upstream.address() as AddressInfo).port;
+      stack.nginx.write({ app: [...dying.ports, living], dashboard: [1] });
       await stack.nginx.reload();
       for (const _ of range(1, 8)) {
         expect((await send(`${stack.url}/cart`, { method: 'POST', body: '{}' })).status).toBe(200);
       }
-      for (const server of dying) server.close();
     });
 
     it('should keep its connection to an instance open', async () => {
@@ -268,16 +247,27 @@ describe('nginx', () => {
     });
   });
 
+  it('should pass over two instances that hang, and name all that it tried', async () => {
+    let tries = 0;
+    using hanging = await threeServers((_req, res) => {
+      tries += 1;
+      if (tries === 3) res.end();
+    });
+    stack.nginx.write({ app: hanging.ports, dashboard: [1] });
+    await stack.nginx.reload();
+    const { status, headers } = await send(`${stack.url}/`);
+    expect(status).toBe(200);
+    const tried = String(headers['x-upstream-addr']).split(', ');
+    expect(tried.sort()).toEqual(hanging.ports.map((port) => `127.0.0.1:${port}`).sort());
+  });
+
   it('should repeat a POST until an instance answers, if others die during it', async () => {
-    const dying = range(1, 3).map(() => createServer((req) => req.socket.destroy()));
-    for (const server of dying) await once(server.listen(0, '127.0.0.1'), 'listening');
-    const ports = dying.map((server) => (server.address() as AddressInfo).port);
-    stack.nginx.write({ app: [...ports, stack.instances[0]?.port ?? 0], dashboard: [1] });
+    using dying = await threeServers((req) => req.socket.destroy());
+    stack.nginx.write({ app: [...dying.ports, stack.instances[0]?.port ?? 0], dashboard: [1] });
     await stack.nginx.reload();
     for (const _ of range(1, 4)) {
       expect((await new Visitor(stack.url).post('/login', { name: 'Ada' })).status).toBe(200);
     }
-    for (const server of dying) server.close();
   });
 
   it('should refuse a broken configuration and go on with the one it has', async () => {
@@ -287,3 +277,15 @@ describe('nginx', () => {
     expect((await send(`${stack.url}/`)).status).toBe(200);
   });
 });
+
+/** Three servers that treat requests like this. */
+async function threeServers(listener: RequestListener): Promise<Disposable & { ports: number[] }> {
+  const servers = range(1, 3).map(() => createServer(listener));
+  for (const server of servers) await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    ports: servers.map((server) => (server.address() as AddressInfo).port),
+    [Symbol.dispose]: () => {
+      for (const server of servers) server.close();
+    },
+  };
+}

@@ -6,7 +6,7 @@ import { freePorts } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
 
-/** Requests under way at once: then nginx' turn says nothing about which instance is next. */
+/** Requests under way at once: then it is open which instance is next. */
 const AT_ONCE = 30;
 
 describe('two instances without a connection to Redis', () => {

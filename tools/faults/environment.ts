@@ -6,7 +6,7 @@ import { Random } from '../lib/random.ts';
 import { Stack, type StackOptions } from '../stack/stack.ts';
 import { auditAll, staleReplies } from './audit-log.ts';
 import { Customers } from './customers.ts';
-import { type Final, type IsWanted, isFailed, Load, type Outcome, SESSIONS } from './load.ts';
+import { type Final, isFailed, Load, type LoadOptions, type Outcome, SESSIONS } from './load.ts';
 
 /** The most megabytes by which a fault may grow an instance. */
 const GROWTH_MB = 50;
@@ -89,9 +89,9 @@ export class Environment implements AsyncDisposable {
     return this.#isShort ? short : long;
   }
 
-  async startLoad(isWanted?: IsWanted): Promise<void> {
+  async startLoad(options?: LoadOptions): Promise<void> {
     this.#stalls.enable();
-    this.#load = await Load.start(this.stack.url, this.random, isWanted);
+    this.#load = await Load.start(this.stack.url, this.random, options);
   }
 
   /** Adds customers to the load, which log in and out. */

@@ -55,8 +55,12 @@ export interface Final {
   cart: Record<string, number>;
 }
 
-/** Tells whether a cookie suits the session with this number. If not, there is another visitor. */
-export type IsWanted = (cookie: string, session: number) => boolean;
+export interface LoadOptions {
+  /** Tells whether a cookie suits the session with this number. If not, there is another visitor. */
+  isWanted?: (cookie: string, session: number) => boolean;
+  /** So many requests arrive in a second, however long earlier ones take; no client waits. */
+  perSecond?: number;
+}
 
 /** Tells whether a request failed. It may have been applied nevertheless. */
 export function isFailed({ status }: Outcome): boolean {
@@ -75,12 +79,13 @@ export class Load {
   #until = performance.now() + MAX_MS;
 
   /** Views each session once, and then starts all clients. */
-  static async start(url: string, random: Random, isWanted?: IsWanted): Promise<Load> {
+  static async start(url: string, random: Random, options: LoadOptions = {}): Promise<Load> {
+    const { isWanted, perSecond } = options;
     const load = new Load(url);
     for (let i = 0; i < SESSIONS; i += 1) await load.#begin(i, isWanted);
-    load.#clients = Array.from({ length: CLIENTS }, (_, i) =>
-      load.#client(i % SESSIONS, random.fork()),
-    );
+    load.#clients = perSecond
+      ? [load.#arrivals(perSecond, random)]
+      : Array.from({ length: CLIENTS }, (_, i) => load.#client(i % SESSIONS, random.fork()));
     return load;
   }
 
@@ -110,25 +115,40 @@ export class Load {
     );
   }
 
-  async #begin(session: number, isWanted: IsWanted = () => true): Promise<void> {
+  async #begin(session: number, isWanted: LoadOptions['isWanted']): Promise<void> {
     const visitor = new Visitor(this.#url);
     const from = performance.now();
     const { views, session: name } = await visitor.view();
     const ms = performance.now() - from;
-    if (!isWanted(visitor.cookie, session)) return this.#begin(session, isWanted);
+    if (isWanted?.(visitor.cookie, session) === false) return this.#begin(session, isWanted);
     this.#sessions.push({ cookie: visitor.cookie, name });
     this.outcomes.push({ request: 'GET /', session, from, ms, status: 200, number: views });
   }
 
   async #client(session: number, random: Random): Promise<void> {
     while (performance.now() < this.#until) {
-      const choice = random.next();
-      const item = random.pick(ITEMS);
-      const request = REQUESTS.find(([share]) => choice < share)?.[1] ?? 'DELETE /data';
-      const asked = { request, session, ...(request === 'POST /cart' && { item }) } as const;
-      this.outcomes.push(await this.#send(asked));
+      await this.#ask(session, random);
       await delay(random.next() * PAUSE_MS);
     }
+  }
+
+  async #arrivals(perSecond: number, random: Random): Promise<void> {
+    const from = performance.now();
+    const asked: Promise<void>[] = [];
+    while (performance.now() < this.#until) {
+      asked.push(this.#ask(asked.length % SESSIONS, random));
+      const next = from + (asked.length / perSecond) * 1000;
+      await delay(Math.max(0, next - performance.now()));
+    }
+    await Promise.all(asked);
+  }
+
+  async #ask(session: number, random: Random): Promise<void> {
+    const choice = random.next();
+    const item = random.pick(ITEMS);
+    const request = REQUESTS.find(([share]) => choice < share)?.[1] ?? 'DELETE /data';
+    const asked = { request, session, ...(request === 'POST /cart' && { item }) } as const;
+    this.outcomes.push(await this.#send(asked));
   }
 
   async #send(asked: Pick<Outcome, 'request' | 'session' | 'item'>): Promise<Outcome> {

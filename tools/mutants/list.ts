@@ -482,6 +482,18 @@ const groups: Group[] = [
   },
   {
     file: 'nginx/nginx.conf',
+    test: 'test/native/websocket.test.ts',
+    mutants: [
+      {
+        name: 'websockets-counted',
+        find: 'proxy_pass http://app-in-turn;',
+        replace: 'proxy_pass http://$service;',
+        only: 'in progress',
+      },
+    ],
+  },
+  {
+    file: 'nginx/nginx.conf',
     test: 'test/native/nginx.test.ts',
     mutants: [
       {
@@ -519,6 +531,18 @@ const groups: Group[] = [
         find: '$status$problem_detail}',
         replace: '$status}',
         only: 'too large',
+      },
+    ],
+  },
+  {
+    file: 'tools/stack/nginx.ts',
+    test: 'test/native/faults.test.ts',
+    mutants: [
+      {
+        name: 'requests-in-progress-not-counted',
+        find: "'least_conn;', ",
+        replace: '',
+        only: ' hang: ',
       },
     ],
   },

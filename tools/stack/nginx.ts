@@ -74,14 +74,13 @@ export class Nginx extends ManagedProcess {
     this.on('end', () => this.#workers.clear());
   }
 
-  /** Writes the upstreams of the configuration: the ports of each service. */
-  write(ports: Record<string, number[]>): void {
-    const upstreams = Object.entries(ports).map(
-      ([service, its]) =>
-        `upstream ${service} {\n    zone ${service} 256k;\n` +
-        its.map((port) => `    server 127.0.0.1:${port} max_fails=0;\n`).join('') +
-        '    keepalive 64;\n    keepalive_timeout 60s;\n}\n',
-    );
+  /** Writes the upstreams of the configuration, as in nginx/compose: the ports of each service. */
+  write({ app, dashboard }: Record<'app' | 'dashboard', number[]>): void {
+    const upstreams = [
+      upstream('app', ['least_conn;', ...servers(app, 'fail_timeout=1s')]),
+      upstream('app-in-turn', servers(app, 'max_fails=0')),
+      upstream('dashboard', servers(dashboard, 'max_fails=0')),
+    ];
     writeFileSync(join(this.#prefix, 'site/upstream.conf'), upstreams.join('\n'));
   }
 
@@ -147,4 +146,13 @@ export class Nginx extends ManagedProcess {
     if (started) this.#workers.add(started);
     if (ended) this.#workers.delete(ended);
   }
+}
+
+function servers(ports: number[], parameters: string): string[] {
+  return ports.map((port) => `server 127.0.0.1:${port} ${parameters};`);
+}
+
+function upstream(name: string, its: string[]): string {
+  const lines = [`zone ${name} 256k;`, ...its, 'keepalive 64;', 'keepalive_timeout 60s;'];
+  return `upstream ${name} {\n${lines.map((line) => `    ${line}\n`).join('')}}\n`;
 }

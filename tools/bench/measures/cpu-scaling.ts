@@ -1,6 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import { limitCpu, type Quota } from '../../lib/cpu-quota.ts';
 import { newVisitors } from '../../lib/load.ts';
 import { pidsOf } from '../../lib/process-use.ts';
@@ -90,11 +88,9 @@ export async function measureCpuScaling(): Promise<Figure[]> {
  * Makes nginx use the first `count` instances only, each with as many requests in progress. The
  * others keep running, warm and idle.
  */
-async function useOnly({ folder, nginx, instances, dashboard }: Stack, count: number) {
+async function useOnly({ nginx, instances, dashboard }: Stack, count: number) {
   const app = instances.slice(0, count).map((instance) => instance.port);
   nginx.write({ app, dashboard: [dashboard.port] });
-  const file = join(folder, 'nginx/site/upstream.conf');
-  writeFileSync(file, readFileSync(file, 'utf8').replace('upstream app {', '$& least_conn;'));
   await nginx.reload();
 }
 

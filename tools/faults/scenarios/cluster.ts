@@ -36,7 +36,7 @@ function primaryFault(begin: 'kill' | 'pause', end: 'start' | 'resume', replicas
   return async (environment: Environment) => {
     const { instances, topology } = environment.stack;
     const { 0: primary, 3: replica } = topology.processes;
-    await environment.startLoad(isOnShard);
+    await environment.startLoad({ isWanted: isOnShard });
     await environment.wait(2000, 1000);
     if (replicas === 0) environment.allowLossOfLastSecond();
     const at = performance.now();
@@ -64,10 +64,12 @@ function primaryFault(begin: 'kill' | 'pause', end: 'start' | 'resume', replicas
 async function moveSlots(environment: Environment): Promise<void> {
   const [first, second] = environment.stack.topology.processes as [Redis, Redis];
   const slots = new Set<number>();
-  await environment.startLoad((cookie, session) => {
-    if (!isOnShard(cookie, session)) return false;
-    if (shardOf(session) === 0) slots.add(slotOfCookie(cookie));
-    return true;
+  await environment.startLoad({
+    isWanted(cookie, session) {
+      if (!isOnShard(cookie, session)) return false;
+      if (shardOf(session) === 0) slots.add(slotOfCookie(cookie));
+      return true;
+    },
   });
   await environment.wait(2000, 1000);
   let [from, to] = [first, second];

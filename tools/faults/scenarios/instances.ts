@@ -8,10 +8,16 @@ import type { Outcome } from '../load.ts';
 const KILL_EVERY_MS = 2000;
 /** Milliseconds in which an instance must end after a SIGTERM. */
 const END_MS = 10_000;
-/** The longest wait for a reply, in milliseconds, if an instance hangs or a route is slow. */
+/** The longest wait for a reply, in milliseconds, if a route is slow. */
 const MAX_REPLY_MS = 3000;
+/** The same if instances hang, two of them one after the other for the same request. */
+const MAX_HANG_MS = 4500;
 /** A reply that takes more milliseconds is slow for a person. */
 const SLOW_MS = 1000;
+/** The largest share of slow replies while instances hang. */
+const MAX_SLOW_SHARE = 0.03;
+/** Requests that arrive in a second while instances hang. Clients that wait would send fewer. */
+const ARRIVALS = 100;
 
 const kill: Scenario = {
   name: 'kill',
@@ -73,29 +79,47 @@ const scale: Scenario = {
   },
 };
 
-/** An instance is paused and continues later, with old requests under way. */
-function hang(name: string, should: string, ...pauseMs: [number, number]): Scenario {
+/**
+ * Instances are paused and continue later, with old requests under way.
+ *
+ * @param sizes how many at once; after them, how many others, and so on
+ */
+function hang(
+  name: string,
+  should: string,
+  sizes: number[],
+  ...pauseMs: [number, number]
+): Scenario {
   const run: Scenario['run'] = async (environment) => {
-    await environment.startLoad();
+    await environment.startLoad({ perSecond: ARRIVALS });
     await environment.wait(1000, 500);
-    const instance = environment.random.pick(environment.stack.instances);
+    const { instances } = environment.stack;
+    const others = [...instances];
     const pausedAt = performance.now();
-    instance.pause();
-    await environment.wait(...pauseMs);
-    instance.resume();
+    for (const size of sizes) {
+      const hanging = others.splice(environment.random.below(others.length - size + 1), size);
+      for (const instance of hanging) instance.pause();
+      await environment.wait(...pauseMs);
+      for (const instance of hanging) instance.resume();
+    }
     const resumedAt = performance.now();
-    const isBack = ({ from, instance: by }: Outcome) => from > resumedAt && by === instance.name;
-    await environment.requireWithin(5000, `${instance.name} answers again`, () => {
-      if (!environment.outcomes.some(isBack)) throw new Error('no reply of it yet');
+    await environment.requireWithin(5000, 'all instances answer again', () => {
+      const replies = environment.outcomes.filter(({ from }) => from > resumedAt);
+      const names = new Set(replies.map(({ instance }) => instance));
+      const missing = instances.find((instance) => !names.has(instance.name));
+      if (missing) throw new Error(`no reply of ${missing.name} yet`);
     });
     const backMs = Math.round(performance.now() - resumedAt);
-    environment.note(`${instance.name} was back ${backMs} ms after`);
-    await environment.wait(3000, 500); // it handles the requests that it received while it hung
+    environment.note(`all instances were back ${backMs} ms after`);
+    await environment.wait(3000, 500); // they handle the requests that they received while they hung
     await environment.stopLoad();
     const during = environment.outcomes.filter(({ from }) => from > pausedAt && from < resumedAt);
-    const slow = during.filter(({ ms }) => ms > SLOW_MS).length;
-    environment.note(`${during.length} requests while it hung, ${slow} slower than ${SLOW_MS} ms`);
-    environment.requireFasterThan(MAX_REPLY_MS);
+    const slow = during.filter(({ ms }) => ms > SLOW_MS);
+    const share = slow.length / during.length;
+    const slower = `${(100 * share).toFixed(1)} % slower than ${SLOW_MS} ms`;
+    environment.note(`${during.length} requests while it lasted, ${slower}`);
+    environment.require(share <= MAX_SLOW_SHARE, slower);
+    environment.requireFasterThan(MAX_HANG_MS);
   };
   return { name, should, run };
 }
@@ -124,14 +148,18 @@ const slowRoute: Scenario = {
   },
 };
 
-const HANG = 'continue without an instance that hangs, use it again, and count nothing twice';
+const HANG = 'learn that an instance hangs, use it again, and count nothing twice';
+const TWO_HANG = 'do the same if two instances hang and one is left';
+const HANG_IN_TURN = 'do the same if all instances hang in turn';
 const LONG_HANG = 'count nothing twice if an instance hangs for more than a minute';
 
 export const instanceScenarios: Scenario[] = [
   kill,
   rolling,
   scale,
-  hang('hang', HANG, 10_000, 3500),
-  { ...hang('long-hang', LONG_HANG, 75_000, 75_000), isLong: true },
+  hang('hang', HANG, [1], 10_000, 5000),
+  hang('two-hang', TWO_HANG, [2], 10_000, 10_000),
+  hang('hang-in-turn', HANG_IN_TURN, [1, 1, 1], 10_000, 5000),
+  { ...hang('long-hang', LONG_HANG, [1], 75_000, 75_000), isLong: true },
   slowRoute,
 ];

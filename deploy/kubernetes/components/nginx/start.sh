@@ -11,11 +11,11 @@ while read -r key value _; do
   esac
 done < /etc/resolv.conf
 
-# The ready pods, resolved every second. A slow request must not exclude a pod for other requests.
+# The ready pods, resolved every second, as in nginx/compose/upstream.conf.
 upstream() {
   echo "upstream $1 {
     zone $1 256k;
-    server $1.$domain:3000 resolve max_fails=0;
+    $2
     keepalive 64;
     keepalive_timeout 60s;
 }"
@@ -27,8 +27,10 @@ cp /etc/shared-state/nginx.conf .
 echo 'listen 8080;' > site/listen.conf
 {
   echo "resolver$dns valid=1s ipv6=off;"
-  upstream app
-  upstream dashboard
+  upstream app "least_conn;
+    server app.$domain:3000 resolve fail_timeout=1s;"
+  upstream app-in-turn "server app.$domain:3000 resolve max_fails=0;"
+  upstream dashboard "server dashboard.$domain:3000 resolve max_fails=0;"
 } > site/upstream.conf
 IFS=,
 for proxy in ${TRUSTED_PROXIES:-}; do echo "$proxy 1;"; done > site/trusted-proxies.conf
