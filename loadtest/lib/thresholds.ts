@@ -26,7 +26,7 @@ export function atLeast(planned: number): string[] {
   return [`count>=${Math.max(1, Math.floor(DONE * planned))}`];
 }
 
-/** Each instance served: its fair part of so many requests, if the proxy passes them on in turn. */
+/** Each instance served: its fair part of so many requests, if the proxy spreads them evenly. */
 export function eachServes(requests = 0): Record<string, string[]> {
   const least = Math.max(1, Math.floor((FAIR * requests) / INSTANCES.length));
   return Object.fromEntries(

@@ -56,12 +56,12 @@ export default lesson({
       observe(environment, {
         env: { SESSION_STORE: 'memory' },
         nginx: {
-          upstream: (text) => replaceText(text, 'zone app 256k;', 'zone app 256k;\n    ip_hash;'),
+          upstream: (text) => replaceText(text, 'least_conn;', 'ip_hash;'),
         },
       }),
   },
   right: {
-    summary: 'round-robin and sessions in Redis: every instance knows every visitor',
+    summary: 'least_conn and sessions in Redis: every instance knows every visitor',
     predicted: {
       'instances that answered': exactly(3),
       'logged in after the kill, of 12': exactly(12),
