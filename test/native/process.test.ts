@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../tools/lib/eventually.ts';
 import { type Running, runInstance } from '../../tools/lib/running.ts';
 import { send } from '../../tools/lib/visitor.ts';
+import { NODE_OPTIONS } from '../../tools/stack/instance.ts';
 import { freePort } from '../../tools/stack/port.ts';
 import { Stack } from '../../tools/stack/stack.ts';
 import { range } from '../support/proofs.ts';
@@ -38,6 +39,17 @@ describe('the process of an instance', () => {
     expect(await running.ended).toMatchObject({ code: 0, signal: null });
     expect(Date.now() - from).toBeLessThan(ms);
   }
+
+  it('should free the memory of its start before it listens', async () => {
+    const heapWith = async (NODE_OPTIONS: string) => {
+      const { running, url } = await startInstance({ NODE_OPTIONS });
+      await using _ = running;
+      const { body } = await send(`${url}/metrics`);
+      return Number(/^nodejs_heap_size_total_bytes (\d+)$/m.exec(body)?.[1]);
+    };
+    const kept = await heapWith(NODE_OPTIONS.replace('--expose-gc', ''));
+    expect(await heapWith(NODE_OPTIONS)).toBeLessThan(0.8 * kept);
+  });
 
   it('should finish requests in progress on SIGTERM, refuse new connections, and exit 0', async () => {
     const { running, url } = await startInstance({ ORIGIN_DELAY_MS: '1000' });
