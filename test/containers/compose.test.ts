@@ -250,6 +250,11 @@ describe.skipIf(missing)(`docker-compose.yml${missing ? ` (skipped: ${missing})`
     }
   }, 120_000);
 
+  it('should find the code that was compiled for the image', () => {
+    const files = "fs.readdirSync(require('module').getCompileCacheDir()).length";
+    expect(Number(compose('exec', '-T', 'app', 'node', '--print', files))).toBeGreaterThan(100);
+  });
+
   it('should end an instance cleanly on SIGTERM', async () => {
     const [id = ''] = idsOf('app');
     docker(['stop', id]);
