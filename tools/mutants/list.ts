@@ -342,7 +342,7 @@ const groups: Group[] = [
     mutants: [
       {
         name: 'any-session-is-valid',
-        find: 'if (!isValidSession(done.session)) return undefined;',
+        find: 'if (!isValidSession(json)) return false;',
         replace: '',
         only: 'is junk',
       },

@@ -10,8 +10,8 @@ const HEADERS = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'];
  * @see https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Purpose
  */
 export const noSpeculation: RequestHandler = (req, res, next) => {
-  const isSpeculative = HEADERS.some((name) =>
-    /prefetch|prerender|preview/.test(`${req.headers[name]}`),
+  const isSpeculative = HEADERS.some(
+    (name) => req.headers[name] && /prefetch|prerender|preview/.test(`${req.headers[name]}`),
   );
   if (isSpeculative) sendProblem(res, 503, 'This is not sent before the user asks for it.');
   else next();

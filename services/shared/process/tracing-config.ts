@@ -1,4 +1,3 @@
-import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { z } from 'zod';
 
 const SAMPLERS = ['always_on', 'always_off', 'traceidratio'] as const;
@@ -41,10 +40,7 @@ export const tracingVariables = z.object({
     allowed: 'the same, the whole URL: http://localhost:4318/v1/traces',
     secret: true,
   }),
-  OTEL_EXPORTER_OTLP_HEADERS: pairs((name, value) => {
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
-  })
+  OTEL_EXPORTER_OTLP_HEADERS: pairs((name, value) => void new Headers([[name, value]]))
     .optional()
     .meta({ allowed: 'headers for the receiver: name=value,name=value', secret: true }),
   OTEL_EXPORTER_OTLP_PROTOCOL: z

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { renewalTime } from './renewal.ts';
-import { type BeforeLoading, isCorrupt, type Script } from './state.ts';
+import { type BeforeLoading, isCorrupt } from './state.ts';
 import { isValidSession } from './store.ts';
 import { VerifiedCookies, type Visitor } from './verified-cookies.ts';
 
@@ -32,34 +32,39 @@ export function runBeforeLoading(options: LoadingOptions): BeforeLoading {
   const cookies = new VerifiedCookies(cookieName, secrets);
   const maintainMs = Math.min(MAX_MAINTAIN_MS, ttlSeconds * 1000 * MAINTAIN_INTERVAL);
 
-  async function runFor<T>(visitor: Visitor, script: Script<T>, idempotencyKey?: string) {
-    const now = performance.now();
-    const maintain = now - visitor.maintainedAt > maintainMs;
-    const target = { id: visitor.id, ttlSeconds, idempotencyKey, maintain };
-    const done = await script(target).catch((err) => {
-      if (!isCorrupt(err)) throw err;
-      return null;
-    });
-    if (done === null) return undefined;
-    if (done.session !== visitor.session) {
-      if (!isValidSession(done.session)) return undefined;
-      visitor.session = done.session;
-      visitor.renewAt = renewalTime(JSON.parse(done.session), ttlSeconds);
-    }
-    // A read does not maintain the applied keys, and has no idempotency key itself.
-    if (maintain && idempotencyKey !== undefined) visitor.maintainedAt = now;
-    return done.reply;
-  }
-
   return async (req, script, idempotencyKey) => {
     if (isLoaded(req)) return undefined;
     const visitor = await cookies.find(req);
-    const reply = visitor && (await runFor(visitor, script, idempotencyKey));
-    const isDone = visitor !== undefined && reply !== undefined;
-    if (isDone) req.sessionID = visitor.id;
-    if (!isDone || Date.now() >= visitor.renewAt) await loadSession(session, req);
-    return reply;
+    if (visitor !== undefined) {
+      const { id } = visitor;
+      const now = performance.now();
+      const maintain = now - visitor.maintainedAt > maintainMs;
+      const done = await script({ id, ttlSeconds, idempotencyKey, maintain }).catch(nullIfCorrupt);
+      if (done !== null && knowsSession(visitor, done.session)) {
+        // A read does not maintain the applied keys, and has no idempotency key itself.
+        if (maintain && idempotencyKey !== undefined) visitor.maintainedAt = now;
+        req.sessionID = id;
+        if (Date.now() >= visitor.renewAt) await loadSession(session, req);
+        return done.reply;
+      }
+    }
+    await loadSession(session, req);
+    return undefined;
   };
+
+  /** Remembers the session of a visitor. Returns false if it is corrupt. */
+  function knowsSession(visitor: Visitor, json: string): boolean {
+    if (json === visitor.session) return true;
+    if (!isValidSession(json)) return false;
+    visitor.session = json;
+    visitor.renewAt = renewalTime(JSON.parse(json), ttlSeconds);
+    return true;
+  }
+}
+
+function nullIfCorrupt(err: unknown): null {
+  if (isCorrupt(err)) return null;
+  throw err;
 }
 
 function isLoaded(req: Request): boolean {

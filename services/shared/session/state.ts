@@ -71,8 +71,9 @@ export function redisSessionState(
   }
   async function change(req: Request, script: Script<number>): Promise<number> {
     const key = req.idempotencyKey?.();
-    const reply = await runIfStored(req, script, key);
+    const reply = await beforeLoading(req, script, key);
     if (reply !== undefined) return reply;
+    if (isStored(req)) return run(req, script, key);
     await startSession(req);
     try {
       return await run(req, script, key);
