@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { get } from 'node:http';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { ROOT } from '../lib/root.mjs';
 import { ManagedProcess, type StackContext } from './managed-process.ts';
 
@@ -8,7 +11,7 @@ import { ManagedProcess, type StackContext } from './managed-process.ts';
  * Limits the heap; without limits Node lets it grow before it collects garbage. With `--expose-gc` a
  * service frees the garbage of its start. As in the Dockerfile.
  */
-export const NODE_OPTIONS = '--expose-gc --max-semi-space-size=2 --max-old-space-size=256';
+export const NODE_OPTIONS = '--expose-gc --max-semi-space-size=3 --max-old-space-size=256';
 /**
  * Where Node caches compiled code, with types stripped, between two starts: half a second and 25 MB
  * less for each instance. In a read-only project Node does without.
@@ -16,6 +19,17 @@ export const NODE_OPTIONS = '--expose-gc --max-semi-space-size=2 --max-old-space
 const NODE_COMPILE_CACHE = join(ROOT, 'node_modules/.cache/compiled');
 /** Milliseconds to wait for the reply of `/readyz`. */
 const READY_MS = 2000;
+
+/**
+ * Fills the compile cache once, before the first instances start: an instance that compiles its code
+ * itself has 13 MB more for as long as it runs.
+ */
+export async function compileOnce(): Promise<void> {
+  if (existsSync(NODE_COMPILE_CACHE)) return;
+  const env = { NODE_OPTIONS, NODE_COMPILE_CACHE, PORT: 'none' }; // it loads all code, and ends
+  const main = resolve(ROOT, 'services/app/main.ts');
+  await promisify(execFile)(process.execPath, [main], { env }).catch(() => {});
+}
 
 /** One process of a service, on a loopback port: an instance of the app, or the dashboard. */
 export class Instance extends ManagedProcess {

@@ -5,7 +5,7 @@ import { quoted, StackError, UsageError } from '../lib/errors.mjs';
 import { findTools } from '../lib/programs.mjs';
 import { ROOT } from '../lib/root.mjs';
 import { createStackFolder, DEFAULT_NAME } from './folder.ts';
-import { Instance } from './instance.ts';
+import { compileOnce, Instance } from './instance.ts';
 import { limitLogs } from './log-limit.ts';
 import type { ManagedProcess, ProcessStatus, StackContext } from './managed-process.ts';
 import { Nginx, type NginxOptions, type NginxPorts } from './nginx.ts';
@@ -97,6 +97,7 @@ export class Stack implements AsyncDisposable {
     const stack = new Stack({ ...options, bind }, program, tools.nginx, topology, ports, context);
     try {
       const redisStarted = topology.start();
+      await compileOnce();
       // A machine with few cores takes too long for a dozen processes that start at once.
       if (redis !== 'single') await redisStarted;
       const scaled = stack.scale(options.scale ?? 3);
