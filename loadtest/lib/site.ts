@@ -1,4 +1,4 @@
-import { fail } from 'k6';
+import { fail, sleep } from 'k6';
 import exec from 'k6/execution';
 import http from 'k6/http';
 import { Counter } from 'k6/metrics';
@@ -9,6 +9,9 @@ export type Response = ReturnType<typeof http.request>;
 /** Shorter than k6's graceful stop, so that a request without a reply is counted as failed. */
 const TIMEOUT = '5s';
 const JSON_TYPE = 'application/json';
+/** Further requests to find all instances, and the seconds between them. */
+const FURTHER = 20;
+const FURTHER_SECONDS = 0.1;
 
 /** The instances that must serve: `-e INSTANCES=5` stands for app-1 to app-5; names can be listed. */
 export const INSTANCES = instanceNames(__ENV.INSTANCES || '3');
@@ -72,7 +75,9 @@ export function openSite({ scenarios }: { scenarios: object }, instances: number
     fail(`${BASE_URL} is another program: GET / did not answer with the first view of a session`);
   }
   const found = new Set<string>();
-  for (let i = 0; i < 10 * INSTANCES.length && found.size < INSTANCES.length; i += 1) {
+  const enough = 2 * INSTANCES.length;
+  for (let i = 0; i < enough + FURTHER && found.size < INSTANCES.length; i += 1) {
+    if (i >= enough) sleep(FURTHER_SECONDS); // an instance with requests in progress is asked last
     found.add(instanceOf(look('GET', '/livez')));
   }
   const [seen, expected] = [[...found].sort().join(', '), INSTANCES.join(', ')];
