@@ -70,9 +70,10 @@ try {
 
   const disturbance = { ...otherWork(), spread: spreadOf(measurements, BASELINE) };
   const tooBusy = reasonsAgainst(disturbance);
-  const notes = [...machine, describeOtherWork(disturbance)];
+  const other = describeOtherWork(disturbance);
+  const notes = [...machine, other];
   const remark = tooBusy.length > 0 ? ` ${TOO_BUSY}: ${tooBusy.join('; ')}.` : '';
-  const run = `${notes.join(', ')}.${remark}`;
+  const run = `${machine.join(', ')}. ${other}.${remark}`;
   const summaries = summarize(measurements, BASELINE, MINIMAL_NGINX);
   const tables = { benchmark: summaryTable(summaries), figures: figureTable(figures) };
   const filled = Object.entries(tables).filter(([, { rows }]) => rows.length > 0);
