@@ -6,10 +6,10 @@ import { VerifiedCookies, type Visitor } from './verified-cookies.ts';
 
 /**
  * An instance maintains the session of a visitor (`Target.maintain`) at most once in this share of the
- * lifetime of a session, and in so many milliseconds.
+ * lifetime of a session, and in so many milliseconds. Meanwhile nothing limits the applied keys.
  */
 const MAINTAIN_INTERVAL = 0.01;
-const MAX_MAINTAIN_MS = 10_000;
+const MAX_MAINTAIN_MS = 1000;
 
 /** How the sessions are loaded. */
 export interface LoadingOptions {
