@@ -21,7 +21,7 @@ const NODE_COMPILE_CACHE = join(ROOT, 'node_modules/.cache/compiled');
 const READY_MS = 2000;
 
 /**
- * Fills the compile cache once, before the first services start: one that compiles its code itself has
+ * Fills the compile cache once, before the first services start. A service that compiles its code has
  * 13 MB more for as long as it runs. Does nothing in a read-only project.
  */
 export async function compileOnce(): Promise<void> {
