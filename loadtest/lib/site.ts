@@ -10,7 +10,7 @@ export type Response = ReturnType<typeof http.request>;
 const TIMEOUT = '5s';
 const JSON_TYPE = 'application/json';
 /** Further requests to find all instances, and the seconds between them. */
-const FURTHER = 20;
+const FURTHER = 30;
 const FURTHER_SECONDS = 0.1;
 
 /** The instances that must serve: `-e INSTANCES=5` stands for app-1 to app-5; names can be listed. */
@@ -77,7 +77,8 @@ export function openSite({ scenarios }: { scenarios: object }, instances: number
   const found = new Set<string>();
   const enough = 2 * INSTANCES.length;
   for (let i = 0; i < enough + FURTHER && found.size < INSTANCES.length; i += 1) {
-    if (i >= enough) sleep(FURTHER_SECONDS); // an instance with requests in progress is asked last
+    // nginx asks an instance with requests in progress last, and one that has failed two seconds later.
+    if (i >= enough) sleep(FURTHER_SECONDS);
     found.add(instanceOf(look('GET', '/livez')));
   }
   const [seen, expected] = [[...found].sort().join(', '), INSTANCES.join(', ')];

@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../tools/lib/root.mjs';
+import { send } from '../../tools/lib/visitor.ts';
 import { exercises, loadExercise } from '../../workshop/kit/catalog.ts';
+import type { Exercise } from '../../workshop/kit/exercise.ts';
+import { askedInstances } from '../../workshop/kit/exercise-client.ts';
 import { ExerciseStack, type StepResult } from '../../workshop/kit/exercise-stack.ts';
 
 /** What participants try without success, as changes to the start or the solution, with the message. */
@@ -79,3 +82,30 @@ describe.each(exercises().map((entry) => [entry.name, entry] as const))(
     });
   },
 );
+
+describe('a step of an exercise', () => {
+  it('should have all instances, even if one has failed in the step before', async () => {
+    const sendSix = async (url: string) => {
+      const asked = new Set<string>();
+      for (let i = 0; i < 6; i += 1) {
+        for (const instance of askedInstances(await send(url))) asked.add(instance);
+      }
+      return asked.size;
+    };
+    const steps: Exercise['steps'] = [
+      {
+        title: 'nginx finds that an instance has failed',
+        async run(deployment) {
+          await deployment.control('kill', 'app-1');
+          return String(await sendSix(deployment.url));
+        },
+      },
+      { title: 'and uses it again', run: async ({ url }) => String(await sendSix(url)) },
+    ];
+    const program = 'workshop/exercises/02-count-every-view/start.ts';
+    await using stack = new ExerciseStack({ lesson: '', rule: '', steps }, program);
+    const results: StepResult[] = [];
+    await stack.check((result) => results.push(result));
+    expect(results.map(({ figure }) => figure)).toEqual(['3', '3']);
+  });
+});

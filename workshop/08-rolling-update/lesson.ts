@@ -16,6 +16,8 @@ const INSTANCES = ['app-1', 'app-2'];
 const THINK_MS = 50;
 /** Milliseconds that Redis pauses, so that some requests are certainly in progress. */
 const PAUSE_MS = 200;
+/** Milliseconds in which the signal to stop reaches an instance, also through Docker. */
+const SIGNAL_MS = 1000;
 
 /** Replaces the instances one after the other while visitors fill their carts. */
 async function observe(environment: Environment, program: string, conf: (text: string) => string) {
@@ -41,6 +43,8 @@ async function observe(environment: Environment, program: string, conf: (text: s
     await deployment.control('pause', 'redis');
     await delay(PAUSE_MS);
     const stopped = deployment.control('stop', instance);
+    // An instance that finishes its requests cannot end before Redis is back.
+    await Promise.race([stopped, delay(SIGNAL_MS)]);
     await deployment.control('resume', 'redis');
     await stopped;
     await deployment.control('start', instance);
