@@ -106,11 +106,17 @@ const rows = new Map<string, string>();
 /** Some wait most of the time, so two sites at a time take little longer than one. */
 const sitesAtOnce = pLimit(2);
 const scriptsAtOnce = pLimit(5);
+/**
+ * A script that must pass has its site to itself. nginx asks an instance last while it has a slow
+ * request, so the slow requests of one script keep those of the others away from an instance.
+ */
+const oneScript = pLimit(1);
 
 /** Runs load tests on a site. Resolves to their results by name. */
 async function runAll(
   { env = {}, scale = 3, site, hasStack = true, soak = {} }: Broken,
   names: string[],
+  limit: typeof oneScript,
 ): Promise<Record<string, LoadTest>> {
   const all = { ...process.env, FAULT_INJECTION: 'on', ORIGIN_DELAY_MS: '600', ...env };
   await using stack = hasStack ? await Stack.start({ scale, env: all }) : undefined;
@@ -122,8 +128,8 @@ async function runAll(
   };
   const of = (scripts: typeof SCRIPTS) =>
     Object.entries(scripts).filter(([name]) => names.includes(name));
-  const results = await Promise.all(of(SCRIPTS).map((one) => scriptsAtOnce(run, one)));
-  for (const one of of(LAST)) results.push(await scriptsAtOnce(run, one));
+  const results = await Promise.all(of(SCRIPTS).map((one) => limit(run, one)));
+  for (const one of of(LAST)) results.push(await limit(run, one));
   return Object.fromEntries(results);
 }
 
@@ -153,7 +159,8 @@ describe('the load tests on a site', () => {
   async function expectCodes(name: string, broken: Broken): Promise<void> {
     const said = codesIn(document, name);
     const names = namesFor(name);
-    const results = await sitesAtOnce(runAll, broken, names);
+    const mayPass = isWhole || names.some((one) => said[one] === '0');
+    const results = await sitesAtOnce(runAll, broken, names, mayPass ? oneScript : scriptsAtOnce);
     const codes = Object.fromEntries(names.map((one) => [one, String(results[one]?.code)]));
     rows.set(name, `| ${[name, ...Object.values(codes)].join(' | ')} |`);
     for (const [script, { code, crossed, stdout, stderr }] of Object.entries(results)) {
