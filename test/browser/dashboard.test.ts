@@ -109,6 +109,11 @@ async function expectAccessible(page: Page, looks: Look[]): Promise<void> {
   }
 }
 
+/** With a name, `route.fetch` asks a name server, and waits five seconds if none answers. */
+function withoutName({ url }: Stack): string {
+  return url.replace('localhost', '127.0.0.1');
+}
+
 it.runIf(process.env.REQUIRE_BROWSER === '1')('should be there, since REQUIRE_BROWSER=1', () => {
   expect(browserMissing()).toBeUndefined();
 });
@@ -271,10 +276,11 @@ describeInBrowser('the page in a browser', () => {
     });
 
     it('should show the highest number, even if the reply with a lower one arrives last', async () => {
-      const page = await open(stack.url);
+      const url = withoutName(stack);
+      const page = await open(url);
       const { promise: released, resolve: release } = Promise.withResolvers<void>();
       let requests = 0;
-      await page.route(`${stack.url}/`, async (route) => {
+      await page.route(`${url}/`, async (route) => {
         requests += 1;
         const isHeld = requests === 2;
         const response = await route.fetch();
@@ -286,7 +292,7 @@ describeInBrowser('the page in a browser', () => {
       release();
       await expectText(page, '#trail-summary', COUNTED);
       expect(await textOf(page, '#views')).toBe('Views: 101');
-      await page.unroute(`${stack.url}/`);
+      await page.unroute(`${url}/`);
     });
 
     it('should show a view that one session has lost', async () => {
@@ -495,7 +501,7 @@ describeInBrowser('the page in a browser', () => {
     });
 
     it('should work with an app that answers views with text', async () => {
-      const page = await open(stack.url);
+      const page = await open(withoutName(stack));
       await page.route('**/', async (route) => {
         if (route.request().resourceType() === 'document') return route.continue();
         const headers = { ...route.request().headers(), accept: 'text/plain' };
